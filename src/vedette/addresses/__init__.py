@@ -1,0 +1,1 @@
+"""Virtual addresses: on the interface, behind the gate, announced to the neighbours."""

@@ -1,0 +1,1 @@
+"""The `vedette` command, one module a verb."""

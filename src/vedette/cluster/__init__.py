@@ -1,0 +1,1 @@
+"""The safety core: who lives and who holds. Sans-IO, but for `transport`."""

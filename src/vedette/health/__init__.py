@@ -1,0 +1,1 @@
+"""Checks of real servers: what to check, when, and what the answers mean."""

@@ -1,0 +1,1 @@
+"""The kernel's load balancer: model, plan, netlink codec."""

@@ -1,0 +1,1 @@
+"""Domain-free helpers: they know nothing of clusters, addresses or virtual services."""

@@ -1,0 +1,21 @@
+"""Network values shared by every layer."""
+
+from ipaddress import IPv4Address, IPv6Address, ip_address
+from socket import AF_INET, AF_INET6
+
+IPAddress = IPv4Address | IPv6Address
+
+
+def parse(text: str) -> IPAddress:
+    """Parse one IPv4 or IPv6 address; raises ``ValueError`` with a plain sentence."""
+    return ip_address(text)
+
+
+def family(address: IPAddress) -> int:
+    """Return the socket address family (``AF_INET`` or ``AF_INET6``)."""
+    return AF_INET if address.version == 4 else AF_INET6
+
+
+def endpoint(address: IPAddress, port: int) -> str:
+    """Print ``10.0.0.1:80`` or ``[2001:db8::1]:80``."""
+    return f"{address}:{port}" if address.version == 4 else f"[{address}]:{port}"

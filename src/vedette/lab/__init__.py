@@ -1,0 +1,1 @@
+"""Virtual machines, wires, real servers and clients for trying a spec on real kernels."""

@@ -1,0 +1,1 @@
+"""Observe, plan, perform: what every domain's loop has in common."""

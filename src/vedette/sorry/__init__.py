@@ -1,0 +1,1 @@
+"""The page that clients see when no real server is up."""

@@ -1,0 +1,248 @@
+"""What the document means: every default filled in, every reference followed, every range expanded.
+
+:mod:`vedette.spec.model` is the document as people write it; :func:`vedette.spec.resolve.resolve` turns it into
+the :class:`ClusterSpec` below, and nothing downstream ever looks at the written form. Durations are nanoseconds.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+
+from vedette.kit.net import IPAddress
+
+
+class Role(Enum):
+    """What a node may do: hold groups and direct traffic, or only vote."""
+
+    DIRECTOR = "director"
+    WITNESS = "witness"
+
+
+class SplitBrainPolicy(Enum):
+    """What makes it safe to take a group from a silent node (cluster.md)."""
+
+    MAJORITY = "majority"
+    FENCE = "fence"
+    TOLERATE = "tolerate"
+
+
+class Failback(Enum):
+    """Whether a group moves back to a better-ranked node that has returned."""
+
+    AUTOMATIC = "automatic"
+    MANUAL = "manual"
+
+
+class Protocol(Enum):
+    TCP = "tcp"
+    UDP = "udp"
+    SCTP = "sctp"
+
+
+class Forwarding(Enum):
+    """How IPVS passes a packet to a real server (ip_vs.h, IP_VS_CONN_F_*)."""
+
+    MASQUERADE = "masquerade"
+    DIRECT_ROUTING = "directRouting"
+    TUNNEL = "tunnel"
+
+
+class OnFailure(Enum):
+    """What a failed check does to a destination: delete it, or set its weight to 0 and keep its connections."""
+
+    REMOVE = "remove"
+    QUIESCE = "quiesce"
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A cluster key. ``id`` is derived from the secret, so it may be shown; the secret never is."""
+
+    id: str
+    secret: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """One path of heartbeats. ``addresses`` gives each node's own address on it (unicast destination and bind)."""
+
+    name: str
+    port: int
+    addresses: Mapping[str, IPAddress]
+    interface: str | None = None
+    multicast: IPAddress | None = None
+    broadcast: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Heartbeat:
+    interval: int
+    warn_after: int
+    dead_after: int
+    startup_grace: int
+    links: tuple[Link, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """``interfaces`` maps the document's logical names to this node's kernel names."""
+
+    name: str
+    role: Role
+    address: IPAddress | None
+    interfaces: Mapping[str, str]
+    standby: bool = False
+    maintenance: bool = False
+
+    def kernel_interface(self, logical: str) -> str:
+        return self.interfaces.get(logical, logical)
+
+
+@dataclass(frozen=True, slots=True)
+class VirtualAddress:
+    """``prefix_length`` is the subnet as written; the kernel always gets /32 or /128 (facts-kernel.md 1.2).
+
+    ``interface`` is logical; ``None`` means the interface whose subnet contains the address.
+    """
+
+    name: str
+    address: IPAddress
+    prefix_length: int
+    interface: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """What moves as one. ``nodes`` may hold it; ``preferred_nodes`` (best first, may be empty) ranks them."""
+
+    name: str
+    addresses: tuple[VirtualAddress, ...]
+    nodes: tuple[str, ...]
+    preferred_nodes: tuple[str, ...] = ()
+    failback: Failback = Failback.AUTOMATIC
+    failback_delay: int = 0
+    maintenance: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TcpProbe:
+    """The connection must be accepted."""
+
+
+@dataclass(frozen=True, slots=True)
+class HttpProbe:
+    """A request over a new connection. ``statuses`` are inclusive ranges; ``body`` is a regular expression or None."""
+
+    path: str = "/"
+    method: str = "GET"
+    host: str | None = None
+    headers: tuple[tuple[str, str], ...] = ()
+    statuses: tuple[tuple[int, int], ...] = ((200, 299),)
+    body: str | None = None
+
+
+Probe = TcpProbe | HttpProbe
+
+
+@dataclass(frozen=True, slots=True)
+class HealthCheck:
+    """``address`` and ``port`` override the real server's own; None = the real server's."""
+
+    probe: Probe
+    interval: int
+    timeout: int
+    rise: int
+    fall: int
+    address: IPAddress | None = None
+    port: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RealServer:
+    """``port`` None = the virtual port."""
+
+    address: IPAddress
+    port: int | None = None
+    weight: int = 1
+    maintenance: bool = False
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SorryPage:
+    status: int
+    body: str
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SorryServer:
+    """Where clients go when no real server is up: exactly one of a remote server and a built-in page."""
+
+    remote: RealServer | None = None
+    page: SorryPage | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One entry of the IPVS service table: address, port and protocol."""
+
+    address: IPAddress
+    port: int
+    protocol: Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class VirtualService:
+    """A virtual service of the document: every endpoint gets every real server.
+
+    ``persistence_timeout`` (ns) 0 = none. ``scheduler_flags`` are the document's words (``fallback``, ``port``).
+    """
+
+    name: str
+    group: str
+    endpoints: tuple[Endpoint, ...]
+    real_servers: tuple[RealServer, ...]
+    checks: tuple[HealthCheck, ...]
+    scheduler: str = "wlc"
+    scheduler_flags: tuple[str, ...] = ()
+    forwarding: Forwarding = Forwarding.MASQUERADE
+    persistence_timeout: int = 0
+    on_failure: OnFailure = OnFailure.REMOVE
+    sorry: SorryServer | None = None
+    maintenance: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class IpvsTimeouts:
+    """Connection time-outs (ns); None leaves the kernel's own."""
+
+    tcp: int | None = None
+    tcp_fin: int | None = None
+    udp: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterSpec:
+    """One document, resolved. ``digest`` is the hex SHA-256 of its canonical form, without secrets."""
+
+    name: str
+    digest: str
+    nodes: tuple[Node, ...]
+    keys: tuple[Key, ...]
+    heartbeat: Heartbeat
+    policy: SplitBrainPolicy
+    groups: tuple[Group, ...]
+    virtual_services: tuple[VirtualService, ...] = ()
+    ipvs_timeouts: IpvsTimeouts = field(default_factory=IpvsTimeouts)
+
+    def node(self, name: str) -> Node:
+        """Return the node of that name; raises ``KeyError``."""
+        for node in self.nodes:
+            if node.name == name:
+                return node
+        raise KeyError(name)
+
+    @property
+    def voters(self) -> tuple[str, ...]:
+        return tuple(sorted(node.name for node in self.nodes))

@@ -1,0 +1,56 @@
+"""Who is alive and who holds what, as one node sees it."""
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Liveness(Enum):
+    """``UNKNOWN``: not heard since this daemon started, which is not the same as dead."""
+
+    UP = "up"
+    LATE = "late"
+    DEAD = "dead"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class NodeView:
+    """A node as seen from here. Times are CLOCK_BOOTTIME ns; 0 = never. ``links`` lists the links heard on.
+
+    ``ready``: may hold, hears a quorum, services and gate work. ``digest``/``revision``: the spec that it runs.
+    """
+
+    name: str
+    liveness: Liveness
+    since: int
+    ready: bool
+    holds: tuple[str, ...]
+    links: tuple[str, ...]
+    revision: int
+    digest: str
+    incarnation: int
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseView:
+    """Who holds a group, as known here. ``until``: end of the lease on *this* node's clock (0 = unknown or for ever).
+
+    ``reason`` explains the present state ("preferred node", "router1 is silent", "no quorum").
+    """
+
+    group: str
+    holder: str | None
+    mine: bool
+    until: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """Everything that one node's cluster core knows at ``now``."""
+
+    me: str
+    now: int
+    quorum: bool
+    nodes: tuple[NodeView, ...]
+    leases: tuple[LeaseView, ...]
