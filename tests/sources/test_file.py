@@ -1,0 +1,97 @@
+"""A document kept as a file: each way of replacing it is noticed, and half of it is never read."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+
+from vedette.sources import file
+
+
+async def _next(versions: AsyncIterator[bytes | OSError]) -> bytes | OSError:
+    return await asyncio.wait_for(anext(versions), 10)
+
+
+def _rename_over(path: Path, text: str) -> None:
+    fresh = path.with_suffix(".new")
+    fresh.write_text(text)
+    fresh.rename(path)
+
+
+def _truncate_and_write(path: Path, text: str) -> None:
+    path.write_text(text)
+
+
+def _swap_symlink(path: Path, text: str) -> None:
+    """What a ConfigMap volume does: path -> ..data/name, ..data -> a dated folder, swapped by rename."""
+    folder = path.parent
+    dated = folder / f"..{abs(hash(text))}"
+    dated.mkdir()
+    (dated / path.name).write_text(text)
+    fresh = folder / "..data_tmp"
+    fresh.symlink_to(dated.name)
+    fresh.rename(folder / "..data")
+    if not path.is_symlink():
+        path.unlink(missing_ok=True)
+        path.symlink_to(f"..data/{path.name}")
+
+
+@pytest.mark.parametrize("write", [_rename_over, _truncate_and_write, _swap_symlink])
+def test_each_way_of_replacing_the_file_is_noticed(tmp_path: Path, write: Callable[[Path, str], None]) -> None:
+    async def scenario() -> list[bytes | OSError]:
+        path = tmp_path / "cluster.yaml"
+        write(path, "one")
+        versions = file.versions(path)
+        seen = [await _next(versions)]
+        for text in ("two", "three"):
+            write(path, text)
+            seen.append(await _next(versions))
+        return seen
+
+    assert asyncio.run(scenario()) == [b"one", b"two", b"three"]
+
+
+def test_a_file_that_is_open_for_writing_is_not_read_yet(tmp_path: Path) -> None:
+    async def scenario() -> tuple[bytes | OSError, bool, bytes | OSError]:
+        path = tmp_path / "cluster.yaml"
+        path.write_text("whole")
+        versions = file.versions(path)
+        first = await _next(versions)
+        following = asyncio.ensure_future(anext(versions))
+        with path.open("w") as writer:
+            writer.write("ha")
+            writer.flush()
+            early, _ = await asyncio.wait([following], timeout=6 * file.SETTLE)
+            writer.write("lf")
+        return first, bool(early), await asyncio.wait_for(following, 10)
+
+    assert asyncio.run(scenario()) == (b"whole", False, b"half")
+
+
+def test_a_missing_file_is_an_error_once_and_its_return_is_noticed(tmp_path: Path) -> None:
+    async def scenario() -> tuple[bytes | OSError, bytes | OSError]:
+        path = tmp_path / "cluster.yaml"
+        versions = file.versions(path)
+        missing = await _next(versions)
+        _rename_over(path, "here")
+        return missing, await _next(versions)
+
+    missing, here = asyncio.run(scenario())
+    assert isinstance(missing, FileNotFoundError)
+    assert here == b"here"
+
+
+def test_the_same_content_written_again_is_not_a_new_version(tmp_path: Path) -> None:
+    async def scenario() -> bytes | OSError:
+        path = tmp_path / "cluster.yaml"
+        path.write_text("same")
+        versions = file.versions(path)
+        await _next(versions)
+        _rename_over(path, "same")
+        following = asyncio.ensure_future(anext(versions))
+        await asyncio.wait([following], timeout=6 * file.SETTLE)
+        _rename_over(path, "other")
+        return await asyncio.wait_for(following, 10)
+
+    assert asyncio.run(scenario()) == b"other"
