@@ -18,7 +18,7 @@ import watchfiles
 
 SETTLE = 0.05
 """Seconds that a document must stay as it is before it is read: an editor's several writes are one edit."""
-LOOK = 2
+LOOK = 1
 """Seconds between looks at the file without any event."""
 LARGEST = 32 << 20
 """Bytes of the largest document that is read."""

@@ -1,0 +1,87 @@
+"""The ``vedette`` command: finds the verb, runs it, and turns errors into one line and an exit code.
+
+Exit codes: 0 done; 1 the answer is "no" (problems found, a drill failed, the daemon reports problems); 2 the command
+line or a document is wrong; 3 it could not be done (no daemon, no privilege, no kernel support); 130 interrupted.
+"""
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from typing import Protocol
+
+import vedette
+from vedette.kit.errors import UsageError, VedetteError
+
+VERBS = (
+    "validate",
+    "schema",
+    "init",
+    "run",
+    "status",
+    "move",
+    "node",
+    "lab",
+    "rehearse",
+    "completion",
+)
+"""In the order in which a newcomer meets them; each is a module of this package."""
+
+
+class Verb(Protocol):
+    """What every module of a verb offers."""
+
+    NAME: str
+    HELP: str
+
+    def arguments(self, parser: argparse.ArgumentParser) -> None: ...
+
+    def run(self, args: argparse.Namespace) -> int: ...
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command line; returns the exit code."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    wanted = next((word for word in words if not word.startswith("-")), None)
+    parser = build(only=wanted if wanted in VERBS else None)
+    args = parser.parse_args(words)
+    try:
+        return int(args.run(args))
+    except UsageError as error:
+        print(f"vedette: {error}", file=sys.stderr)
+        return 2
+    except VedetteError as error:
+        print(f"vedette: {error}", file=sys.stderr)
+        return 3
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader went away: nothing to tell it
+        return 0
+
+
+def build(*, only: str | None = None) -> argparse.ArgumentParser:
+    """Make the parser; with ``only``, import no other verb (some import much)."""
+    parser = argparse.ArgumentParser(
+        prog="vedette",
+        description="Keeps the service addresses of a few Linux routers and load balancers up, from one YAML document.",
+        epilog="Start with: vedette init, vedette validate cluster.yaml, vedette rehearse cluster.yaml",
+    )
+    parser.add_argument("--version", action="version", version=f"vedette {vedette.__version__}")
+    verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
+    for name in VERBS if only is None else (only,):
+        verb: Verb = importlib.import_module(f"vedette.cli.{name}")  # type: ignore[assignment]
+        sub = verbs.add_parser(
+            verb.NAME,
+            help=verb.HELP,
+            description=verb.HELP[:1].upper() + verb.HELP[1:] + ".",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        verb.arguments(sub)
+        sub.set_defaults(run=verb.run)
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())
