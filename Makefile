@@ -1,0 +1,74 @@
+# Each target installs what it needs on a bare Debian 12, apt packages included; a second run is quick.
+# `make` alone lists the targets.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.installed
+
+# The lab's machines are User Mode Linux kernels; what their wires, tables and captures are made and read with.
+LAB_PACKAGES := user-mode-linux iproute2 ipvsadm nftables tcpdump kmod procps
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint format bench simulate test-unit test-kernel test-lab lock clean lab-packages
+
+help:  ## Say what each target does
+	@echo 'Vedette. Targets:'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
+
+setup: $(READY)  ## Build .venv from the lock, with the vedette command in it
+
+$(READY): requirements-dev.lock pyproject.toml
+	@command -v $(PYTHON) >/dev/null || tools/debian-packages python3
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || tools/debian-packages python3-venv
+	@echo 'Building $(VENV): the releases of requirements-dev.lock, each checked against its hash'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+	@echo 'Done: $(BIN)/vedette'
+
+lab-packages:
+	@tools/debian-packages $(LAB_PACKAGES)
+
+demo: setup lab-packages  ## Two routers on real kernels, a client, and every drill: about five minutes
+	@echo 'Rehearsing examples/two-routers: power cuts, killed daemons, cut cables, edits'
+	@$(BIN)/vedette rehearse examples/two-routers/cluster.yaml
+
+test: lint lab-packages  ## Lint, then every test, those on real kernels included (root)
+	@echo 'Running every test'
+	@$(BIN)/pytest
+
+lint: setup  ## Format, style, types and layers; changes nothing
+	@echo 'Checking format, style, types and layers'
+	@$(BIN)/ruff format --check --quiet
+	@$(BIN)/ruff check --quiet
+	@$(BIN)/mypy --no-error-summary
+	@$(BIN)/lint-imports --no-logo --verbose
+
+format: setup  ## Put the code into the project's format
+	@$(BIN)/ruff format
+	@$(BIN)/ruff check --fix
+
+test-unit: setup  ## The tests that need neither root nor a real kernel: seconds
+	@$(BIN)/pytest -m 'not kernel and not lab'
+
+test-kernel: setup lab-packages  ## The drivers against a real kernel, in one machine (root)
+	@$(BIN)/pytest -m kernel
+
+test-lab: setup lab-packages  ## Several machines, end to end (root)
+	@$(BIN)/pytest -m lab
+
+simulate: setup  ## The cluster core on virtual time, with seeds that were not tried before
+	@$(BIN)/python -m tests.simulation
+
+bench: setup lab-packages  ## Measure, and compare with docs/performance.md
+	@$(BIN)/python -m benchmarks
+
+lock: tools/lock  ## Choose the newest releases again and write the lock files
+	@tools/lock
+
+clean:  ## Remove what the other targets made, and what a killed lab left behind
+	@test ! -x $(BIN)/vedette || $(BIN)/vedette lab down --all
+	@rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	@find src tests benchmarks -type d -name __pycache__ -prune -exec rm -rf {} +
