@@ -1,0 +1,59 @@
+"""What must be checked to know whether a real server is up: the one place where both domains ask.
+
+Every check of a virtual service becomes one :class:`Target` per real server and endpoint. Two endpoints, or two
+virtual services, that check the same server in the same way yield equal targets, which are checked once.
+
+A check whose port nobody wrote goes to the port that the traffic goes to. That fits TCP only: for a UDP or SCTP
+endpoint it goes to the port of the service's TCP endpoint (the same number if there is one), and without any TCP
+endpoint there is nothing to connect to: the check does not apply, and the server counts as up.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from vedette.spec.resolved import ClusterSpec, Endpoint, HealthCheck, Protocol, RealServer, VirtualService
+from vedette.state.health import UNKNOWN, Health, Target, Verdict, Verdicts
+
+UNCHECKED = Verdict(health=Health.UP, since=0, reason="no checks")
+"""The verdict on a server that no check applies to."""
+
+_GRAVITY = {Health.DOWN: 0, Health.UNKNOWN: 1, Health.UP: 2}
+
+
+def targets(service: VirtualService, endpoint: Endpoint, server: RealServer) -> tuple[Target, ...]:
+    """All that must be up for ``server`` to be up behind ``endpoint``; empty: it is always up."""
+    found = []
+    for check in service.checks:
+        port = _port(service, endpoint, server, check)
+        if port is not None:
+            found.append(Target(check.address or server.address, port, replace(check, address=None, port=None)))
+    return tuple(found)
+
+
+def all_targets(spec: ClusterSpec) -> Iterator[Target]:
+    """Every distinct target of the document, in its order."""
+    seen: set[Target] = set()
+    for service in spec.virtual_services:
+        for endpoint in service.endpoints:
+            for server in service.real_servers:
+                for target in targets(service, endpoint, server):
+                    if target not in seen:
+                        seen.add(target)
+                        yield target
+
+
+def decisive(service: VirtualService, endpoint: Endpoint, server: RealServer, verdicts: Verdicts) -> Verdict:
+    """The verdict that decides: down before unknown before up; :data:`UNCHECKED` where no check applies."""
+    found = (verdicts.get(target, UNKNOWN) for target in targets(service, endpoint, server))
+    return min(found, key=lambda verdict: _GRAVITY[verdict.health], default=UNCHECKED)
+
+
+def _port(service: VirtualService, endpoint: Endpoint, server: RealServer, check: HealthCheck) -> int | None:
+    if check.port is not None:
+        return check.port
+    if endpoint.protocol is Protocol.TCP:
+        return server.port or endpoint.port
+    over_tcp = [other.port for other in service.endpoints if other.protocol is Protocol.TCP]
+    if not over_tcp:
+        return None
+    return server.port or (endpoint.port if endpoint.port in over_tcp else over_tcp[0])
