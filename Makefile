@@ -44,7 +44,7 @@ lint: setup  ## Format, style, types and layers; changes nothing
 	@$(BIN)/ruff format --check --quiet
 	@$(BIN)/ruff check --quiet
 	@$(BIN)/mypy --no-error-summary
-	@$(BIN)/lint-imports --no-logo --verbose
+	@$(BIN)/lint-imports --no-logo
 
 format: setup  ## Put the code into the project's format
 	@$(BIN)/ruff format

@@ -1,7 +1,9 @@
 """Network values shared by every layer."""
 
 from ipaddress import IPv4Address, IPv6Address, ip_address
-from socket import AF_INET, AF_INET6
+
+AF_INET, AF_INET6 = 2, 10
+"""Linux's address families (linux/socket.h), spelled out here so that pure modules need no ``socket``."""
 
 IPAddress = IPv4Address | IPv6Address
 
