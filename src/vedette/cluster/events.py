@@ -1,0 +1,226 @@
+"""What goes into the cluster core and what comes out of it.
+
+Every call of :class:`vedette.cluster.machine.Machine` takes one event and the time, and gives back one
+:class:`Ready`. The shell performs a ``Ready`` in the order of its fields (rule 2)::
+
+    durable, volatile   write both files, fsync the first, rename over the old one; when that fails, stop: send nothing
+    release             take these groups from the kernel; when it *shows* them gone, hand in Emptied(group)
+    send                every datagram on every link
+    hold                complete: set each group's kernel deadline, then its addresses; what is not listed is not held
+    fence               ask for these nodes to be switched off; hand in FenceResult
+    wake_at             hand in Tick() then, at the latest
+    events              for the log: a state change once, with its reason
+
+Instants are CLOCK_BOOTTIME nanoseconds of this node, read after every receive and just before every call.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+
+from vedette.cluster.config import CoreGroup, CoreNode
+
+FOREVER = (1 << 63) - 1
+"""A kernel deadline that never comes."""
+
+
+# Inputs
+
+
+@dataclass(frozen=True, slots=True)
+class Datagram:
+    """``data`` came in on the link called ``link``; ``now`` of the call was read after it was received."""
+
+    link: str
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """Time has passed. Being early, late or superfluous does no harm."""
+
+
+@dataclass(frozen=True, slots=True)
+class Emptied:
+    """The kernel was *seen* without the group's addresses, after its latest ``Ready.release`` (once for each)."""
+
+    group: str
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """Whether addresses can be put on and taken off, and their deadline be kept, on this node."""
+
+    working: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """Whether everything behind the addresses works on this node (IPVS table loaded, connections received)."""
+
+    services: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SpecRunning:
+    """The document that this node runs now; other nodes see it in the heartbeats. ``digest``: hex SHA-256."""
+
+    revision: int
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """An operator wants ``group`` on ``to``; ``None`` takes an earlier wish back. Any node may be told."""
+
+    group: str
+    to: str | None
+    author: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Standby:
+    """An operator wants ``node`` to hold nothing (``on``), or again to hold (not ``on``). Any node may be told."""
+
+    node: str
+    on: bool
+    author: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reconfigure:
+    """A reload changed groups, preferences, standby or maintenance; voters, policy and timings stay (rule 29)."""
+
+    groups: tuple[CoreGroup, ...]
+    nodes: tuple[CoreNode, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FenceResult:
+    """A fencing device's or a person's word that ``node`` (up to ``incarnation``) is off, or why it is not."""
+
+    node: str
+    incarnation: int
+    confirmed: bool
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Stop: hand over what a ready node can take, keep the rest as it is for the next daemon to adopt.
+
+    ``in_place`` keeps everything: for a quick restart or an upgrade.
+    """
+
+    in_place: bool = False
+
+
+Event = Datagram | Tick | Emptied | Gate | Readiness | SpecRunning | Move | Standby | Reconfigure | FenceResult | Stop
+
+
+# Outputs
+
+
+class What(Enum):
+    """What has happened; the value is the name in the log."""
+
+    STARTED = "core.started"
+    STATE_LOST = "core.stateLost"
+    SPEAKING = "core.speaking"
+    STOPPED = "core.stopped"
+    NODE_UP = "node.up"
+    NODE_LATE = "node.late"
+    NODE_DEAD = "node.dead"
+    NODE_LEFT = "node.left"
+    NODE_RESTARTED = "node.restarted"
+    QUORUM_GAINED = "quorum.gained"
+    QUORUM_LOST = "quorum.lost"
+    GROUP_ACQUIRED = "group.acquired"
+    GROUP_ADOPTED = "group.adopted"
+    GROUP_RELEASING = "group.releasing"
+    GROUP_RELEASED = "group.released"
+    PREFERENCE_CHANGED = "preference.changed"
+    DATAGRAM_REFUSED = "datagram.refused"
+    CONFIG_DIFFERS = "config.differs"
+
+
+class Reason(Enum):
+    """Why; the same word in log, metric, condition and test."""
+
+    NONE = ""
+    # why a group came here
+    PREFERRED = "preferred node"
+    FREE = "nobody held it"
+    HOLDER_SILENT = "the holder fell silent"
+    HANDED_OVER = "handed over"
+    ADOPTED = "held it before the restart"
+    ONLY_NODE = "the only voter"
+    # why a group leaves
+    LEASE_ENDED = "lease ended without a quorum"
+    BETTER_NODE = "a better node is ready"
+    OPERATOR = "an operator moved it"
+    STANDBY = "node is on standby"
+    STOPPING = "daemon stops"
+    NOT_ALLOWED = "the document does not place it here"
+    REMOVED = "removed from the document"
+    NOT_READY = "services or kernel do not work here"
+    HIGHER_CLAIM = "the other node has the higher claim"
+    LEFTOVER = "the kernel holds it without a lease"
+    # why state was not used
+    UNREADABLE = "unreadable"
+    OTHER_BOOT = "of another boot"
+    ABSENT = "absent"
+    # why a datagram was refused
+    BAD_MAC = "badMac"
+    UNKNOWN_KEY = "unknownKey"
+    WRONG_CLUSTER = "wrongCluster"
+    UNKNOWN_NODE = "unknownNode"
+    REPLAY = "replay"
+    STALE = "stale"
+    MALFORMED = "malformed"
+    TOO_LARGE = "tooLarge"
+
+
+@dataclass(frozen=True, slots=True)
+class CoreEvent:
+    """One line for the log; ``detail`` is for a person."""
+
+    what: What
+    reason: Reason = Reason.NONE
+    node: str | None = None
+    group: str | None = None
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """``to`` None = every peer. The datagram goes out on every link."""
+
+    data: bytes
+    to: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FenceRequest:
+    """Switch ``node`` off; what is confirmed is the end of its incarnations up to ``incarnation`` (rule 26)."""
+
+    node: str
+    incarnation: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """What the shell does now, in this order. ``None`` for a file means: unchanged."""
+
+    durable: bytes | None = None
+    volatile: bytes | None = None
+    release: tuple[str, ...] = ()
+    send: tuple[Outgoing, ...] = ()
+    hold: Mapping[str, int] = field(default_factory=dict)
+    fence: tuple[FenceRequest, ...] = ()
+    wake_at: int = 0
+    events: tuple[CoreEvent, ...] = ()
+    stopped: bool = False
+    """The daemon may exit: all is given up and the goodbye is sent, or what is left is for the next daemon."""
