@@ -1,0 +1,202 @@
+"""What ``vedette status -o json`` prints: one plain object made from what the daemon's parts know.
+
+Instants become wall-clock times (RFC 3339, UTC) here and nowhere else; durations are seconds. Problems stand first,
+because that is what a person who asks at night wants to read.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from vedette.kit.units import SECOND
+from vedette.spec.resolved import ClusterSpec, VirtualService
+from vedette.state.health import UNKNOWN, Health, Verdict, Verdicts
+from vedette.state.placement import Liveness, NodeView, View
+from vedette.state.targets import targets
+
+Plain = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Clocks:
+    """The same instant on both clocks: CLOCK_BOOTTIME and wall clock, ns."""
+
+    boottime: int
+    wall: int
+
+    def show(self, instant: int) -> str | None:
+        """Print a CLOCK_BOOTTIME instant; None for 0, which means never."""
+        if instant == 0:
+            return None
+        moment = datetime.fromtimestamp((self.wall + instant - self.boottime) / SECOND, UTC)
+        return moment.isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something that a person should know about. ``scope`` names the thing (``group web``)."""
+
+    scope: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class SpecStatus:
+    """Which version is applied, and what is wrong with the newest one if it is not that. ``applied``: BOOTTIME ns."""
+
+    file: str
+    revision: int
+    digest: str
+    applied: int
+    errors: tuple[str, ...]
+
+
+def status(
+    *,
+    spec: ClusterSpec | None,
+    spec_status: SpecStatus,
+    view: View | None,
+    addresses: Sequence[Plain],
+    verdicts: Verdicts,
+    services: Sequence[Plain],
+    processes: Sequence[Plain],
+    problems: Sequence[Problem],
+    refused: Mapping[str, int],
+    node: str,
+    clocks: Clocks,
+) -> Plain:
+    """Put the whole answer together.
+
+    ``addresses`` (by group), ``services`` (kernel tables) and ``processes`` come plain from their owners; ``refused``
+    counts datagrams by reason.
+    """
+    found = [*_spec_problems(spec_status), *problems, *_view_problems(view, spec_status)]
+    return {
+        "cluster": spec.name if spec else None,
+        "node": node,
+        "time": clocks.show(clocks.boottime),
+        "problems": [{"scope": problem.scope, "message": problem.message} for problem in found],
+        "spec": _spec(spec_status, clocks),
+        "quorum": view.quorum if view else False,
+        "nodes": [_node(item, spec_status.digest, view, clocks) for item in view.nodes] if view else [],
+        "groups": _groups(view, addresses, clocks),
+        "virtualServices": _services(spec, verdicts, services, clocks),
+        "processes": list(processes),
+        "refusedDatagrams": dict(refused),
+    }
+
+
+def _spec(spec_status: SpecStatus, clocks: Clocks) -> Plain:
+    return {
+        "file": spec_status.file,
+        "revision": spec_status.revision,
+        "digest": spec_status.digest,
+        "appliedAt": clocks.show(spec_status.applied),
+        "error": "\n".join(spec_status.errors) or None,
+    }
+
+
+def _spec_problems(spec_status: SpecStatus) -> list[Problem]:
+    if not spec_status.errors:
+        return []
+    goes_on = f"revision {spec_status.revision} goes on" if spec_status.digest else "nothing is applied yet"
+    return [Problem(f"document {spec_status.file}", f"{error} ({goes_on})") for error in spec_status.errors]
+
+
+def _view_problems(view: View | None, spec_status: SpecStatus) -> list[Problem]:
+    if view is None:
+        return [Problem("daemon", "the cluster core has not started")]
+    found = [] if view.quorum else [Problem("cluster", "no quorum is heard: no group can be taken or kept from here")]
+    for node in view.nodes:
+        match node.liveness:
+            case Liveness.DEAD:
+                found.append(Problem(f"node {node.name}", "is silent"))
+            case Liveness.UNKNOWN if node.name != view.me:
+                found.append(Problem(f"node {node.name}", "has not been heard since this daemon started"))
+            case Liveness.LATE:
+                found.append(Problem(f"node {node.name}", "is late"))
+            case _:
+                if node.digest and spec_status.digest and not _same_document(node, spec_status.digest):
+                    found.append(Problem(f"node {node.name}", f"runs another version of the document ({node.digest})"))
+    found += [
+        Problem(f"group {lease.group}", f"is held by nobody: {lease.reason}")
+        for lease in view.leases
+        if not lease.holder
+    ]
+    return found
+
+
+def _same_document(node: NodeView, digest: str) -> bool:
+    """Heartbeats carry a prefix of the digest."""
+    return digest.startswith(node.digest) or node.digest.startswith(digest)
+
+
+def _node(node: NodeView, digest: str, view: View, clocks: Clocks) -> Plain:
+    return {
+        "name": node.name,
+        "state": node.liveness.value,
+        "self": node.name == view.me,
+        "since": clocks.show(node.since),
+        "ready": node.ready,
+        "holds": list(node.holds),
+        "links": list(node.links),
+        "revision": node.revision,
+        "digest": node.digest,
+        "sameDocument": bool(node.digest) and _same_document(node, digest),
+    }
+
+
+def _groups(view: View | None, addresses: Sequence[Plain], clocks: Clocks) -> list[Plain]:
+    return [
+        {
+            "name": lease.group,
+            "holder": lease.holder,
+            "mine": lease.mine,
+            "until": clocks.show(lease.until) if lease.until < clocks.boottime + 10**9 * SECOND else None,
+            "reason": lease.reason,
+            "addresses": [item for item in addresses if item["group"] == lease.group],
+        }
+        for lease in (view.leases if view else ())
+    ]
+
+
+def _services(spec: ClusterSpec | None, verdicts: Verdicts, services: Sequence[Plain], clocks: Clocks) -> list[Plain]:
+    return [
+        {
+            "name": service.name,
+            "group": service.group,
+            "forwarding": service.forwarding.value,
+            "scheduler": service.scheduler,
+            "realServers": _real_servers(service, verdicts, clocks),
+            "kernel": [item for item in services if item["virtualService"] == service.name],
+        }
+        for service in (spec.virtual_services if spec else ())
+    ]
+
+
+def _real_servers(service: VirtualService, verdicts: Verdicts, clocks: Clocks) -> list[Plain]:
+    found: dict[tuple[str, int], Plain] = {}
+    for endpoint in service.endpoints:
+        for server in service.real_servers:
+            key = (str(server.address), server.port or endpoint.port)
+            if key in found:
+                continue
+            checked = [verdicts.get(target, UNKNOWN) for target in targets(service, endpoint, server)]
+            worst = _worst(checked)
+            found[key] = {
+                "address": key[0],
+                "port": key[1],
+                "weight": server.weight,
+                "maintenance": server.maintenance or service.maintenance,
+                "health": worst.health.value if worst else "unchecked",
+                "since": clocks.show(worst.since) if worst else None,
+                "reason": worst.reason if worst else "no checks",
+            }
+    return list(found.values())
+
+
+def _worst(checked: Sequence[Verdict]) -> Verdict | None:
+    """Of several checks of one server the one that decides: down before unknown before up."""
+    order = (Health.DOWN, Health.UNKNOWN, Health.UP)
+    return min(checked, key=lambda verdict: order.index(verdict.health), default=None)

@@ -1,0 +1,142 @@
+"""``vedette status``: what this node's daemon sees, problems first."""
+
+import argparse
+import json
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from vedette.api import control
+from vedette.cli.output import Paint, ago, table
+
+NAME = "status"
+HELP = "show who holds what, until when and why, as this node's daemon sees it"
+
+Plain = dict[str, Any]
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("-o", "--output", choices=("text", "json"), default="text", help="(default: %(default)s)")
+    parser.add_argument(
+        "--run-dir", metavar="DIR", type=Path, default=Path("/run/vedette"), help="(default: %(default)s)"
+    )
+    parser.epilog = """\
+Exit codes: 0 no problems; 1 the daemon reports problems; 3 the daemon does not answer (nothing is shown then,
+because what was true a moment ago may not be true now)."""
+
+
+def run(args: argparse.Namespace) -> int:
+    status = control.ask(args.run_dir, {"verb": "status"})
+    if args.output == "json":
+        print(json.dumps(status, indent=2, ensure_ascii=False))
+    else:
+        print(render(status, Paint.of(sys.stdout), datetime.now(UTC)))
+    return 1 if status["problems"] else 0
+
+
+def render(status: Plain, paint: Paint, now: datetime) -> str:
+    """The whole text, a block a subject."""
+    blocks = [
+        _head(status, paint, now),
+        _problems(status, paint),
+        _nodes(status, paint, now),
+        _groups(status, paint, now),
+        *(_service(service, paint, now) for service in status["virtualServices"]),
+    ]
+    return "\n\n".join(block for block in blocks if block)
+
+
+def _head(status: Plain, paint: Paint, now: datetime) -> str:
+    spec = status["spec"]
+    quorum = "has quorum" if status["quorum"] else paint.bad("has no quorum")
+    version = f"revision {spec['revision']} ({spec['digest'][:12]}), applied {ago(spec['appliedAt'], now)}"
+    return f"{paint.strong(status['cluster'] or '?')} seen from {paint.strong(status['node'])}, which {quorum}\n" + (
+        f"document {spec['file']}, {version if spec['digest'] else 'nothing applied yet'}"
+    )
+
+
+def _problems(status: Plain, paint: Paint) -> str:
+    lines = [f"  {paint.bad('!')} {problem['scope']}: {problem['message']}" for problem in status["problems"]]
+    return "\n".join([paint.bad("Problems"), *lines]) if lines else paint.good("No problems")
+
+
+def _nodes(status: Plain, paint: Paint, now: datetime) -> str:
+    rows = [
+        [
+            node["name"] + (" (this node)" if node["self"] else ""),
+            paint.state(node["state"]),
+            ago(node["since"], now),
+            "ready" if node["ready"] else "not ready",
+            ", ".join(node["holds"]) or "-",
+            ", ".join(node["links"]) or "-",
+            "same" if node["sameDocument"] else (node["digest"][:12] or "-"),
+        ]
+        for node in status["nodes"]
+    ]
+    return table(["NODE", "STATE", "SINCE", "READY", "HOLDS", "LINKS", "DOCUMENT"], rows) if rows else ""
+
+
+def _groups(status: Plain, paint: Paint, now: datetime) -> str:
+    rows = []
+    for group in status["groups"]:
+        holder = paint.good(group["holder"]) if group["holder"] else paint.bad("nobody")
+        rows.append([group["name"], holder, _left(group["until"], now), group["reason"]])
+        rows += [
+            [
+                f"  {address['address']}",
+                address["interface"] or "-",
+                "answering" if address["answering"] else "quiet",
+                address["problem"] or "",
+            ]
+            for address in group["addresses"]
+        ]
+    return table(["GROUP", "HOLDER", "LEASE", "WHY"], rows) if rows else ""
+
+
+def _left(until: str | None, now: datetime) -> str:
+    if until is None:
+        return "-"
+    return f"{(datetime.fromisoformat(until) - now).total_seconds():.1f}s left"
+
+
+def _service(service: Plain, paint: Paint, now: datetime) -> str:
+    where = ", ".join(f"{entry['endpoint']}" for entry in service["kernel"]) or paint.bad("not in the kernel's table")
+    how = f"{service['scheduler']}, {service['forwarding']}"
+    head = f"{paint.strong(service['name'])} ({service['group']}): {where}, {how}"
+    rows = [
+        [
+            f"  {server['address']}:{server['port']}",
+            paint.state("maintenance" if server["maintenance"] else server["health"]),
+            ago(server["since"], now),
+            _weight(service, server),
+            _connections(service, server),
+            server["reason"],
+        ]
+        for server in service["realServers"]
+    ]
+    return head + "\n" + table(["  REAL SERVER", "HEALTH", "SINCE", "WEIGHT", "CONNECTIONS", "WHY"], rows)
+
+
+def _entries(service: Plain, server: Plain) -> list[Plain]:
+    return [
+        destination
+        for entry in service["kernel"]
+        for destination in entry["destinations"]
+        if (destination["address"], destination["port"]) == (server["address"], server["port"])
+    ]
+
+
+def _weight(service: Plain, server: Plain) -> str:
+    """The weight in the kernel's table, and the document's where they differ."""
+    weights = {entry["weight"] for entry in _entries(service, server)}
+    if not weights:
+        return f"out (of {server['weight']})"
+    return "/".join(str(weight) for weight in sorted(weights)) + (
+        "" if weights == {server["weight"]} else f" (of {server['weight']})"
+    )
+
+
+def _connections(service: Plain, server: Plain) -> str:
+    entries = _entries(service, server)
+    return f"{sum(e['active'] for e in entries)}+{sum(e['inactive'] for e in entries)}" if entries else "-"

@@ -1,0 +1,133 @@
+"""The shell around the cluster core: performs each ``Ready`` in the order that cluster.md rule 2 demands.
+
+Persist, release, observe the release, send, hold. The core decides; nothing here does. One event is handled to its
+end before the next one starts, also where performing one event causes another.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+from random import SystemRandom
+
+from vedette.addresses.addresses import Addresses
+from vedette.cluster import config, events
+from vedette.cluster.machine import Machine
+from vedette.cluster.transport import Links
+from vedette.kit import clock, files, log
+from vedette.kit.units import SECOND, seconds
+from vedette.spec.resolved import ClusterSpec
+from vedette.state.placement import View
+
+logger = logging.getLogger("vedette.core")
+
+LAME_DUCK = SECOND
+"""How long (ns) packets of neighbours that have not heard yet are passed on after a planned release."""
+
+
+class Core:
+    """One cluster core with its links, files and addresses. ``changed`` is called when the view may be another."""
+
+    def __init__(
+        self,
+        *,
+        spec: ClusterSpec,
+        node: str,
+        run_dir: Path,
+        state_dir: Path,
+        addresses: Addresses,
+        changed: Callable[[], None],
+    ) -> None:
+        self._durable, self._volatile = state_dir / "core.state", run_dir / "core.state"
+        self._addresses, self._changed = addresses, changed
+        self._pending: deque[events.Event] = deque()
+        self._busy = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._holding: set[str] = set()
+        self.stopped = asyncio.Event()
+        self.trouble: str | None = None
+        self.links = Links(spec.heartbeat.links, me=node, receive=self._received)
+        self._machine = Machine(
+            config=config.from_spec(spec),
+            me=node,
+            keys=spec.keys,
+            boot_id=clock.boot_id(),
+            durable=files.read(self._durable),
+            volatile=files.read(self._volatile),
+            held=addresses.held(),
+            now=clock.boottime(),
+            random=SystemRandom(),
+        )
+
+    async def start(self) -> None:
+        await self.links.open()
+        self._perform(self._machine.start(clock.boottime()))
+
+    def close(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self.links.close()
+
+    def handle(self, event: events.Event) -> None:
+        """Feed one event to the core and do what it says; events that come meanwhile wait their turn."""
+        self._pending.append(event)
+        if self._busy:
+            return
+        self._busy = True
+        try:
+            while self._pending:
+                self._perform(self._machine.handle(self._pending.popleft(), clock.boottime()))
+        finally:
+            self._busy = False
+
+    def view(self) -> View:
+        return self._machine.view(clock.boottime())
+
+    def _received(self, link: str, data: bytes) -> None:
+        self.handle(events.Datagram(link=link, data=data))
+
+    def _perform(self, ready: events.Ready) -> None:
+        if not self._persist(ready):
+            return
+        for group in ready.release:
+            self._holding.discard(group)
+            self._addresses.release(group, lame_duck=LAME_DUCK)
+        for outgoing in ready.send:
+            self.links.send(outgoing.data, to=outgoing.to)
+        for group, deadline in ready.hold.items():
+            self._holding.add(group)
+            self._addresses.hold(group, deadline)
+        for event in ready.events:
+            log.event(logger, event.level, event.name, **event.fields)
+        if ready.events or ready.release or ready.hold:
+            self._changed()
+        if ready.stopped:
+            self.stopped.set()
+        self._wake_at(ready.wake_at)
+
+    def _persist(self, ready: events.Ready) -> bool:
+        """Write the state first. What cannot be remembered must not be said: then nothing of this Ready happens.
+
+        Leases that run are not extended meanwhile, and the kernel ends them on time.
+        """
+        try:
+            if ready.durable is not None:
+                files.replace(self._durable, ready.durable, durable=True)
+            if ready.volatile is not None:
+                files.replace(self._volatile, ready.volatile)
+        except OSError as error:
+            if self.trouble is None:
+                log.event(logger, logging.ERROR, "state.not_written", file=error.filename, reason=error.strerror)
+            self.trouble = f"its state cannot be written ({error.strerror}): nothing can be taken or kept"
+            self._wake_at(clock.boottime() + SECOND // 10)
+            return False
+        self.trouble = None
+        return True
+
+    def _wake_at(self, instant: int) -> None:
+        """Have the core look again at ``instant``; the timer is only a prompt, every deadline is compared inside."""
+        if self._timer is not None:
+            self._timer.cancel()
+        delay = max(0, instant - clock.boottime())
+        self._timer = asyncio.get_running_loop().call_later(seconds(delay), self.handle, events.Tick())

@@ -1,0 +1,257 @@
+"""The director process: document, real servers, IPVS table, sorry pages, status socket.
+
+It is a child of the keeper and holds no promise: when it dies, addresses and table stay as they are, and the next
+one adopts them. The keeper hears of a new document first, because it may refuse it.
+"""
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from vedette.api import control
+from vedette.api.status import Clocks, Problem, SpecStatus, status
+from vedette.daemon import documents
+from vedette.daemon.documents import Archive, Version
+from vedette.health.client import CheckerClient
+from vedette.ipvs.reconciler import Reconciler
+from vedette.kit import clock, log, plain
+from vedette.kit.child import Parent, serve
+from vedette.kit.errors import UsageError
+from vedette.kit.units import SECOND
+from vedette.sorry.client import SorryClient
+from vedette.sources import file
+from vedette.spec.resolved import ClusterSpec, Role
+from vedette.state.placement import View
+from vedette.state.targets import all_targets
+
+logger = logging.getLogger("vedette.director")
+
+SILENCE = 3 * SECOND
+"""After so long (ns) without a word from the keeper, what it said last is not shown as if it were true."""
+REPLY = 5.0
+"""Seconds that the keeper may take to answer."""
+
+
+class Director:
+    """Composes the parts of this process; ``run`` lasts as long as the keeper lives."""
+
+    def __init__(self, *, parent: Parent, path: Path, node: str, run_dir: Path, state_dir: Path) -> None:
+        self._parent, self._path, self._node, self._run_dir = parent, path, node, run_dir
+        self._archive = Archive(state_dir)
+        self._version: Version | None = None
+        self._applied = 0
+        self._errors: tuple[str, ...] = ()
+        self._view: View | None = None
+        self._keeper: dict[str, Any] = {}
+        self._heard = 0
+        self._replies: dict[int, asyncio.Future[dict[str, Any]]] = {}
+        self._requests = 0
+        self._working: bool | None = None
+        self._checker = CheckerClient(changed=self._verdicts_changed)
+        self._sorry = SorryClient()
+        self._reconciler = Reconciler(run_dir=run_dir, report=self._table_reported)
+
+    async def run(self) -> None:
+        await self._parent.open(self._from_keeper)
+        server = await control.serve(self._run_dir, self._answer)
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._follow_document())
+                tasks.create_task(self._checker.run())
+                tasks.create_task(self._sorry.run())
+                tasks.create_task(self._reconciler.run())
+        finally:
+            server.close()
+
+    # the document
+
+    async def _follow_document(self) -> None:
+        async for content in file.versions(self._path):
+            outcome = await asyncio.to_thread(documents.read, self._path, content)
+            if isinstance(outcome, ClusterSpec):
+                await self._propose(outcome)
+            else:
+                await self._reject(outcome)
+
+    async def _propose(self, spec: ClusterSpec) -> None:
+        """Offer a valid document to the keeper and apply it when it agrees."""
+        former = self._version or await asyncio.to_thread(self._archive.read)
+        same = former is not None and former.spec.digest == spec.digest
+        revision = former.revision + (0 if same else 1) if former else 1
+        refusal = await self._offer(Version(revision=revision, spec=spec))
+        if refusal:
+            await self._reject((f"{self._path}: {refusal}",))
+            return
+        self._errors = ()
+        if self._version is None or self._version.spec != spec:
+            self._apply(Version(revision=revision, spec=spec))
+            await self._keep()
+
+    async def _offer(self, version: Version) -> str | None:
+        """Ask the keeper to run the cluster's part; returns why it refuses, or None."""
+        names = [node.name for node in version.spec.nodes]
+        if self._node not in names:
+            return f"this node, {self._node}, is not among its nodes ({', '.join(names)}): see vedette run --node"
+        cluster_part = plain.dump(_without_services(version.spec))
+        reply = await self._ask_keeper({"spec": cluster_part, "revision": version.revision})
+        return reply.get("error")
+
+    async def _reject(self, problems: tuple[str, ...]) -> None:
+        """Show what is wrong; what runs goes on. At start, go on with the last good version of an earlier run."""
+        if problems != self._errors:
+            log.event(
+                logger, logging.ERROR, "document.refused", file=self._path, problems=len(problems), first=problems[0]
+            )
+        self._errors = problems
+        if self._version is not None:
+            return
+        kept = await asyncio.to_thread(self._archive.read)
+        if kept is not None and not await self._offer(kept):
+            log.event(logger, logging.WARNING, "document.last_good", revision=kept.revision, digest=kept.spec.digest)
+            self._apply(kept)
+
+    def _apply(self, version: Version) -> None:
+        spec = version.spec
+        log.event(logger, logging.INFO, "document.applied", revision=version.revision, digest=spec.digest)
+        self._version, self._applied = version, clock.boottime()
+        if spec.node(self._node).role is Role.WITNESS:
+            return
+        self._checker.set_targets(all_targets(spec))
+        self._sorry.set_pages(
+            {
+                (endpoint.address, endpoint.port): service.sorry.page
+                for service in spec.virtual_services
+                if service.sorry is not None and service.sorry.page is not None
+                for endpoint in service.endpoints
+            }
+        )
+        self._reconcile()
+
+    async def _keep(self) -> None:
+        """Write the last good version; a full disk costs no service, only this safety."""
+        assert self._version is not None
+        try:
+            await asyncio.to_thread(self._archive.write, self._version)
+        except OSError as error:
+            log.event(logger, logging.ERROR, "document.not_kept", reason=error.strerror)
+
+    # real servers and table
+
+    def _verdicts_changed(self) -> None:
+        self._reconcile()
+
+    def _reconcile(self) -> None:
+        if self._version is not None and self._version.spec.node(self._node).role is Role.DIRECTOR:
+            self._reconciler.update(self._version.spec, self._checker.verdicts, complete=self._checker.complete)
+            self._tell_readiness()
+
+    def _table_reported(self) -> None:
+        self._tell_readiness()
+
+    def _tell_readiness(self) -> None:
+        """A director whose table is programmed may be preferred; the keeper weighs that."""
+        working = self._reconciler.settled
+        if working != self._working:
+            self._working = working
+            self._parent.send({"services": working})
+
+    # the keeper
+
+    def _from_keeper(self, message: dict[str, Any]) -> None:
+        if "view" in message:
+            self._heard = clock.boottime()
+            self._keeper = message
+            self._view = plain.load(View, message["view"]) if message["view"] else None
+        elif "reply" in message:
+            waiting = self._replies.pop(message["reply"], None)
+            if waiting is not None and not waiting.done():
+                waiting.set_result(message)
+
+    async def _ask_keeper(self, request: dict[str, Any]) -> dict[str, Any]:
+        self._requests += 1
+        number = self._requests
+        self._replies[number] = asyncio.get_running_loop().create_future()
+        self._parent.send(request | {"request": number})
+        try:
+            return await asyncio.wait_for(self._replies[number], REPLY)
+        except TimeoutError:
+            return {"error": "the daemon's core does not answer"}
+        finally:
+            self._replies.pop(number, None)
+
+    # the status socket
+
+    async def _answer(self, request: control.Request) -> control.Reply:
+        match request.get("verb"):
+            case "status":
+                return self._status()
+            case "move" | "node":
+                return await self._command(request)
+            case other:
+                raise UsageError(f"this daemon does not know the verb {other!r}: is it of another release?")
+
+    async def _command(self, request: control.Request) -> control.Reply:
+        reply = await self._ask_keeper({"command": request})
+        if "error" in reply:
+            raise UsageError(reply["error"])
+        return {"done": reply["done"]}
+
+    def _status(self) -> control.Reply:
+        silent = clock.boottime() - self._heard
+        if self._heard and silent > SILENCE:
+            return {"away": f"the daemon's core has been silent for {silent // SECOND} s: is its process stopped?"}
+        version = self._version
+        return status(
+            spec=version.spec if version else None,
+            spec_status=SpecStatus(
+                file=str(self._path),
+                revision=version.revision if version else 0,
+                digest=version.spec.digest if version else "",
+                applied=self._applied,
+                errors=self._errors,
+            ),
+            view=self._view,
+            addresses=self._keeper.get("addresses", ()),
+            verdicts=self._checker.verdicts,
+            services=[plain.dump(item) for item in self._reconciler.status()],
+            processes=self._processes(),
+            problems=self._problems(),
+            refused=self._keeper.get("refused", {}),
+            node=self._node,
+            clocks=Clocks(boottime=clock.boottime(), wall=time.time_ns()),
+        )
+
+    def _processes(self) -> Sequence[dict[str, Any]]:
+        helpers = (self._checker.child, self._sorry.child)
+        return [
+            *self._keeper.get("processes", ()),
+            *({"name": c.name, "pid": c.pid, "restarts": c.restarts} for c in helpers),
+        ]
+
+    def _problems(self) -> list[Problem]:
+        found = [Problem(item["scope"], item["message"]) for item in self._keeper.get("problems", ())]
+        found += [Problem(scope, message) for scope, message in self._reconciler.problems()]
+        found += [Problem("sorry page", message) for message in self._sorry.problems()]
+        return found
+
+
+def _without_services(spec: ClusterSpec) -> ClusterSpec:
+    import dataclasses
+
+    return dataclasses.replace(spec, virtual_services=())
+
+
+async def _main(parent: Parent) -> None:
+    path, node, run_dir, state_dir, level = parent.arguments
+    log.configure(level.upper())
+    director = Director(parent=parent, path=Path(path), node=node, run_dir=Path(run_dir), state_dir=Path(state_dir))
+    with contextlib.suppress(asyncio.CancelledError):
+        await director.run()
+
+
+if __name__ == "__main__":
+    serve(_main)

@@ -1,0 +1,296 @@
+"""The keeper: the process that keeps the promises, and supervises the one that does everything else.
+
+Cluster core, links, addresses and gate live here, alone, so that nothing can make a heartbeat late. It never parses
+YAML: the director process sends it the cluster's part of the document, and the part that ran last is kept for
+the next start, which can then adopt its leases before the document has been read.
+"""
+
+import asyncio
+import contextlib
+import fcntl
+import json
+import logging
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+from vedette.addresses import model as addressing
+from vedette.addresses.addresses import Addresses
+from vedette.cluster import config, events
+from vedette.daemon import urgency
+from vedette.daemon.core import Core
+from vedette.kit import clock, files, log, notify, plain
+from vedette.kit.channel import Channel
+from vedette.kit.child import Child
+from vedette.kit.errors import PermanentError, VedetteError
+from vedette.kit.units import SECOND, seconds
+from vedette.spec.resolved import ClusterSpec, Role
+
+logger = logging.getLogger("vedette.keeper")
+
+RUNNING = "running.json"
+"""The cluster's part of the document that runs, in the run directory: it dies with the boot, as leases do."""
+STOPPING = 8 * SECOND
+"""How long (ns) handing over may take at a stop; after that the leases simply end."""
+REPORT = SECOND // 2
+"""How often (ns) the director hears that the keeper is alive, changes aside."""
+
+
+class Keeper:
+    def __init__(self, *, spec: Path, node: str, run_dir: Path, state_dir: Path, log_level: str) -> None:
+        self._node, self._run_dir, self._state_dir = node, run_dir, state_dir
+        self._addresses = Addresses(run_dir=run_dir, report=self._address_reported)
+        self._core: Core | None = None
+        self._spec: ClusterSpec | None = None
+        self._revision = 0
+        self._services = False
+        self._conflicts: dict[str, str] = {}
+        self._gate_trouble: str | None = None
+        self._stop = asyncio.Event()
+        self._report_soon = asyncio.Event()
+        self._director = Child(
+            module="vedette.daemon.director",
+            name="director",
+            arguments=(str(spec), node, str(run_dir), str(state_dir), log_level),
+            receive=self._from_director,
+            started=self._director_started,
+            died=self._director_died,
+        )
+
+    async def run(self) -> None:
+        """Keep the node's promises until SIGTERM or SIGINT, then hand over and leave."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop.set)
+        loop.add_signal_handler(signal.SIGHUP, lambda: None)  # the director looks at the document by itself
+        await self._addresses.start()
+        await self._resume()
+        async with asyncio.TaskGroup() as tasks:
+            helpers = [tasks.create_task(self._director.run()), tasks.create_task(self._report())]
+            await self._stop.wait()
+            await self._hand_over()
+            for helper in helpers:
+                helper.cancel()
+        await self._addresses.stop()
+
+    # the document
+
+    async def _resume(self) -> None:
+        """Start with what ran last in this boot, so that leases which still last are kept without a gap."""
+        data = files.read(self._run_dir / RUNNING)
+        if data is None:
+            return
+        try:
+            kept = json.loads(data)
+            spec = plain.load(ClusterSpec, kept["spec"])
+        except (ValueError, KeyError, TypeError):  # of another release: wait for the document
+            return
+        if any(node.name == self._node for node in spec.nodes):
+            await self._begin(spec, kept["revision"])
+
+    async def _begin(self, spec: ClusterSpec, revision: int) -> None:
+        self._spec, self._revision = spec, revision
+        self._configure(spec)
+        self._core = Core(
+            spec=spec,
+            node=self._node,
+            run_dir=self._run_dir,
+            state_dir=self._state_dir,
+            addresses=self._addresses,
+            changed=self._report_soon.set,
+        )
+        await self._core.start()
+        self._core.handle(events.SpecRunning(revision=revision, digest=spec.digest))
+        self._tell_readiness()
+        self._remember()
+        urgency.settle()
+        log.event(logger, logging.INFO, "keeper.started", node=self._node, revision=revision, digest=spec.digest)
+        notify.notify(notify.READY, notify.status(f"revision {revision}"))
+
+    def _configure(self, spec: ClusterSpec) -> None:
+        node = spec.node(self._node)
+        self._addresses.configure(spec.groups, node, director=node.role is Role.DIRECTOR)
+
+    def _remember(self) -> None:
+        body = {"revision": self._revision, "spec": plain.dump(self._spec)}
+        with contextlib.suppress(OSError):  # only a quicker start is lost
+            files.replace(self._run_dir / RUNNING, json.dumps(body).encode())
+
+    async def _take_spec(self, message: dict[str, Any]) -> str | None:
+        """Run the cluster's part of a new document; returns why not, or None."""
+        spec, revision = plain.load(ClusterSpec, message["spec"]), int(message["revision"])
+        if self._core is None or self._spec is None:
+            await self._begin(spec, revision)
+            return None
+        if config.from_spec(spec).id != config.from_spec(self._spec).id or spec.keys != self._spec.keys:
+            return _FIXED
+        if spec.heartbeat.links != self._spec.heartbeat.links:
+            return _FIXED
+        self._spec, self._revision = spec, revision
+        self._configure(spec)
+        self._core.handle(events.Reconfigure(config=config.from_spec(spec)))
+        self._core.handle(events.SpecRunning(revision=revision, digest=spec.digest))
+        self._tell_readiness()
+        self._remember()
+        return None
+
+    # the director
+
+    def _director_started(self, channel: Channel) -> None:
+        self._report_soon.set()
+
+    def _director_died(self, reason: str) -> None:
+        self._services = False
+        self._tell_readiness()
+
+    def _from_director(self, message: dict[str, Any]) -> None:
+        if "services" in message:
+            self._services = bool(message["services"])
+            self._tell_readiness()
+        elif "request" in message:
+            self._tasks_reply(message)
+
+    def _tasks_reply(self, message: dict[str, Any]) -> None:
+        task = asyncio.ensure_future(self._reply(message))
+        task.add_done_callback(lambda done: done.cancelled() or done.result())
+
+    async def _reply(self, message: dict[str, Any]) -> None:
+        answer: dict[str, Any] = {"reply": message["request"]}
+        try:
+            if "spec" in message:
+                refusal = await self._take_spec(message)
+                answer |= {"error": refusal} if refusal else {}
+            else:
+                answer["done"] = self._command(message["command"])
+        except VedetteError as error:
+            answer["error"] = str(error)
+        self._director.send(answer)
+
+    def _command(self, command: dict[str, Any]) -> str:
+        """Carry out an operator's order; raises :class:`UsageError` where it makes no sense."""
+        if self._core is None:
+            raise PermanentError("no document is applied yet")
+        return self._core.order(command)
+
+    async def _report(self) -> None:
+        """Tell the director what is, at each change and at a steady pace: silence means that the keeper is stuck."""
+        interval = notify.watchdog_interval()
+        while True:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(seconds(REPORT)):
+                    await self._report_soon.wait()
+            self._report_soon.clear()
+            self._director.send(self._outlook())
+            if interval:
+                notify.notify(notify.WATCHDOG)
+            await asyncio.sleep(0.02)  # at most fifty reports a second, however much changes
+
+    def _outlook(self) -> dict[str, Any]:
+        core = self._core
+        return {
+            "view": plain.dump(core.view()) if core else None,
+            "addresses": [plain.dump(item) | {"kind": "address"} for item in self._addresses.status()],
+            "problems": [{"scope": scope, "message": message} for scope, message in self._problems()],
+            "refused": core.refused() if core else {},
+            "processes": [
+                {"name": "keeper", "pid": os.getpid(), "restarts": 0},
+                {"name": "director", "pid": self._director.pid, "restarts": self._director.restarts},
+            ],
+        }
+
+    def _problems(self) -> list[tuple[str, str]]:
+        found = [(f"address {item.address}", item.problem) for item in self._addresses.status() if item.problem]
+        found += [(f"address {address}", text) for address, text in self._conflicts.items()]
+        if self._gate_trouble:
+            found.append(("gate", self._gate_trouble))
+        if self._core is not None and self._core.trouble:
+            found.append(("daemon", self._core.trouble))
+        return found
+
+    # the addresses
+
+    def _address_reported(self, event: addressing.AddressEvent) -> None:
+        match event:
+            case addressing.Emptied(group):
+                if self._core is not None:
+                    self._core.handle(events.Emptied(group=group))
+            case addressing.Repaired(address):
+                log.event(logger, logging.WARNING, "address.repaired", address=address)
+            case addressing.Conflict(address, mac):
+                log.event(logger, logging.ERROR, "address.conflict", address=address, mac=mac)
+                self._conflicts[str(address)] = f"{mac} claims it too"
+            case addressing.GateFailed(reason):
+                log.event(logger, logging.ERROR, "gate.failed", reason=reason)
+                self._gate_trouble = reason
+                self._tell_gate(working=False)
+            case addressing.GateWorks():
+                self._gate_trouble = None
+                self._tell_gate(working=True)
+            case addressing.CarrierChanged(group, up):
+                log.event(logger, logging.WARNING, "carrier.changed", group=group, up=up)
+                self._tell_readiness()
+        self._report_soon.set()
+
+    def _tell_gate(self, *, working: bool) -> None:
+        if self._core is not None:
+            self._core.handle(events.Gate(working=working))
+
+    def _tell_readiness(self) -> None:
+        """A node is preferred only while its table is programmed and its cables are in."""
+        if self._core is None or self._spec is None:
+            return
+        carriers = all(self._addresses.carrier(group.name) for group in self._spec.groups if group.addresses)
+        self._core.handle(events.Readiness(services=self._services and carriers))
+
+    # the end
+
+    async def _hand_over(self) -> None:
+        notify.notify(notify.STOPPING)
+        if self._core is None:
+            return
+        log.event(logger, logging.INFO, "keeper.stopping", node=self._node)
+        self._core.handle(events.Stop())
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds(STOPPING)):
+                await self._core.stopped.wait()
+        self._core.close()
+        log.event(logger, logging.INFO, "keeper.stopped", node=self._node)
+
+
+_FIXED = (
+    "changes of nodes, keys, links, timings and split-brain policy while the daemon runs are not supported yet: "
+    "restart the daemons, one after the other, to apply them"
+)
+
+
+def main(*, spec: Path, node: str, run_dir: Path, state_dir: Path, log_level: str) -> int:
+    """Run the daemon; returns an exit code. Raises :class:`PermanentError` where it cannot run."""
+    log.configure(log_level.upper())
+    for folder in (run_dir, state_dir):
+        _private_folder(folder)
+    with _only_one(run_dir):
+        urgency.acquire()
+        keeper = Keeper(spec=spec, node=node, run_dir=run_dir, state_dir=state_dir, log_level=log_level)
+        asyncio.run(keeper.run())
+    return 0
+
+
+def _private_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise PermanentError(f"cannot make {folder}: {error.strerror} (vedette run needs root)") from error
+
+
+@contextlib.contextmanager
+def _only_one(run_dir: Path) -> Any:
+    """Hold the run directory; a second daemon beside the first would fight it."""
+    with open(run_dir / "lock", "w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise PermanentError(f"another vedette daemon already runs with {run_dir}") from None
+        except OSError as error:
+            raise PermanentError(f"cannot lock {run_dir}: {error.strerror}") from error
+        yield
