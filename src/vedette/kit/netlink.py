@@ -14,6 +14,8 @@ from dataclasses import dataclass
 
 from vedette.kit.errors import PermanentError
 
+ROUTE, GENERIC = 0, 16
+"""Netlink families (linux/netlink.h); ``socket`` does not name the second."""
 REQUEST, ACK, ROOT_DUMP = 0x1, 0x4, 0x300
 REPLACE, EXCL, CREATE = 0x100, 0x200, 0x400
 _ERROR, _DONE = 2, 3
@@ -69,7 +71,7 @@ def _frames(data: bytes) -> Iterator[tuple[int, int, bytes]]:
 
 
 class Requests:
-    """A blocking request socket of one netlink family (``socket.NETLINK_ROUTE``, ``socket.NETLINK_GENERIC``)."""
+    """A blocking request socket of one netlink family (:data:`ROUTE`, :data:`GENERIC`)."""
 
     def __init__(self, protocol: int, *, timeout: float = 10.0) -> None:
         self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, protocol)

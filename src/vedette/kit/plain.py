@@ -62,7 +62,9 @@ def _load(wanted: Any, data: Any) -> Any:
         return _load_generic(origin, typing.get_args(wanted), data)
     if isinstance(wanted, typing.NewType):
         return _load(wanted.__supertype__, data)
-    if wanted in _SCALARS or wanted is Any:
+    if wanted in _SCALARS:
+        return _scalar(wanted, data)
+    if wanted is Any:
         return data
     if is_dataclass(wanted):
         hints = _hints(typing.cast(type, wanted))
@@ -74,6 +76,12 @@ def _load(wanted: Any, data: Any) -> Any:
     if wanted is bytes:
         return bytes.fromhex(data)
     return wanted(data)
+
+
+def _scalar(wanted: type, data: Any) -> Any:
+    if type(data) is wanted or (wanted is float and type(data) is int):
+        return data
+    raise TypeError(f"{type(data).__name__} in place of {wanted.__name__}")
 
 
 def _load_generic(origin: Any, arguments: tuple[Any, ...], data: Any) -> Any:
