@@ -1,0 +1,103 @@
+"""tc over rtnetlink: the gate's filters on an interface (linux/rtnetlink.h, linux/pkt_cls.h, tc-bpf(8)).
+
+``clsact`` gives an interface two hooks in front of everything else that the kernel does with a packet, netfilter and
+IPVS included. Ours is the first filter of both, so that no other one lets a packet pass around it.
+"""
+
+import errno
+import struct
+from dataclasses import dataclass
+
+from vedette.addresses.gate_program import Direction
+from vedette.kit.errors import PermanentError, TransientError
+from vedette.kit.netlink import CREATE, EXCL, REPLACE, Message, Requests, attribute, attributes, nest
+
+_NEWQDISC, _GETQDISC = 36, 38
+_NEWFILTER, _DELFILTER, _GETFILTER = 44, 45, 46
+_TCMSG = struct.Struct("=BxxxiIII")
+_CLSACT, _CLSACT_HANDLE = 0xFFFFFFF1, 0xFFFF0000
+_PARENT = {Direction.INGRESS: 0xFFFFFFF2, Direction.EGRESS: 0xFFFFFFF3}
+_KIND, _OPTIONS = 1, 2
+_BPF_DESCRIPTOR, _BPF_NAME, _BPF_FLAGS, _BPF_TAG, _BPF_ID = 6, 7, 8, 10, 11
+_DIRECT_ACTION = 1
+_PREFERENCE, _HANDLE = 1, 0x56
+_ALL_PROTOCOLS = struct.unpack("=H", struct.pack("!H", 3))[0]
+NAME = "vedette-gate"
+
+
+@dataclass(frozen=True, slots=True)
+class Installed:
+    """The program behind one of our filters."""
+
+    program: int
+    tag: bytes
+
+
+def attach(requests: Requests, interface: int, direction: Direction, program: int) -> None:
+    """Put the program (a descriptor) on the interface; an older one of ours is replaced with no moment between."""
+    options = (
+        attribute(_BPF_DESCRIPTOR, struct.pack("=I", program))
+        + attribute(_BPF_NAME, NAME.encode() + b"\0")
+        + attribute(_BPF_FLAGS, struct.pack("=I", _DIRECT_ACTION))
+    )
+    head = _TCMSG.pack(0, interface, _CLSACT_HANDLE, _CLSACT, 0)
+    qdisc = Message(_NEWQDISC, CREATE | EXCL, head + attribute(_KIND, b"clsact\0"))
+    body = attribute(_KIND, b"bpf\0") + nest(_OPTIONS, options)
+    codes = requests.perform([qdisc, Message(_NEWFILTER, CREATE | REPLACE, _head(interface, direction) + body)])
+    codes = {index: code for index, code in codes.items() if (index, code) != (0, errno.EEXIST)}
+    for code in codes.values():
+        _refuse(code, interface)
+
+
+def detach(requests: Requests, interface: int, direction: Direction) -> None:
+    """Take our filter off; it, or the whole interface, may be gone already."""
+    codes = requests.perform([Message(_DELFILTER, 0, _head(interface, direction) + attribute(_KIND, b"bpf\0"))])
+    for code in codes.values():
+        if code not in (errno.ENOENT, errno.ENODEV, errno.EINVAL):
+            _refuse(code, interface)
+
+
+def installed(requests: Requests, interface: int, direction: Direction) -> Installed | None:
+    """What is behind our filter on this interface; ``None`` where there is none."""
+    head = _TCMSG.pack(0, interface, 0, _PARENT[direction], 0)
+    try:
+        answers = requests.dump(Message(_GETFILTER, 0, head))
+    except OSError as error:
+        if error.errno in (errno.ENODEV, errno.EINVAL, errno.ENOENT):
+            return None
+        raise
+    for kind, payload in answers:
+        found = _ours(payload) if kind == _NEWFILTER else None
+        if found is not None:
+            return found
+    return None
+
+
+def prepared(requests: Requests) -> frozenset[int]:
+    """The interfaces that have a clsact qdisc, and so may have filters."""
+    found = set()
+    for kind, payload in requests.dump(Message(_GETQDISC, 0, _TCMSG.pack(0, 0, 0, 0, 0))):
+        if kind == _NEWQDISC and attributes(payload[_TCMSG.size :]).get(_KIND) == b"clsact\0":
+            found.add(_TCMSG.unpack_from(payload)[1])
+    return frozenset(found)
+
+
+def _head(interface: int, direction: Direction) -> bytes:
+    return _TCMSG.pack(0, interface, _HANDLE, _PARENT[direction], _PREFERENCE << 16 | _ALL_PROTOCOLS)
+
+
+def _ours(payload: bytes) -> Installed | None:
+    found = attributes(payload[_TCMSG.size :])
+    if found.get(_KIND) != b"bpf\0" or _OPTIONS not in found:
+        return None
+    options = attributes(found[_OPTIONS])
+    if options.get(_BPF_NAME) != NAME.encode() + b"\0" or _BPF_ID not in options:
+        return None
+    return Installed(struct.unpack("=I", options[_BPF_ID])[0], options.get(_BPF_TAG, b""))
+
+
+def _refuse(code: int, interface: int) -> None:
+    name = errno.errorcode.get(code, str(code))
+    if code in (errno.ENODEV, errno.EBUSY, errno.ENOMEM, errno.ENOBUFS, errno.EINTR, errno.EAGAIN):
+        raise TransientError(f"the gate cannot be put on interface {interface} yet: {name}")
+    raise PermanentError(f"the gate cannot be put on interface {interface}: {name}")
