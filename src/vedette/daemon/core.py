@@ -33,6 +33,7 @@ class Core:
         self,
         *,
         spec: ClusterSpec,
+        revision: int,
         node: str,
         run_dir: Path,
         state_dir: Path,
@@ -49,7 +50,7 @@ class Core:
         self.trouble: str | None = None
         self.links = Links(spec.heartbeat.links, me=node, receive=self._received)
         self._machine = Machine(
-            config=config.from_spec(spec),
+            config=config.from_spec(spec, revision=revision),
             me=node,
             keys=spec.keys,
             boot_id=clock.boot_id(),
@@ -81,6 +82,11 @@ class Core:
         finally:
             self._busy = False
 
+    def reconfigure(self, spec: ClusterSpec, *, revision: int) -> None:
+        """Run another document whose voters, policy and timings are the same."""
+        self.handle(events.Reconfigure(groups=config.groups_of(spec), nodes=config.nodes_of(spec)))
+        self.handle(events.SpecRunning(revision=revision, digest=spec.digest))
+
     def view(self) -> View:
         return self._machine.view(clock.boottime())
 
@@ -99,7 +105,7 @@ class Core:
             self._holding.add(group)
             self._addresses.hold(group, deadline)
         for event in ready.events:
-            log.event(logger, event.level, event.name, **event.fields)
+            _log(event)
         if ready.events or ready.release or ready.hold:
             self._changed()
         if ready.stopped:
@@ -131,3 +137,21 @@ class Core:
             self._timer.cancel()
         delay = max(0, instant - clock.boottime())
         self._timer = asyncio.get_running_loop().call_later(seconds(delay), self.handle, events.Tick())
+
+
+_WARNINGS = frozenset(
+    {
+        events.What.STATE_LOST,
+        events.What.NODE_LATE,
+        events.What.NODE_DEAD,
+        events.What.QUORUM_LOST,
+        events.What.DATAGRAM_REFUSED,
+        events.What.CONFIG_DIFFERS,
+    }
+)
+
+
+def _log(event: events.CoreEvent) -> None:
+    fields = {"node": event.node, "group": event.group, "reason": event.reason.value, "detail": event.detail}
+    level = logging.WARNING if event.what in _WARNINGS else logging.INFO
+    log.event(logger, level, event.what.value, **{name: value for name, value in fields.items() if value})

@@ -18,9 +18,9 @@ from typing import Any
 from vedette.addresses import model as addressing
 from vedette.addresses.addresses import Addresses
 from vedette.cluster import config, events
-from vedette.daemon import urgency
+from vedette.daemon import orders, urgency
 from vedette.daemon.core import Core
-from vedette.kit import clock, files, log, notify, plain
+from vedette.kit import files, log, notify, plain
 from vedette.kit.channel import Channel
 from vedette.kit.child import Child
 from vedette.kit.errors import PermanentError, VedetteError
@@ -94,6 +94,7 @@ class Keeper:
         self._configure(spec)
         self._core = Core(
             spec=spec,
+            revision=revision,
             node=self._node,
             run_dir=self._run_dir,
             state_dir=self._state_dir,
@@ -101,7 +102,6 @@ class Keeper:
             changed=self._report_soon.set,
         )
         await self._core.start()
-        self._core.handle(events.SpecRunning(revision=revision, digest=spec.digest))
         self._tell_readiness()
         self._remember()
         urgency.settle()
@@ -129,8 +129,7 @@ class Keeper:
             return _FIXED
         self._spec, self._revision = spec, revision
         self._configure(spec)
-        self._core.handle(events.Reconfigure(config=config.from_spec(spec)))
-        self._core.handle(events.SpecRunning(revision=revision, digest=spec.digest))
+        self._core.reconfigure(spec, revision=revision)
         self._tell_readiness()
         self._remember()
         return None
@@ -171,7 +170,10 @@ class Keeper:
         """Carry out an operator's order; raises :class:`UsageError` where it makes no sense."""
         if self._core is None:
             raise PermanentError("no document is applied yet")
-        return self._core.order(command)
+        assert self._spec is not None
+        order, done = orders.read(command, self._spec, self._core.view())
+        self._core.handle(order)
+        return done
 
     async def _report(self) -> None:
         """Tell the director what is, at each change and at a steady pace: silence means that the keeper is stuck."""

@@ -1,0 +1,82 @@
+"""An operator's order is carried out or refused with what would be right."""
+
+from typing import Any
+
+import pytest
+
+from vedette.cluster.events import Move, Standby
+from vedette.daemon import orders
+from vedette.kit.errors import UsageError
+from vedette.kit.net import parse
+from vedette.spec.resolved import ClusterSpec, Group, Heartbeat, Node, Role, SplitBrainPolicy
+from vedette.state.placement import LeaseView, Liveness, NodeView, View
+
+SPEC = ClusterSpec(
+    name="edge",
+    digest="0" * 64,
+    nodes=(
+        Node(name="a", role=Role.DIRECTOR, address=parse("10.0.0.2"), interfaces={}),
+        Node(name="b", role=Role.DIRECTOR, address=parse("10.0.0.3"), interfaces={}),
+        Node(name="c", role=Role.DIRECTOR, address=parse("10.0.0.5"), interfaces={}),
+        Node(name="w", role=Role.WITNESS, address=parse("10.0.0.4"), interfaces={}),
+    ),
+    keys=(),
+    heartbeat=Heartbeat(interval=1, warn_after=2, dead_after=4, startup_grace=8, links=()),
+    policy=SplitBrainPolicy.MAJORITY,
+    groups=(Group(name="web", addresses=(), nodes=("a", "b"), preferred_nodes=("a", "b")),),
+)
+
+
+def _view(*, b_ready: bool = True, holder: str | None = "a") -> View:
+    def node(name: str, *, ready: bool = True) -> NodeView:
+        return NodeView(
+            name=name,
+            liveness=Liveness.UP,
+            since=1,
+            ready=ready,
+            holds=(),
+            links=("lan",),
+            revision=1,
+            digest="0",
+            incarnation=1,
+        )
+
+    lease = LeaseView(group="web", holder=holder, mine=holder == "a", until=0, reason="preferred node")
+    return View(me="a", now=1, quorum=True, nodes=(node("a"), node("b", ready=b_ready), node("c")), leases=(lease,))
+
+
+def _move(**fields: Any) -> dict[str, Any]:
+    return {"verb": "move", "group": "web", "author": "ann", "reason": "why not"} | fields
+
+
+def test_a_move_without_a_target_goes_to_the_best_other_node_that_is_ready() -> None:
+    order, _ = orders.read(_move(), SPEC, _view())
+    assert order == Move(group="web", to="b", author="ann", reason="why not")
+
+
+def test_a_cleared_move_lets_the_document_decide() -> None:
+    order, _ = orders.read(_move(clear=True), SPEC, _view())
+    assert order == Move(group="web", to=None, author="ann", reason="why not")
+
+
+@pytest.mark.parametrize(
+    ("command", "view", "said"),
+    [
+        (_move(group="wbe"), _view(), "no group wbe (groups: web)"),
+        (_move(node="d"), _view(), "no node d"),
+        (_move(node="w"), _view(), "w is a witness"),
+        (_move(node="c"), _view(), "c may not hold web"),
+        (_move(node="b"), _view(b_ready=False), "b is not ready"),
+        (_move(), _view(b_ready=False), "no other node is ready"),
+        ({"verb": "node", "node": "w", "standby": True}, _view(), "w is a witness"),
+    ],
+)
+def test_an_order_that_makes_no_sense_is_refused(command: dict[str, Any], view: View, said: str) -> None:
+    with pytest.raises(UsageError) as refusal:
+        orders.read(command, SPEC, view)
+    assert said in str(refusal.value)
+
+
+def test_standby_names_the_node_and_the_author() -> None:
+    order, _ = orders.read({"verb": "node", "node": "a", "standby": True, "author": "ann"}, SPEC, _view())
+    assert order == Standby(node="a", on=True, author="ann", reason="")
