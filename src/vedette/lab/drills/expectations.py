@@ -1,0 +1,120 @@
+"""What a document promises about a fault: every bound of the rehearsal, in one place, with its reason. Pure.
+
+All bounds are nanoseconds and are computed from the document's own timings.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from vedette.kit.units import MILLISECOND, SECOND, show
+from vedette.spec.resolved import ClusterSpec, HealthCheck, SplitBrainPolicy, VirtualService
+
+TAKEOVER_SLACK = 300 * MILLISECOND
+"""On top of deadAfter: the clock-rate allowance (2 %), the lease's two rounds, the kernel's own calls, the
+announcement, and one period of the probe."""
+MOVE = 50 * MILLISECOND
+"""A planned move needs no time-out: release, lease, claim, announce take a few milliseconds (cluster.md)."""
+CALM = 100 * MILLISECOND
+"""Nothing should happen to the client; this much is allowed to the scheduling of a host that carries everything."""
+ADDRESS_BACK = 150 * MILLISECOND
+"""The kernel reports a deleted address at once; repair is one pass of the address reconciler."""
+TABLE_BACK = 1 * SECOND
+"""The kernel reports nothing about its IPVS table: the resync finds out."""
+HELPER_BACK = 10 * SECOND
+"""A helper process is restarted with back-off and must have checked everything again."""
+DETECTION_SLACK = 300 * MILLISECOND
+"""On top of a check's own times: the pass that changes the table, and requests already on their way."""
+EDIT_APPLIED = 5 * SECOND
+"""From saving a document to the kernel, on a host that also runs everything else."""
+STRADDLING = 3
+"""Handshakes through one endpoint that may straddle a move: the SYN by one director, the ACK by the other."""
+
+
+@dataclass(frozen=True, slots=True)
+class Expectation:
+    """``gap``: longest allowed without an answer. ``settled``: no attempt that starts later than this after the fault
+    may fail. ``failed``: attempts of one probe that may fail, None = as many as fit the gap. ``held``: whether
+    long-lived connections must survive. ``doubles``: whether it counts when two machines answer for one address.
+
+    ``reason`` is what a person reads in the table.
+    """
+
+    reason: str
+    gap: int
+    settled: int
+    failed: int | None = None
+    held: bool = False
+    doubles: bool = True
+
+
+def exclusive(spec: ClusterSpec) -> bool:
+    """Whether the document promises that no two nodes ever hold a group at a time."""
+    return spec.policy is not SplitBrainPolicy.TOLERATE
+
+
+def nothing_lost(reason: str) -> Expectation:
+    """The fault is none of the client's business."""
+    return Expectation(reason=reason, gap=CALM, settled=0, failed=0, held=True)
+
+
+def takeover(spec: ClusterSpec, *, partition: bool = False) -> Expectation:
+    """The holder falls silent. ``partition``: both sides go on running, which ``tolerate`` lets both hold."""
+    bound = spec.heartbeat.dead_after + TAKEOVER_SLACK
+    return Expectation(
+        reason=f"gap ≤ deadAfter {show(spec.heartbeat.dead_after)} + {show(TAKEOVER_SLACK)}",
+        gap=bound,
+        settled=bound,
+        doubles=exclusive(spec) or not partition,
+    )
+
+
+def move(spec: ClusterSpec, services: Iterable[VirtualService]) -> Expectation:
+    """A group goes from one healthy node to another because somebody wants it to.
+
+    With ``mh`` on every service not even a handshake is lost: both directors choose the same real server, and the
+    new one accepts a connection that it has not seen begin (facts-kernel.md section 4).
+    """
+    seamless = all(service.scheduler == "mh" for service in services)
+    return Expectation(
+        reason=f"gap ≤ {show(MOVE)}" + (", nothing lost" if seamless else ""),
+        gap=MOVE,
+        settled=MOVE,
+        failed=0 if seamless else STRADDLING,
+        held=seamless,
+    )
+
+
+def detection(check: HealthCheck, *, silent: bool) -> int:
+    """From a server's fault to its removal at the latest: the check that just passed, ``fall`` failing ones, and,
+    where the server is ``silent`` instead of refusing, the last one's time-out."""
+    return check.interval * check.fall + check.timeout * silent + DETECTION_SLACK
+
+
+def server_lost(services: Iterable[VirtualService], *, silent: bool) -> Expectation:
+    """A real server no longer works, and others do."""
+    bound = max(detection(check, silent=silent) for service in services for check in service.checks)
+    return Expectation(reason=f"out of the table in {show(bound)}", gap=bound, settled=bound, held=False)
+
+
+def sorry_page(services: Iterable[VirtualService], *, silent: bool) -> Expectation:
+    """All real servers of a service are gone: after their detection the sorry page answers, and they return."""
+    bound = max(detection(check, silent=silent) for service in services for check in service.checks)
+    return Expectation(reason=f"sorry page in {show(bound)}", gap=bound, settled=bound, held=False)
+
+
+def returned(services: Iterable[VirtualService]) -> int:
+    """From a server's recovery to its first client at the latest (ns)."""
+    checks = [check for service in services for check in service.checks]
+    return max(check.interval * (check.rise + 1) + check.timeout for check in checks) + DETECTION_SLACK
+
+
+def address_back() -> Expectation:
+    """Somebody deletes a VIP from its interface by hand."""
+    return Expectation(
+        reason=f"back in {show(ADDRESS_BACK)}", gap=ADDRESS_BACK, settled=ADDRESS_BACK, failed=None, held=True
+    )
+
+
+def table_back() -> Expectation:
+    """Somebody flushes the IPVS table by hand: its connections are lost, new ones work again soon."""
+    return Expectation(reason=f"back in {show(TABLE_BACK)}", gap=TABLE_BACK, settled=TABLE_BACK)

@@ -1,0 +1,103 @@
+"""Compares what was seen with what was promised. Pure."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from vedette.kit.units import MILLISECOND
+from vedette.lab.drills import expectations
+from vedette.lab.drills.expectations import Expectation
+from vedette.lab.outage import Experience
+from vedette.lab.probes import FAST, Probe
+from vedette.lab.sightings import Double
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """One stretch of a drill: from causing something (``since``) until all was calm again (``until``).
+
+    ``experiences`` are in the order of the probes; ``touched`` are the groups that the fault may concern.
+    """
+
+    name: str
+    since: int
+    until: int
+    expectation: Expectation
+    touched: Collection[str]
+    experiences: Sequence[Experience]
+    doubles: Sequence[Double]
+
+    def expected_of(self, probe: Probe) -> Expectation:
+        return self.expectation if probe.group in self.touched else expectations.nothing_lost("not concerned")
+
+
+@dataclass(frozen=True, slots=True)
+class Sums:
+    """The figures of one line of the table: over all probes and watches of a drill. Times in ns."""
+
+    gap: int
+    lost: int
+    broken: int
+    double: int
+    double_frames: int
+
+
+def violations(watch: Watch, probes: Sequence[Probe]) -> list[str]:
+    """Every promise that this watch saw broken, fit for a person."""
+    found: list[str] = []
+    for probe, seen in zip(probes, watch.experiences, strict=True):
+        found += [f"{watch.name}: {probe.label}: {what}" for what in _of_probe(watch, probe, seen)]
+    if watch.expectation.doubles:
+        found += [f"{watch.name}: {describe(double)}" for double in watch.doubles]
+    return found
+
+
+def _of_probe(watch: Watch, probe: Probe, seen: Experience) -> list[str]:
+    expected = watch.expected_of(probe)
+    found: list[str] = []
+    resolution = 2 * max(0, probe.period - FAST)  # of a slow probe one missed attempt proves no long outage
+    if seen.gap.missed and seen.gap.length > expected.gap + resolution:
+        found.append(f"no answer for {milliseconds(seen.gap.length)} ms ({milliseconds(expected.gap)} ms allowed)")
+    if expected.failed is not None and seen.failed > expected.failed:
+        found.append(f"{seen.failed} of {seen.attempts} attempts failed ({expected.failed} allowed): {causes(seen)}")
+    late = None if seen.last_failure is None else seen.last_failure - watch.since
+    if late is not None and expected.failed is None and late > expected.settled:
+        found.append(f"an attempt {milliseconds(late)} ms after the fault still failed: {causes(seen)}")
+    if expected.held and seen.broken:
+        found.append(f"{seen.broken} long-lived connections broke")
+    if not seen.attempts:
+        found.append("the client made no attempt")
+    return found
+
+
+def sums(watches: Sequence[Watch]) -> Sums:
+    """The worst gap and double, and the sum of what was lost. A gap in which nothing failed was the client's own."""
+    seen = [experience for watch in watches for experience in watch.experiences]
+    doubles = [double for watch in watches for double in watch.doubles]
+    return Sums(
+        gap=max((one.gap.length for one in seen if one.gap.missed), default=0),
+        lost=sum(one.failed for one in seen),
+        broken=sum(one.broken for one in seen),
+        double=max((double.length for double in doubles), default=0),
+        double_frames=sum(double.frames for double in doubles),
+    )
+
+
+def describe(double: Double) -> str:
+    """``router1 and router2 both answered for 10.0.0.1: 12.3 ms, 4 frames``."""
+    pair = f"{double.first} and {double.second}"
+    return f"{pair} both answered for {double.address}: {milliseconds(double.length)} ms, {double.frames} frames"
+
+
+def causes(seen: Experience) -> str:
+    """``3 refused, 1 timed out``; an error that was answered shows its statuses."""
+    words: Mapping[str, str] = {"ANSWERED": "answered with an error", "TIMED_OUT": "timed out"}
+    parts = [
+        f"{count} {words.get(outcome.name, outcome.name.lower())}" for outcome, count in sorted(seen.failures.items())
+    ]
+    return ", ".join(parts)
+
+
+def milliseconds(duration: int) -> str:
+    """``1234``, or ``0.8`` below ten."""
+    value = duration / MILLISECOND
+    return f"{value:.1f}" if 0 < value < 10 else f"{value:.0f}"
