@@ -1,0 +1,268 @@
+"""One machine of the lab as the process that it is: a User Mode Linux kernel, and the channel to its agent.
+
+Only the lab's supervisor owns guests; everybody else speaks of machines (:mod:`vedette.lab.lab`). A guest is
+powered on and off any number of times; what is in its directory on the host (the durable state, the logs)
+survives, what it wrote elsewhere is gone with its memory.
+"""
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeout
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+from vedette.kit.errors import PermanentError, TransientError
+from vedette.lab import agent
+
+KERNEL = "linux.uml"
+MEMORY = "256M"
+"""Memory of one machine; about 60 MB of it are ever touched."""
+BOOT_LIMIT = 60.0
+"""Seconds to a ready agent before a boot counts as failed; on two busy cores it takes 3 to 10."""
+ANSWER_GRACE = 5.0
+"""Seconds beyond a request's own time limit before its machine counts as not answering."""
+
+Json = dict[str, Any]
+
+
+class Power(Enum):
+    ON = "on"
+    OFF = "off"
+    FROZEN = "frozen"
+
+
+@dataclass(frozen=True, slots=True)
+class Plug:
+    """One end of a wire in a machine: the tap on the lab's side and the machine's own interface."""
+
+    tap: str
+    mac: str
+    interface: str
+
+
+@dataclass(frozen=True, slots=True)
+class Boot:
+    """What a machine is told when it starts.
+
+    ``ip`` holds lines for ``ip -batch``; ``mounts`` shows directories of the host, writable, in the machine;
+    ``copies`` are read from the host at boot and written into the machine's memory; ``private`` are empty
+    directories in memory.
+    """
+
+    hostname: str
+    plugs: tuple[Plug, ...] = ()
+    ip: tuple[str, ...] = ()
+    sysctls: Mapping[str, str] = field(default_factory=dict)
+    mounts: Mapping[str, Path] = field(default_factory=dict)
+    copies: Mapping[str, Path] = field(default_factory=dict)
+    private: tuple[str, ...] = ()
+
+    def plain(self) -> Json:
+        return {
+            "hostname": self.hostname,
+            "ip": list(self.ip),
+            "sysctls": dict(self.sysctls),
+            "mounts": {target: str(source) for target, source in self.mounts.items()},
+            "copies": {target: str(source) for target, source in self.copies.items()},
+            "private": list(self.private),
+            "environment": environment(),
+        }
+
+
+def environment() -> dict[str, str]:
+    """The environment of everything in a machine; the interpreter that runs the lab comes first in PATH."""
+    own = Path(sys.executable).parent
+    return {
+        "PATH": f"{own}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        "HOME": "/root",
+        "LANG": "C.UTF-8",
+        "TERM": os.environ.get("TERM", "linux"),
+    }
+
+
+class Guest:
+    """A machine's kernel process. Methods may be called from any thread."""
+
+    def __init__(self, directory: Path, boot: Boot) -> None:
+        self.directory, self.boot = directory, boot
+        self.name = boot.hostname
+        self._frozen = False
+        self._process: subprocess.Popen[bytes] | None = None
+        self._channel: _Channel | None = None
+        self.terminal: int | None = None
+        """The lab's end of the machine's third console: a pseudo-terminal."""
+
+    @property
+    def console_log(self) -> Path:
+        """What the machine's kernel and its first process said, over all boots."""
+        return self.directory / "console.log"
+
+    @property
+    def power(self) -> Power:
+        if self._process is None or self._process.poll() is not None:
+            return Power.OFF
+        return Power.FROZEN if self._frozen else Power.ON
+
+    @property
+    def pid(self) -> int | None:
+        return self._process.pid if self._process is not None and self.power is not Power.OFF else None
+
+    def power_on(self) -> float:
+        """Boot and wait for the agent; returns the seconds that the machine's own clock took.
+
+        Raises :class:`PermanentError` with the console's last lines when the machine does not come up.
+        """
+        if self.power is not Power.OFF:
+            raise PermanentError(f"{self.name} is on already")
+        self.directory.mkdir(parents=True, exist_ok=True)
+        plan = self.directory / "boot.json"
+        plan.write_text(json.dumps(self.boot.plain()))
+        ours, theirs = socket.socketpair()
+        terminal, line = os.openpty()
+        self._close_channel()
+        self.terminal, self._frozen = terminal, False
+        with theirs, open(self.console_log, "ab") as console:
+            self._process = subprocess.Popen(
+                self._command(plan, control=theirs.fileno(), line=line),
+                stdin=subprocess.DEVNULL,
+                stdout=console,
+                stderr=console,
+                pass_fds=(theirs.fileno(), line),
+                start_new_session=True,
+            )
+        os.close(line)
+        self._channel = _Channel(self.name, ours)
+        try:
+            return self._channel.hello.result(timeout=BOOT_LIMIT)
+        except (FutureTimeout, TransientError):
+            self.power_off()
+            raise PermanentError(f"{self.name} did not boot; its console says:\n{self._last_words()}") from None
+
+    def power_off(self) -> None:
+        """Cut the power: kill the kernel and its helpers at once; nothing is flushed."""
+        process = self._process
+        if process is None:
+            return
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        self._close_channel()
+
+    def freeze(self) -> None:
+        """Stop the machine as a hypervisor pauses it; its clock jumps at the thaw."""
+        self._signal(signal.SIGSTOP)
+        self._frozen = True
+
+    def thaw(self) -> None:
+        self._signal(signal.SIGCONT)
+        self._frozen = False
+
+    def request(self, op: str, *, limit: float = 30.0, **arguments: object) -> Any:
+        """Ask the agent; raises :class:`TransientError` when the machine is off or does not answer in ``limit`` s."""
+        channel = self._channel
+        if channel is None:
+            raise TransientError(f"{self.name} is off")
+        return channel.ask({"op": op} | arguments, limit + ANSWER_GRACE)
+
+    def _signal(self, number: signal.Signals) -> None:
+        # The main process only: the helpers are traced by it, and stopping them destroys the machine.
+        pid = self.pid
+        if pid is None:
+            raise TransientError(f"{self.name} is off")
+        os.kill(pid, number)
+
+    def _command(self, plan: Path, *, control: int, line: int) -> Sequence[str]:
+        wires = [
+            f"vec{index}:transport=tap,ifname={plug.tap},depth=128,mac={plug.mac}"
+            for index, plug in enumerate(self.boot.plugs)
+        ]
+        return [
+            *(KERNEL, f"mem={MEMORY}", f"umid={self.name}", f"uml_dir={self.directory}/uml"),
+            *("rootfstype=hostfs", "rootflags=/", "ro", f"init={sys.executable}"),
+            *("con=null", "con0=null,fd:1", f"con1=fd:{control}", f"con2=fd:{line}", *wires, "quiet"),
+            *("--", "-I", "-S", agent.__file__, str(plan)),
+        ]
+
+    def _close_channel(self) -> None:
+        if self._channel is not None:
+            self._channel.close()
+            self._channel = None
+        if self.terminal is not None:
+            os.close(self.terminal)
+            self.terminal = None
+
+    def _last_words(self) -> str:
+        return "\n".join(self.console_log.read_text(errors="replace").splitlines()[-15:])
+
+
+class _Channel:
+    """JSON lines to and from one agent; every question has its own future."""
+
+    def __init__(self, name: str, end: socket.socket) -> None:
+        self._name, self._end = name, end
+        self.hello: Future[float] = Future()
+        self._waiting: dict[int, Future[Any]] = {}
+        self._next = 0
+        self._lock = threading.Lock()
+        threading.Thread(target=self._read, name=f"agent-{name}", daemon=True).start()
+
+    def ask(self, request: Json, limit: float) -> Any:
+        answer: Future[Any] = Future()
+        with self._lock:
+            self._next += 1
+            number = self._next
+            self._waiting[number] = answer
+            try:
+                self._end.sendall(json.dumps({"id": number} | request).encode() + b"\n")
+            except OSError as error:
+                del self._waiting[number]
+                raise TransientError(f"{self._name} is off") from error
+        try:
+            return answer.result(timeout=limit)
+        except FutureTimeout:
+            raise TransientError(f"{self._name} does not answer") from None
+        finally:
+            self._waiting.pop(number, None)
+
+    def close(self) -> None:
+        with contextlib.suppress(OSError):  # the machine may have been quicker
+            self._end.shutdown(socket.SHUT_RDWR)
+        self._end.close()
+
+    def _read(self) -> None:
+        with self._end.makefile("r", encoding="utf-8") as lines:
+            try:
+                for line in lines:
+                    self._take(line)
+            except OSError:
+                pass  # the machine lost its power in mid-sentence
+        gone = TransientError(f"{self._name} has gone off")
+        for future in [self.hello, *self._waiting.values()]:
+            if not future.done():
+                future.set_exception(gone)
+
+    def _take(self, line: str) -> None:
+        try:
+            message = json.loads(line)
+        except ValueError:
+            return  # a line cut by the loss of power
+        if "hello" in message:
+            self.hello.set_result(message["hello"])
+            return
+        future = self._waiting.get(message["id"])
+        if future is None or future.done():
+            return
+        if "error" in message:
+            future.set_exception(PermanentError(f"{self._name}: {message['error']}"))
+        else:
+            future.set_result(message["ok"])

@@ -1,0 +1,22 @@
+"""Fixtures that every package's tests may use."""
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from tests import kernel
+
+collect_ignore_glob = [] if kernel.INSIDE in os.environ else ["*/in_kernel"]
+
+
+@pytest.fixture(scope="session")
+def guest(tmp_path_factory: pytest.TempPathFactory) -> Iterator[kernel.Kernel]:
+    """A machine with a real kernel (IPVS, tc, BPF) and no wires; see :mod:`tests.kernel`."""
+    if (lack := kernel.missing()) is not None:
+        pytest.skip(lack)
+    machine = kernel.boot(tmp_path_factory.mktemp("machine"))
+    try:
+        yield kernel.Kernel(machine)
+    finally:
+        machine.power_off()
