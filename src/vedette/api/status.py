@@ -11,9 +11,9 @@ from typing import Any
 
 from vedette.kit.units import SECOND
 from vedette.spec.resolved import ClusterSpec, VirtualService
-from vedette.state.health import UNKNOWN, Health, Verdict, Verdicts
+from vedette.state.health import Verdicts
 from vedette.state.placement import Liveness, NodeView, View
-from vedette.state.targets import targets
+from vedette.state.targets import decisive
 
 Plain = dict[str, Any]
 
@@ -182,21 +182,14 @@ def _real_servers(service: VirtualService, verdicts: Verdicts, clocks: Clocks) -
             key = (str(server.address), server.port or endpoint.port)
             if key in found:
                 continue
-            checked = [verdicts.get(target, UNKNOWN) for target in targets(service, endpoint, server)]
-            worst = _worst(checked)
+            verdict = decisive(service, endpoint, server, verdicts)
             found[key] = {
                 "address": key[0],
                 "port": key[1],
                 "weight": server.weight,
                 "maintenance": server.maintenance or service.maintenance,
-                "health": worst.health.value if worst else "unchecked",
-                "since": clocks.show(worst.since) if worst else None,
-                "reason": worst.reason if worst else "no checks",
+                "health": verdict.health.value,
+                "since": clocks.show(verdict.since),
+                "reason": verdict.reason,
             }
     return list(found.values())
-
-
-def _worst(checked: Sequence[Verdict]) -> Verdict | None:
-    """Of several checks of one server the one that decides: down before unknown before up."""
-    order = (Health.DOWN, Health.UNKNOWN, Health.UP)
-    return min(checked, key=lambda verdict: order.index(verdict.health), default=None)
