@@ -1,0 +1,109 @@
+"""What the repository says of itself is true: links, paths, commands, locks and manifests."""
+
+import configparser
+import os
+import re
+import shlex
+import subprocess
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from vedette.cli import main
+
+ROOT = Path(__file__).parent.parent
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("examples/**/*.md")])
+UNIT = ROOT / "manifests/systemd/vedette.service"
+
+_LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
+_OWN_PATH = re.compile(r"\b(?:src/vedette|tests|docs|examples|manifests|crds|benchmarks|tools)/[\w./-]*\w/?")
+_MARK = re.compile(r"\b(?:TODO|FIXME|XXX|NotImplementedError)\b")
+_PIN = re.compile(r"^([a-z0-9][a-z0-9._-]*)==(\S+?)(?: ; [^\\]+)? \\$")
+_HASH = re.compile(r"^    --hash=sha256:[0-9a-f]{64}(?: \\)?$")
+
+
+def _name(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=_name)
+def test_every_link_leads_somewhere(document: Path) -> None:
+    links = [link for link in _LINK.findall(document.read_text()) if "://" not in link]
+    assert [link for link in links if not (document.parent / link).exists()] == []
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=_name)
+def test_every_path_of_ours_that_a_document_names_exists(document: Path) -> None:
+    named = set(_OWN_PATH.findall(document.read_text()))
+    assert sorted(path for path in named if not (ROOT / path).exists()) == []
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=_name)
+def test_every_command_that_a_document_names_exists(document: Path) -> None:
+    text = document.read_text()
+    code = "\n".join(re.findall(r"^```\n(.*?)^```", text, re.DOTALL | re.MULTILINE) + re.findall(r"`([^`\n]+)`", text))
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    assert set(re.findall(r"^make ([a-z-]+)", code, re.MULTILINE)) <= targets
+    assert set(re.findall(r"^vedette ([a-z-]+)\b(?!\.)", code, re.MULTILINE)) <= set(main.VERBS)
+
+
+def test_nothing_unfinished_is_marked_in_the_product() -> None:
+    marked = [_name(path) for path in (ROOT / "src").rglob("*.py") if _MARK.search(path.read_text())]
+    assert marked == []
+
+
+def _pins(lock: str) -> dict[str, str]:
+    """Read a lock; any line that is neither a release, a hash nor a comment is a mistake (an address, a path)."""
+    pins = {}
+    for line in (ROOT / lock).read_text().splitlines():
+        pin = _PIN.match(line)
+        assert pin or _HASH.match(line) or not line.strip() or line.startswith("#"), line
+        if pin:
+            pins[pin[1]] = pin[2]
+    return pins
+
+
+def test_the_locks_hold_releases_and_hashes_and_no_addresses() -> None:
+    runtime, everything = _pins("requirements.lock"), _pins("requirements-dev.lock")
+    assert runtime.items() <= everything.items()
+
+
+def test_the_locks_are_of_what_the_project_asks_for() -> None:
+    document = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    wanted = {"requirements.lock": document["project"]["dependencies"]}
+    wanted["requirements-dev.lock"] = wanted["requirements.lock"] + document["dependency-groups"]["dev"]
+    for lock, requirements in wanted.items():
+        names = {re.split(r"[^\w.-]", requirement)[0].lower().replace("_", "-") for requirement in requirements}
+        assert names <= set(_pins(lock))
+
+
+def _unit() -> configparser.ConfigParser:
+    unit = configparser.ConfigParser(strict=True, delimiters=("=",), comment_prefixes=("#",), interpolation=None)
+    unit.optionxform = str  # type: ignore[assignment,method-assign]
+    unit.read(UNIT)
+    return unit
+
+
+def test_the_unit_starts_a_command_that_exists() -> None:
+    program, verb, *options = shlex.split(_unit()["Service"]["ExecStart"])
+    assert (program, verb) == ("/usr/bin/vedette", "run")
+    main.build(only="run").parse_args([verb, *options])
+
+
+def test_the_unit_keeps_the_promises_of_this_boot_and_not_of_the_last() -> None:
+    service = _unit()["Service"]
+    assert (service["Type"], service["Restart"]) == ("notify", "always")
+    assert (service["RuntimeDirectory"], service["RuntimeDirectoryPreserve"]) == ("vedette", "yes")
+
+
+def test_ci_runs_the_readmes_test_command() -> None:
+    script = ROOT / ".ci/run"
+    assert os.access(script, os.X_OK)
+    assert "make test" in script.read_text()
+    subprocess.run(["bash", "-n", script], check=True)
+
+
+def test_the_glossary_is_in_order() -> None:
+    words = re.findall(r"^\*\*(.+?)\*\*", (ROOT / "docs/glossary.md").read_text(), re.MULTILINE)
+    assert words == sorted(words, key=str.lower)
