@@ -1,10 +1,46 @@
-"""The addresses of the groups that this node holds: the face that the keeper sees."""
+"""The addresses of the groups that this node holds: the face that the keeper sees.
 
+A pass (:mod:`vedette.addresses.reconciler`) does everything that is not a single store to the gate. Whatever happens
+(a call, a kernel event, a timer) only wakes the next pass.
+"""
+
+import asyncio
+import logging
+import random
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from vedette.addresses.model import AddressEvent, AddressStatus
+from vedette.addresses import kernel, plan, reconciler, sysctls
+from vedette.addresses.announcer import Announcer
+from vedette.addresses.guard import Guard
+from vedette.addresses.inventory import Inventory
+from vedette.addresses.model import (
+    LOOPBACK,
+    AddressEvent,
+    AddressStatus,
+    CarrierChanged,
+    Conflict,
+    Emptied,
+    Observed,
+    Repaired,
+)
+from vedette.addresses.plan import Seat, Wanted
+from vedette.addresses.reconciler import Outcome, Reconciler
+from vedette.kit.clock import boottime
+from vedette.kit.errors import VedetteError
+from vedette.kit.log import event
+from vedette.kit.net import IPAddress
+from vedette.kit.units import MILLISECOND, MINUTE, SECOND, seconds
+from vedette.reconcile.outcome import backoff
 from vedette.spec.resolved import Group, Node
+
+_log = logging.getLogger("vedette.addresses")
+
+_RESYNC = 5 * SECOND
+"""Between passes without a reason, ± 20 %: catches what has no event, and refreshes lifetimes."""
+_FIRST_RETRY, _MOST_RETRY = 50 * MILLISECOND, 5 * SECOND
+_CONFLICT_SHOWN = MINUTE
+"""How long after the last foreign claim ``status`` still shows it."""
 
 
 class Addresses:
@@ -15,13 +51,40 @@ class Addresses:
     """
 
     def __init__(self, *, run_dir: Path, report: Callable[[AddressEvent], None]) -> None:
-        self._run_dir, self._report = run_dir, report
+        self._run_dir, self._reporter = run_dir, report
+        self._wanted, self._observed = Wanted(()), Observed({}, ())
+        self._without_addresses: frozenset[str] = frozenset()
+        self._emptying: set[str] = set()
+        self._carriers: dict[str, bool] = {}
+        self._seated: frozenset[IPAddress] = frozenset()
+        self._conflicts: dict[IPAddress, tuple[int, str]] = {}
+        self._unset: dict[str, str] = {}
+        self._configured = False
+        self._failures = 0
+        self._soon: asyncio.Handle | None = None
+        self._later: asyncio.TimerHandle | None = None
 
     async def start(self) -> None:
         """Listen to the kernel. Changes nothing: what an earlier daemon left is adopted by :meth:`configure`."""
+        self._loop = asyncio.get_running_loop()
+        self._requests = reconciler.requests()
+        self._events = kernel.subscribe()
+        self._guard = Guard(self._requests, self._report)
+        inventory = Inventory(self._run_dir / "addresses.json")
+        self._reconciler = Reconciler(self._guard, inventory, self._requests)
+        self._announcer = Announcer(self._hear_conflict)
+        self._loop.add_reader(self._events.fileno(), self._hear_kernel)
 
     async def stop(self) -> None:
         """Stop listening and leave the kernel as it is: held addresses answer until their deadline."""
+        for timer in (self._soon, self._later):
+            if timer is not None:
+                timer.cancel()
+        self._loop.remove_reader(self._events.fileno())
+        self._announcer.close()
+        self._guard.close()
+        self._events.close()
+        self._requests.close()
 
     def configure(self, groups: Sequence[Group], node: Node, *, director: bool) -> None:
         """Take the document's groups as wanted. Idempotent; touches only what differs.
@@ -29,27 +92,182 @@ class Addresses:
         Addresses of groups that vanished are closed, then removed. What the kernel still answers for (see
         :meth:`held`) stays until its deadline unless :meth:`hold` or :meth:`release` says otherwise.
         """
+        mine = [group for group in groups if director and node.name in group.nodes]
+        self._reconciler.vips = plan.vips(mine, node)
+        self._without_addresses = frozenset(group.name for group in mine if not group.addresses)
+        for group in self._reconciler.holding.keys() - {group.name for group in mine}:
+            del self._reconciler.holding[group]
+            self._emptying.add(group)
+        self._configured = True
+        self._audit()
 
     def held(self) -> frozenset[str]:
         """The groups whose addresses are all on their interfaces, with a gate deadline in the future."""
-        return frozenset()
+        whole = set(self._without_addresses)
+        for group, seats in self._seats().items():
+            if all(plan.on_seat(seat, self._observed) for seat in seats):
+                whole.add(group)
+        return frozenset(group for group in whole if self._answers(group))
 
     def carrier(self, group: str) -> bool:
         """Whether every interface of the group's addresses is there, up, and has a carrier."""
-        return False
+        return self._carriers.get(group, True)
 
     def hold(self, group: str, deadline: int) -> None:
         """Answer for the group until ``deadline``. A renewal is one 8-byte store.
 
         The first call opens the gate at once; the addresses go on and are announced in the same turn of the loop.
         """
+        renewal = group in self._reconciler.holding and self._answers(group)
+        self._reconciler.holding[group] = deadline
+        self._guard.grant(group, deadline)
+        if not renewal:
+            self._emptying.discard(group)
+            self._wake()
 
     def release(self, group: str, *, lame_duck: int = 0) -> None:
         """Stop answering at once; reports ``Emptied(group)`` when the kernel has confirmed the removal.
 
         For ``lame_duck`` ns, but not beyond the old deadline, packets that stale neighbours still send are forwarded.
         """
+        self._reconciler.holding.pop(group, None)
+        self._guard.revoke(group, forward_until=boottime() + lame_duck)
+        self._emptying.add(group)
+        self._wake()
 
     def status(self) -> tuple[AddressStatus, ...]:
         """Every VIP of the document on this node, in the document's order."""
-        return ()
+        on_lo = {item.address for item in self._observed.addresses if item.index == LOOPBACK}
+        return tuple(
+            AddressStatus(
+                group=seat.vip.group,
+                address=seat.vip.address,
+                interface=seat.link.name if seat.link is not None else None,
+                on_interface=plan.on_seat(seat, self._observed),
+                on_lo=seat.vip.address in on_lo,
+                answering=self._answers(seat.vip.group),
+                problem=self._problem(seat),
+            )
+            for seat in self._wanted.seats
+        )
+
+    def _problem(self, seat: Seat) -> str:
+        """The first of what is wrong, the gravest first."""
+        address = seat.vip.address
+        when, mac = self._conflicts.get(address, (0, ""))
+        conflict = f"{mac} claims this address too" if mac and boottime() - when < _CONFLICT_SHOWN else ""
+        unset = next((f"cannot set net/{name}: {reason}" for name, reason in self._unset.items()), "")
+        return self._guard.problem or seat.problem or self._reconciler.problems.get(address, "") or conflict or unset
+
+    def _answers(self, group: str) -> bool:
+        if group in self._without_addresses:
+            return self._reconciler.holding.get(group, 0) > boottime()
+        return self._reconciler.answers(group)
+
+    def _seats(self) -> dict[str, list[Seat]]:
+        groups: dict[str, list[Seat]] = {}
+        for seat in self._wanted.seats:
+            groups.setdefault(seat.vip.group, []).append(seat)
+        return groups
+
+    # What wakes a pass
+
+    def _wake(self) -> None:
+        """Run a pass in the next turn of the loop."""
+        if self._soon is None:
+            self._soon = self._loop.call_soon(self._pass)
+
+    def _hear_kernel(self) -> None:
+        changed = kernel.changed(self._events)
+        self._guard.stale = self._guard.stale or changed.guard
+        if changed.addresses or changed.guard:
+            self._wake()
+
+    def _audit(self) -> None:
+        """Run a pass that looks at everything, also at what has no event."""
+        self._guard.stale = True
+        vips = self._reconciler.vips
+        settings = sysctls.wanted(ipv6=any(vip.address.version == 6 for vip in vips)) if vips else {}
+        self._unset = sysctls.apply(settings)
+        self._announcer.router = bool(settings) and not self._unset
+        self._pass()
+
+    def _pass(self) -> None:
+        if self._soon is not None:
+            self._soon.cancel()
+            self._soon = None
+        if not self._configured:
+            return
+        try:
+            outcome = self._reconciler.run(quiet=sysctls.ARP_IGNORE not in self._unset)
+            self._failures = 0 if outcome.complete else self._failures + 1
+            self._settle(outcome)
+        except (VedetteError, OSError) as error:
+            self._failures += 1
+            event(_log, logging.WARNING, "addresses.pass_failed", reason=str(error))
+        if self._later is not None:
+            self._later.cancel()
+        self._later = self._loop.call_later(seconds(self._rest()), self._audit)
+
+    def _rest(self) -> int:
+        """How long (ns) until the next pass without a reason: a retry, the end of a left-over group, or the resync."""
+        jitter = random.uniform(0.8, 1.2)  # noqa: S311 (spreads load, hides nothing)
+        if self._failures:
+            return int(jitter * backoff(self._failures - 1, first=_FIRST_RETRY, most=_MOST_RETRY))
+        now = boottime()
+        ends = [self._guard.deadlines(group).answer - now for group in self._reconciler.left_over()]
+        return max(0, min([int(jitter * _RESYNC), *ends]))
+
+    # What a pass leads to
+
+    def _settle(self, outcome: Outcome) -> None:
+        self._wanted, self._observed = outcome.wanted, outcome.after
+        seats = [seat for seat in outcome.wanted.seats if seat.vip.address in outcome.wanted.acquire]
+        there = {
+            seat.vip.address: seat.link for seat in seats if seat.link is not None and plan.on_seat(seat, outcome.after)
+        }
+        macs = frozenset(link.mac for link in outcome.after.links.values())
+        self._announcer.keep(there, own_macs=macs)
+        for seat in seats:
+            address = seat.vip.address
+            if address in self._seated and address in there and not plan.on_seat(seat, outcome.before):
+                self._announcer.again(address)
+                self._report(Repaired(address))
+        holding = {seat.vip.address for seat in outcome.wanted.seats if seat.vip.group in self._reconciler.holding}
+        self._seated = frozenset((self._seated | there.keys()) & holding)
+        self._settle_emptied(outcome)
+        self._settle_carriers()
+
+    def _settle_emptied(self, outcome: Outcome) -> None:
+        """A group is empty when the kernel, asked after the deletion, shows none of its addresses."""
+        present = plan.lingering(outcome.wanted, outcome.after, mark=kernel.MARK)
+        groups = self._seats()
+        named = {seat.vip.address for seat in outcome.wanted.seats}
+        for group in sorted(self._emptying):
+            # A group that the document no longer has: whatever is left of ours may be of that group.
+            mine = {seat.vip.address for seat in groups[group]} if group in groups else present - named
+            if not present & mine:
+                self._emptying.discard(group)
+                self._report(Emptied(group))
+
+    def _settle_carriers(self) -> None:
+        carriers = {
+            group: all(seat.link is not None and seat.link.carrier for seat in seats)
+            for group, seats in self._seats().items()
+        }
+        for group, up in carriers.items():
+            if up != self._carriers.get(group, True):
+                event(_log, logging.WARNING, "carrier.changed", group=group, up=up)
+                self._report(CarrierChanged(group, up))
+        self._carriers = carriers
+
+    def _hear_conflict(self, address: IPAddress, mac: bytes) -> None:
+        now, text = boottime(), mac.hex(":")
+        when, known = self._conflicts.get(address, (0, ""))
+        self._conflicts[address] = (now, text)
+        if text != known or now - when > _CONFLICT_SHOWN:
+            event(_log, logging.WARNING, "address.conflict", address=address, mac=text)
+            self._report(Conflict(address, text))
+
+    def _report(self, news: AddressEvent) -> None:
+        self._loop.call_soon(self._reporter, news)

@@ -91,15 +91,15 @@ class Gate:
         for descriptor in (self._maps.members, self._maps.slots, *self._programs.values()):
             os.close(descriptor)
 
-    def cover(self, interfaces: Collection[int]) -> dict[int, str]:
-        """Put the filters on every interface where they are missing; return {interface: reason} of failures."""
-        refused = {}
+    def cover(self, interfaces: Collection[int]) -> dict[int, VedetteError | OSError]:
+        """Put the filters on every interface where they are missing; return what went wrong, by interface."""
+        refused: dict[int, VedetteError | OSError] = {}
         for interface in interfaces:
             try:
                 for direction in Direction:
                     self._cover(interface, direction)
             except (VedetteError, OSError) as error:
-                refused[interface] = str(error)
+                refused[interface] = error
         return refused
 
     def _cover(self, interface: int, direction: Direction) -> None:
@@ -147,12 +147,6 @@ class Gate:
         index = self._index.get(_label(group), _CLOSED)
         return Deadlines(self._words[self._word(index, ANSWER)], self._words[self._word(index, FORWARD)])
 
-    def uncover(self, interfaces: Collection[int]) -> None:
-        """Take the filters off."""
-        for interface in interfaces:
-            for direction in Direction:
-                filters.detach(self._requests, interface, direction)
-
     def _store(self, group: str, deadlines: Deadlines) -> bool:
         index = self._index.get(_label(group))
         if index is None:
@@ -188,6 +182,13 @@ def covered(requests: Requests) -> frozenset[int]:
         for interface in filters.prepared(requests)
         if any(filters.installed(requests, interface, direction) for direction in Direction)
     )
+
+
+def uncover(requests: Requests, interfaces: Collection[int]) -> None:
+    """Take the filters off. With the last of them, and the daemon's hold on it, the gate is gone."""
+    for interface in interfaces:
+        for direction in Direction:
+            filters.detach(requests, interface, direction)
 
 
 def _adopt(requests: Requests) -> tuple[_Maps | None, set[int]]:

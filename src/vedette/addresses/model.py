@@ -63,6 +63,26 @@ class Observed:
 
 
 @dataclass(frozen=True, slots=True)
+class Put:
+    """Add the address as /32 or /128, or give it a new ``lifetime`` (whole seconds; ``None`` = permanent)."""
+
+    address: IPAddress
+    index: int
+    lifetime: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Remove:
+    """Take the /32 or /128 off one interface; it may be gone already."""
+
+    address: IPAddress
+    index: int
+
+
+Change = Put | Remove
+
+
+@dataclass(frozen=True, slots=True)
 class AddressStatus:
     """One VIP, for ``vedette status``.
 

@@ -1,0 +1,120 @@
+"""Tells neighbours where the held VIPs are, by the schedule, and notices who else claims them."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address
+
+from vedette.addresses import claims, frames
+from vedette.addresses.announce import Kind, Schedule
+from vedette.addresses.model import Link
+from vedette.addresses.packets import Sender, Watcher
+from vedette.kit.clock import boottime
+from vedette.kit.log import event
+from vedette.kit.net import IPAddress
+from vedette.kit.units import seconds
+
+_log = logging.getLogger("vedette.addresses")
+
+
+@dataclass(slots=True)
+class _Held:
+    link: Link
+    schedule: Schedule
+
+
+class Announcer:
+    """``conflict(address, mac)`` is called for each claim by a MAC that is none of this machine's."""
+
+    def __init__(self, conflict: Callable[[IPAddress, bytes], None]) -> None:
+        self._conflict = conflict
+        self._loop = asyncio.get_running_loop()
+        self._sender = Sender()
+        self._watchers: dict[int, Watcher] = {}
+        self._held: dict[IPAddress, _Held] = {}
+        self._own_macs: frozenset[bytes] = frozenset()
+        self._timer: asyncio.TimerHandle | None = None
+        self.router = False
+
+    def close(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        for watcher in self._watchers.values():
+            self._loop.remove_reader(watcher.fileno())
+            watcher.close()
+        self._watchers.clear()
+        self._sender.close()
+
+    def keep(self, held: Mapping[IPAddress, Link], *, own_macs: frozenset[bytes]) -> None:
+        """Announce exactly these, beginning at once with those that are new or whose interface has changed."""
+        now, watched = boottime(), frozenset(self._held)
+        self._own_macs = own_macs
+        # An interface without an Ethernet address has no neighbours to tell.
+        links = {address: link for address, link in held.items() if len(link.mac) == frames.MAC_SIZE}
+        self._held = {
+            address: known
+            if (known := self._held.get(address)) is not None and known.link == link
+            else _Held(link, Schedule(now))
+            for address, link in links.items()
+        }
+        if watched != self._held.keys():
+            self._watch()
+        self._send_due()
+
+    def again(self, address: IPAddress) -> None:
+        """Begin the address's announcements again at once."""
+        if address in self._held:
+            self._held[address].schedule = Schedule(boottime())
+            self._send_due()
+
+    def _send_due(self) -> None:
+        now = boottime()
+        for address, held in self._held.items():
+            while held.schedule.at <= now:
+                self._send(address, held)
+                held.schedule = held.schedule.advance(now)
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._held:
+            following = min(held.schedule.at for held in self._held.values())
+            self._timer = self._loop.call_later(seconds(max(0, following - now)), self._send_due)
+
+    def _send(self, address: IPAddress, held: _Held) -> None:
+        link = held.link
+        if held.schedule.kind is Kind.PROBE:
+            frame = frames.probe(link.mac, address)
+        else:
+            frame = frames.announcement(link.mac, address, router=self.router)
+        try:
+            self._sender.send(link.name, frame)
+        except OSError as error:
+            event(_log, logging.DEBUG, "announcement.not_sent", address=address, reason=error.strerror)
+
+    def _watch(self) -> None:
+        """Listen for claims to exactly the held addresses; without any of a family, not at all."""
+        v4 = [address for address in self._held if isinstance(address, IPv4Address)]
+        v6 = [address for address in self._held if isinstance(address, IPv6Address)]
+        self._listen(frames.ARP, claims.arp(v4) if v4 else None)
+        self._listen(frames.IPV6, claims.advertisements(v6) if v6 else None)
+
+    def _listen(self, ethertype: int, code: bytes | None) -> None:
+        watcher = self._watchers.get(ethertype)
+        if code is None:
+            if watcher is not None:
+                self._loop.remove_reader(watcher.fileno())
+                self._watchers.pop(ethertype).close()
+        elif watcher is not None:
+            watcher.filter(code)
+        else:
+            watcher = self._watchers[ethertype] = Watcher(ethertype, code)
+            self._loop.add_reader(watcher.fileno(), watcher.read, self._hear)
+
+    def _hear(self, interface: str, claim: frames.Claim) -> None:
+        held = self._held.get(claim.address)
+        if held is None or held.link.name != interface or claim.mac in self._own_macs:
+            return
+        held.schedule = held.schedule.defend(boottime())
+        self._send_due()
+        self._conflict(claim.address, claim.mac)

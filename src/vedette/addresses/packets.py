@@ -1,0 +1,66 @@
+"""Packet sockets: one that sends whole frames, and watchers that hear foreign claims (packet(7))."""
+
+import ctypes
+import socket
+import struct
+from collections.abc import Callable
+
+from vedette.addresses import frames
+
+_SO_ATTACH_FILTER = 26
+_MOST_AT_ONCE = 64
+"""Packets read in one turn of the loop: a storm must not hold the process that keeps time."""
+_LARGEST = 2048
+
+
+class Sender:
+    """Sends Ethernet frames; receives nothing."""
+
+    def __init__(self) -> None:
+        self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK, 0)
+
+    def close(self) -> None:
+        self._socket.close()
+
+    def send(self, interface: str, frame: bytes) -> None:
+        """Send one frame; raises ``OSError`` (interface down or gone, queue full)."""
+        self._socket.sendto(frame, (interface, 0))
+
+
+class Watcher:
+    """Hears packets of one Ethernet type, on every interface, that a classic BPF filter lets through."""
+
+    def __init__(self, ethertype: int, code: bytes) -> None:
+        self._ethertype = ethertype
+        self._socket = socket.socket(
+            socket.AF_PACKET, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK, 0
+        )
+        self.filter(code)
+        self._socket.bind(("", ethertype))
+
+    def fileno(self) -> int:
+        return self._socket.fileno()
+
+    def close(self) -> None:
+        self._socket.close()
+
+    def filter(self, code: bytes) -> None:
+        """Replace the filter, with no moment without one."""
+        buffer = ctypes.create_string_buffer(code, len(code))
+        program = struct.pack("HP", len(code) // 8, ctypes.addressof(buffer))
+        self._socket.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, program)
+
+    def read(self, hear: Callable[[str, frames.Claim], None]) -> None:
+        """Call ``hear(interface, claim)`` for what has come, a bounded number at a time."""
+        for _ in range(_MOST_AT_ONCE):
+            try:
+                packet, (interface, _, _, _, sender) = self._socket.recvfrom(_LARGEST)
+            except OSError:
+                return  # nothing more, or an interface went away under the socket
+            claim = (
+                frames.arp_claim(packet)
+                if self._ethertype == frames.ARP
+                else frames.advertisement_claim(packet, sender)
+            )
+            if claim is not None:
+                hear(interface, claim)
