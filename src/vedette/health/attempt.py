@@ -1,0 +1,33 @@
+"""What the engine asks of a driver, whatever protocol it speaks."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Protocol
+
+from vedette.health.judge import Outcome
+from vedette.state.health import Target
+
+Finished = Callable[[Outcome, str], None]
+"""Takes the result of a check and a reason fit for an operator."""
+
+
+class Attempt(Protocol):
+    """One check under way: it reports exactly once, by itself or when told to expire; never after a cancel."""
+
+    done: bool
+
+    def begin(self) -> None:
+        """Start; may report before it returns."""
+
+    def expire(self, duration: str) -> None:
+        """The time is up; ``duration`` is the time-out as people write it. Reports at once."""
+
+    def cancel(self) -> None:
+        """Stop without a report."""
+
+
+Start = Callable[[asyncio.AbstractEventLoop, Finished], Attempt]
+"""Makes one attempt at a target; everything about the target is bound already."""
+
+Prepare = Callable[[Target], Start]
+"""Binds what stays the same from check to check; raises ``ValueError`` when the target cannot be checked."""

@@ -1,0 +1,148 @@
+"""The director's side of the checker process: what to check goes in, verdicts come out."""
+
+import asyncio
+import itertools
+import logging
+from collections.abc import Callable, Iterable
+from types import MappingProxyType
+
+from vedette.health import messages
+from vedette.kit import clock, log, net
+from vedette.kit.channel import Channel, Message
+from vedette.kit.child import Child
+from vedette.kit.units import MILLISECOND, seconds
+from vedette.state.health import UNKNOWN, Health, Target, Verdict, Verdicts
+
+LOGGED = 20
+"""Changes of one message that are logged each; of more there is a count."""
+
+_log = logging.getLogger("vedette.health")
+
+
+class CheckerClient:
+    """Keeps a checker process running and its last word on every target.
+
+    While the checker is away the verdicts stay as they are, and its successor goes on from them: the death of a
+    checker costs no server its place. ``changed`` is called when the health of a target or :attr:`complete` changes.
+    """
+
+    def __init__(self, changed: Callable[[], None], *, now: Callable[[], int] = clock.boottime) -> None:
+        self._changed, self._now = changed, now
+        self._serial = itertools.count(1)
+        self._numbers: dict[Target, int] = {}
+        self._targets: dict[int, Target] = {}
+        self._verdicts: dict[Target, Verdict] = {}
+        self._patience: dict[Target, int] = {}
+        """Targets without a verdict, and until when (ns) they are waited for."""
+        self._timer: asyncio.TimerHandle | None = None
+        self.problem = ""
+        """Why the checker is away, fit for an operator; empty while it runs."""
+        self.child = Child(
+            module="vedette.health.process",
+            name="checker",
+            receive=self._receive,
+            started=self._started,
+            died=self._died,
+        )
+
+    async def run(self) -> None:
+        """Keep the checker running until cancelled."""
+        try:
+            await self.child.run()
+        finally:
+            if self._timer is not None:
+                self._timer.cancel()
+
+    @property
+    def verdicts(self) -> Verdicts:
+        """The last word on every target; a live view."""
+        return MappingProxyType(self._verdicts)
+
+    @property
+    def complete(self) -> bool:
+        """Whether every target has a verdict, or has had its time for one (an interval and a time-out)."""
+        now = self._now()
+        return all(until <= now for until in self._patience.values())
+
+    def set_targets(self, targets: Iterable[Target], known: Verdicts = MappingProxyType({})) -> None:
+        """Check exactly ``targets`` from now on; call it in the running loop.
+
+        ``known`` are verdicts from elsewhere for targets that are new here, such as the servers that a table taken
+        over holds. A target that differs from one it replaces only in its timings inherits that one's verdict.
+        """
+        wanted = dict.fromkeys(targets)
+        gone = [target for target in self._numbers if target not in wanted]
+        heirs = {_likeness(target): self._verdicts[target] for target in gone}
+        remove = tuple(self._forget(target) for target in gone)
+        add: dict[int, tuple[Target, Verdict]] = {}
+        for target in wanted:
+            if target not in self._numbers:
+                verdict = known.get(target) or heirs.get(_likeness(target), UNKNOWN)
+                add[self._enter(target, verdict)] = target, verdict
+        if add or remove:
+            self.child.send(messages.write_assignment(messages.Assignment(add=add, remove=remove)))
+            self._wait_for_patience()
+
+    def _enter(self, target: Target, verdict: Verdict) -> int:
+        number = next(self._serial)
+        self._numbers[target], self._targets[number] = number, target
+        self._verdicts[target] = verdict
+        if verdict.health is Health.UNKNOWN:
+            self._patience[target] = self._now() + target.check.interval + target.check.timeout
+        return number
+
+    def _forget(self, target: Target) -> int:
+        number = self._numbers.pop(target)
+        del self._targets[number], self._verdicts[target]
+        self._patience.pop(target, None)
+        return number
+
+    def _started(self, channel: Channel) -> None:
+        """Tell a new checker everything, with what its predecessor found."""
+        self.problem = ""
+        add = {number: (target, self._verdicts[target]) for number, target in self._targets.items()}
+        channel.send(messages.write_assignment(messages.Assignment(add=add)))
+
+    def _died(self, reason: str) -> None:
+        self.problem = f"the checker is being restarted: {reason}"
+
+    def _receive(self, message: Message) -> None:
+        changes = []
+        for number, verdict in messages.read_verdicts(message):
+            target = self._targets.get(number)
+            if target is None:
+                continue  # removed while the verdict was on its way
+            if verdict.health is not self._verdicts[target].health:
+                changes.append((target, verdict))
+            self._verdicts[target] = verdict
+            if verdict.health is not Health.UNKNOWN:
+                self._patience.pop(target, None)
+        if changes:
+            _log_changes(changes)
+            self._wait_for_patience()
+            self._changed()
+
+    def _wait_for_patience(self) -> None:
+        """Call :attr:`_changed` when the last target without a verdict has had its time."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        now = self._now()
+        last = max(self._patience.values(), default=now)
+        if last > now:
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_later(seconds(last - now + MILLISECOND), self._changed)
+
+
+def _likeness(target: Target) -> tuple[object, ...]:
+    """What two targets share that differ only in their timings."""
+    return target.address, target.port, target.check.probe
+
+
+def _log_changes(changes: list[tuple[Target, Verdict]]) -> None:
+    for target, verdict in changes[:LOGGED]:
+        level = logging.INFO if verdict.health is Health.UP else logging.WARNING
+        where = net.endpoint(target.address, target.port)
+        log.event(_log, level, f"server.{verdict.health.value}", server=where, reason=verdict.reason)
+    if len(changes) > LOGGED:
+        log.event(_log, logging.WARNING, "servers.changed", more=len(changes) - LOGGED)

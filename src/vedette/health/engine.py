@@ -1,0 +1,215 @@
+"""Runs the checks of all targets on one event loop and reports what changes.
+
+One timer serves everything: it starts the checks that are due, a bounded number in one turn of the loop so that
+answers are read in between, and ends those that are out of time. A check costs no task and no timer of its own.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable, Collection
+from functools import partial
+from types import MappingProxyType
+from zlib import crc32
+
+from vedette.health import http, tcp
+from vedette.health.attempt import Attempt, Prepare, Start
+from vedette.health.judge import Judge, Outcome
+from vedette.health.schedule import Lateness, Schedule, Slot
+from vedette.kit import clock, log
+from vedette.kit.units import MILLISECOND, seconds, show
+from vedette.spec.resolved import HttpProbe, TcpProbe
+from vedette.state.health import UNKNOWN, Target, Verdict, Verdicts
+
+STARTS = 32
+"""Checks started in one turn of the loop: about a millisecond."""
+TICK = 2 * MILLISECOND
+"""The timer goes off at most once in this time (ns): a few starts together are cheaper than each for itself."""
+STALL = 100 * MILLISECOND
+"""A turn this late (ns) means that this process did not run: checks under way get that time on top."""
+HOLD = 100 * MILLISECOND
+"""No check is started for this long (ns) after this machine ran out of descriptors, memory or ports."""
+
+_log = logging.getLogger("vedette.health")
+
+
+def prepare(target: Target) -> Start:
+    """Choose the driver of a probe and bind the target to it."""
+    match target.check.probe:
+        case TcpProbe():
+            return tcp.prepare(target)
+        case HttpProbe():
+            return http.prepare(target)
+
+
+class _Course:
+    """One target and its checks, one after the other."""
+
+    __slots__ = ("attempt", "duration", "judge", "slot", "start", "target", "timeout")
+
+    def __init__(self, target: Target, start: Start | None, verdict: Verdict) -> None:
+        """``start`` None: the target cannot be checked at all."""
+        self.target = target
+        self.start = start
+        self.timeout = target.check.timeout
+        self.duration = show(target.check.timeout)
+        self.judge = Judge(rise=target.check.rise, fall=target.check.fall, verdict=verdict)
+        self.attempt: Attempt | None = None
+        self.slot: Slot[_Course] | None = None
+
+
+class Engine:
+    """``report`` gets what has changed, at most once in a turn of the loop and never while it is being called."""
+
+    def __init__(
+        self,
+        *,
+        report: Callable[[Verdicts], None],
+        prepare: Prepare = prepare,
+        now: Callable[[], int] = clock.boottime,
+        loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        self._report, self._prepare, self._now = report, prepare, now
+        self._loop = asyncio.get_running_loop() if loop is None else loop
+        self._courses: dict[Target, _Course] = {}
+        self._schedule: Schedule[_Course] = Schedule()
+        self._overdue: dict[int, deque[tuple[int, _Course, Attempt]]] = {}
+        """Attempts by time-out, each queue in the order of deadlines; those that are done leave from the front."""
+        self._lost = 0
+        """Time (ns) in which this process did not run; deadlines are counted without it."""
+        self._held_until = 0
+        self._changes: dict[Target, Verdict] = {}
+        self._wake = 0
+        self._timer: asyncio.Handle | None = None
+
+    def apply(self, targets: Collection[Target], known: Verdicts = MappingProxyType({})) -> None:
+        """Check exactly ``targets`` from now on; those kept go on undisturbed.
+
+        ``known`` are verdicts of an earlier engine: a new target goes on from there instead of from nothing.
+        """
+        wanted = frozenset(targets)
+        for target in [target for target in self._courses if target not in wanted]:
+            self._remove(self._courses.pop(target))
+            self._changes.pop(target, None)
+        now = self._now()
+        for target in wanted:
+            if target not in self._courses:
+                self._courses[target] = self._add(target, known.get(target, UNKNOWN), now)
+        self._arm(now)
+
+    def verdicts(self) -> Verdicts:
+        """The verdict on every target."""
+        return {target: course.judge.verdict for target, course in self._courses.items()}
+
+    @property
+    def lateness(self) -> Lateness:
+        """How late checks started."""
+        return self._schedule.lateness
+
+    def close(self) -> None:
+        """End everything without a report."""
+        self.apply(())
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _add(self, target: Target, verdict: Verdict, now: int) -> _Course:
+        try:
+            start = self._prepare(target)
+        except ValueError as error:
+            course = _Course(target, None, UNKNOWN)
+            course.judge.hear(Outcome.FAILED, f"cannot be checked: {error}", now)
+            self._changed(course)
+            return course
+        course = _Course(target, start, verdict)
+        identity = crc32(target.address.packed + target.port.to_bytes(2))
+        phase = identity * target.check.interval >> 32
+        course.slot = self._schedule.add(course, interval=target.check.interval, phase=phase, now=now)
+        return course
+
+    def _remove(self, course: _Course) -> None:
+        if course.slot is not None:
+            self._schedule.remove(course.slot)
+            course.slot = None
+        if course.attempt is not None:
+            course.attempt.cancel()
+            course.attempt = None
+
+    def _turn(self) -> None:
+        """Start what is due, end what is overdue."""
+        now = self._now()
+        self._timer = None
+        if now - self._wake > STALL:
+            self._lost += now - self._wake
+        self._expire(now - self._lost)
+        if now >= self._held_until:
+            for slot in self._schedule.take(now, STARTS):
+                self._begin(slot.item, now)
+        self._arm(now)
+
+    def _begin(self, course: _Course, now: int) -> None:
+        assert course.start is not None
+        attempt = course.start(self._loop, partial(self._ended, course))
+        course.attempt = attempt
+        queue = self._overdue.get(course.timeout)
+        if queue is None:
+            queue = self._overdue[course.timeout] = deque()
+        queue.append((now - self._lost + course.timeout, course, attempt))
+        attempt.begin()
+
+    def _ended(self, course: _Course, outcome: Outcome, reason: str) -> None:
+        now = self._now()
+        course.attempt = None
+        assert course.slot is not None
+        if outcome is Outcome.UNABLE:
+            self._hold(reason, now)
+            self._schedule.postpone(course.slot, self._held_until)
+        else:
+            self._schedule.ended(course.slot, now)
+            if course.judge.hear(outcome, reason, now):
+                self._changed(course)
+        if course.slot.due < self._wake:
+            self._arm(now)
+
+    def _hold(self, reason: str, now: int) -> None:
+        if now >= self._held_until:
+            self._held_until = now + HOLD
+            log.event(_log, logging.WARNING, "checks.held", reason=reason)
+
+    def _expire(self, awake: int) -> None:
+        for timeout, queue in list(self._overdue.items()):
+            while queue and (queue[0][2].done or queue[0][0] <= awake):
+                _, course, attempt = queue.popleft()
+                if not attempt.done:
+                    attempt.expire(course.duration)
+            if not queue:
+                del self._overdue[timeout]
+
+    def _arm(self, now: int) -> None:
+        """Set the timer for whatever comes first."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        instants = [queue[0][0] + self._lost for queue in self._overdue.values()]
+        due = self._schedule.next_due()
+        if due is not None:
+            instants.append(max(due, self._held_until))
+        if not instants:
+            return
+        self._wake = min(instants)
+        if self._wake <= now:
+            self._wake = now
+            self._timer = self._loop.call_soon(self._turn)
+        else:
+            self._wake = max(self._wake, now + TICK)
+            self._timer = self._loop.call_later(seconds(self._wake - now), self._turn)
+
+    def _changed(self, course: _Course) -> None:
+        if not self._changes:
+            self._loop.call_soon(self._flush)
+        self._changes[course.target] = course.judge.verdict
+
+    def _flush(self) -> None:
+        changes, self._changes = self._changes, {}
+        if changes:
+            self._report(changes)

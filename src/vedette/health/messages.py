@@ -1,0 +1,80 @@
+"""What the director and the checker process say to each other.
+
+The director numbers its targets; a number is never used twice in its life, so a verdict that crosses with an edit
+cannot be taken for another target's. Checks are sent once a message however many targets use them::
+
+    director → checker   {"checks": [CHECK, ...], "remove": [NUMBER, ...],
+                          "add": [[NUMBER, ADDRESS, PORT, index into checks, HEALTH, SINCE, REASON], ...]}
+    checker → director   {"verdicts": [[NUMBER, HEALTH, SINCE, REASON], ...]}
+
+``HEALTH``, ``SINCE`` and ``REASON`` in an addition are what an earlier checker found: it goes on from there.
+Readers raise ``ValueError`` on any other shape.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from vedette.kit import net, plain
+from vedette.kit.channel import Message
+from vedette.spec.resolved import HealthCheck
+from vedette.state.health import Health, Target, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """A change to what is checked."""
+
+    add: Mapping[int, tuple[Target, Verdict]] = field(default_factory=dict)
+    remove: tuple[int, ...] = ()
+
+
+def write_assignment(assignment: Assignment) -> Message:
+    """Its message."""
+    checks: dict[HealthCheck, int] = {}
+    additions = [
+        [
+            number,
+            str(target.address),
+            target.port,
+            checks.setdefault(target.check, len(checks)),
+            verdict.health.value,
+            verdict.since,
+            verdict.reason,
+        ]
+        for number, (target, verdict) in assignment.add.items()
+    ]
+    return {"checks": [plain.dump(check) for check in checks], "add": additions, "remove": list(assignment.remove)}
+
+
+def read_assignment(message: Message) -> Assignment:
+    """The assignment of a message."""
+    try:
+        checks = [plain.load(HealthCheck, check) for check in message["checks"]]
+        add = {
+            int(number): (
+                Target(address=net.parse(address), port=int(port), check=checks[index]),
+                _verdict(health, since, reason),
+            )
+            for number, address, port, index, health, since, reason in message["add"]
+        }
+        return Assignment(add=add, remove=tuple(int(number) for number in message["remove"]))
+    except (KeyError, TypeError, IndexError) as error:
+        raise ValueError(f"not an assignment: {error}") from error
+
+
+def write_verdicts(verdicts: Iterable[tuple[int, Verdict]]) -> Message:
+    """Their message."""
+    return {"verdicts": [[number, verdict.health.value, verdict.since, verdict.reason] for number, verdict in verdicts]}
+
+
+def read_verdicts(message: Message) -> list[tuple[int, Verdict]]:
+    """The verdicts of a message, by number."""
+    try:
+        return [(int(number), _verdict(health, since, reason)) for number, health, since, reason in message["verdicts"]]
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"not a list of verdicts: {error}") from error
+
+
+def _verdict(health: Any, since: Any, reason: Any) -> Verdict:
+    return Verdict(health=Health(health), since=int(since), reason=str(reason))

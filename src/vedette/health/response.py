@@ -1,0 +1,164 @@
+"""Enough of HTTP/1.1 responses (RFC 9112) to judge a status and the beginning of a body.
+
+Everything here comes from a server that may be broken or hostile: every line, count and body is bounded, lengths
+are read by strict patterns (no signs, no underscores, no endless digits), and no input raises.
+"""
+
+import re
+
+HEAD = 16 << 10
+"""Bytes of all heads together, interim responses included."""
+BODY = 64 << 10
+"""Bytes of a body that are looked at."""
+_CHUNK_LINE = 1 << 10
+
+_HEAD_END = re.compile(rb"\r?\n\r?\n")
+_STATUS_LINE = re.compile(rb"HTTP/1\.[0-9] ([1-9][0-9][0-9])(?: [^\r\n]*)?\Z")
+_LENGTH = re.compile(rb"[0-9]{1,18}\Z")
+_CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\r\n]*)?\r?\Z")
+_BODILESS = frozenset({101, 204, 304})
+
+NOT_HTTP = "not an HTTP answer"
+MALFORMED = "malformed HTTP answer"
+INCOMPLETE = "incomplete answer"
+EMPTY = "connection closed without an answer"
+
+
+class Response:
+    """Feed it what arrives until :attr:`done`. ``status`` is 0 until known; ``problem`` is empty while all is well."""
+
+    __slots__ = ("_bodiless", "_buffer", "_chunked", "_heads", "_in_body", "_left", "body", "done", "problem", "status")
+
+    def __init__(self, *, bodiless: bool) -> None:
+        """``bodiless``: the body is of no interest, or there is none because the request was a HEAD."""
+        self._bodiless = bodiless
+        self._buffer = bytearray()
+        self._heads = 0
+        self._in_body = self._chunked = False
+        self._left: int | None = None
+        """Bytes still to come of the body or of this chunk (-1: its line end is next); None: up to the end."""
+        self.status = 0
+        self.body = bytearray()
+        self.problem = ""
+        self.done = False
+
+    def feed(self, data: bytes) -> None:
+        """Take some bytes."""
+        searched = max(0, len(self._buffer) - 3)
+        self._buffer += data
+        while not (self._in_body or self.done):
+            if not self._take_head(searched):
+                return
+            searched = 0
+        if self.done:
+            return
+        if self._chunked:
+            self._take_chunks()
+        else:
+            self._take_plain()
+
+    def close(self) -> None:
+        """The server has closed the connection."""
+        if self.done:
+            return
+        if self._in_body and self._left is None and not self._chunked:
+            self.done = True
+        else:
+            self._fail(INCOMPLETE if self._buffer or self._heads else EMPTY)
+
+    def _fail(self, problem: str) -> None:
+        self.problem, self.done = problem, True
+
+    def _take_head(self, searched: int) -> bool:
+        """Parse one head off the buffer; False when it has not arrived whole."""
+        buffer = self._buffer
+        end = _HEAD_END.search(buffer, searched)
+        size = end.end() if end else len(buffer)
+        if not buffer.startswith(b"HTTP/1."[: len(buffer)]):
+            self._fail(NOT_HTTP)
+        elif self._heads + size > HEAD:
+            self._fail("HTTP answer with an endless head")
+        if end is None or self.done:
+            return False
+        lines = bytes(buffer[: end.start()]).split(b"\n")
+        del buffer[:size]
+        self._heads += size
+        status = _STATUS_LINE.match(lines[0].rstrip(b"\r"))
+        if status is None:
+            self._fail(NOT_HTTP)
+            return False
+        code = int(status[1])
+        if 100 <= code < 200 and code != 101:
+            return True  # an interim response: the real one follows (RFC 9110 section 15.2)
+        self.status = code
+        if self._bodiless or code in _BODILESS:
+            self.done = True
+        else:
+            self._in_body = True
+            self._take_framing(lines[1:])
+        return True
+
+    def _take_framing(self, lines: list[bytes]) -> None:
+        """Find out how the body ends (RFC 9112 section 6.3)."""
+        lengths = set()
+        for line in lines:
+            name, _, value = line.partition(b":")
+            match name.lower():
+                case b"content-length":
+                    lengths.add(value.strip())
+                case b"transfer-encoding":
+                    self._chunked = value.strip().lower().endswith(b"chunked")
+        if self._chunked:
+            self._left = None
+        elif lengths:
+            length = lengths.pop()
+            if lengths or not _LENGTH.match(length):
+                self._fail(MALFORMED)
+            else:
+                self._left = int(length)
+
+    def _take_plain(self) -> None:
+        wanted = BODY - len(self.body)
+        if self._left is not None:
+            wanted = min(wanted, self._left)
+        taken = self._buffer[:wanted]
+        self._buffer.clear()
+        self.body += taken
+        if self._left is not None:
+            self._left -= len(taken)
+        self.done = self._left == 0 or len(self.body) >= BODY
+
+    def _take_chunks(self) -> None:
+        buffer, at = self._buffer, 0
+        while not self.done:
+            if self._left is None or self._left < 0:
+                end = buffer.find(b"\n", at)
+                if end < 0:
+                    if len(buffer) - at > _CHUNK_LINE:
+                        self._fail(MALFORMED)
+                    break
+                self._take_chunk_line(bytes(buffer[at:end]))
+                at = end + 1
+                continue
+            taken = buffer[at : at + min(self._left, BODY - len(self.body))]
+            if not taken:
+                break
+            at += len(taken)
+            self.body += taken
+            self._left = self._left - len(taken) or -1
+            self.done = len(self.body) >= BODY
+        del buffer[:at]
+
+    def _take_chunk_line(self, line: bytes) -> None:
+        """A line between chunks: the end of the last one (``_left`` is -1) or the size of the next (None)."""
+        if self._left is not None:
+            self._left = None
+            if line.rstrip(b"\r"):
+                self._fail(MALFORMED)
+            return
+        size = _CHUNK_SIZE.match(line)
+        if size is None:
+            self._fail(MALFORMED)
+            return
+        self._left = int(size[1], 16)
+        self.done = self._left == 0
