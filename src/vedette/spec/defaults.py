@@ -1,0 +1,32 @@
+"""What holds where the document says nothing. Times are nanoseconds."""
+
+from vedette.kit.units import MILLISECOND, MINUTE, SECOND
+
+KEY_FILE = "/etc/vedette/cluster.key"
+"""Made by ``vedette init``."""
+
+INTERVAL = 500 * MILLISECOND
+"""Between two heartbeats."""
+
+DEAD_AFTER = 3 * SECOND
+"""Six intervals: one lost datagram, or two, is no death."""
+
+STARTUP_GRACE = 10 * SECOND
+"""Machines that are switched on together differ by seconds in how long they boot."""
+
+LINK, LINK_PORT = "default", 694
+"""The one link, on the port that IANA keeps for ha-cluster."""
+
+GROUP = "default"
+
+CHECK_INTERVAL = 2 * SECOND
+CHECK_TIMEOUT = 1 * SECOND
+CHECK_RISE = 2
+CHECK_FALL = 3
+
+SCHEDULER = "wlc"
+PERSISTENCE = 6 * MINUTE
+"""As in keepalived."""
+
+PAGE_STATUS = 503
+PAGE_BODY = "We are sorry: the service is not available at the moment. Please try again soon.\n"

@@ -1,0 +1,127 @@
+"""Read a document: text, structure, rules, meaning, keys; every fault of it in one pass.
+
+``load`` is for those who need a usable document or none (the daemon), ``check`` for those who want to hear about
+the faults (``vedette validate``).
+"""
+
+import hashlib
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from vedette.spec import reader, rules, structure
+from vedette.spec import secrets as secret_files
+from vedette.spec.findings import Findings
+from vedette.spec.problem import Problem, Problems
+from vedette.spec.resolve import resolve
+from vedette.spec.resolved import ClusterSpec
+from vedette.spec.secrets import Secrets
+from vedette.spec.tree import Tree
+
+__all__ = ["Problem", "Problems", "Report", "Secrets", "check", "load", "load_text"]
+
+KUBERNETES_METADATA = (
+    "creationTimestamp", "deletionGracePeriodSeconds", "deletionTimestamp", "finalizers", "generateName", "generation",
+    "managedFields", "ownerReferences", "resourceVersion", "selfLink", "uid",
+)  # fmt: skip
+"""What an API server adds to an object: means nothing here, and may be present."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What reading found. ``spec`` is None exactly when there are ``problems``; ``key_files`` as far as known."""
+
+    problems: tuple[Problem, ...]
+    warnings: tuple[Problem, ...]
+    spec: ClusterSpec | None
+    key_files: tuple[Path, ...] = ()
+
+
+def load(path: Path, *, secrets: bool = True) -> ClusterSpec:
+    """Read a document from a file. Raises :class:`Problems` with all that is wrong.
+
+    With ``secrets`` false no key file is looked at, and ``keys`` is empty.
+    """
+    return _usable(check(path, secrets=Secrets.REQUIRED if secrets else Secrets.IGNORED))
+
+
+def load_text(text: str, *, name: str, directory: Path, secrets: bool = True) -> ClusterSpec:
+    """Read a document from text; ``name`` is what faults call it, secrets are looked for in ``directory``."""
+    mode = Secrets.REQUIRED if secrets else Secrets.IGNORED
+    return _usable(check_text(text, name=name, directory=directory, secrets=mode))
+
+
+def _usable(report: Report) -> ClusterSpec:
+    if report.spec is None:
+        raise Problems(report.problems)
+    return report.spec
+
+
+def check(path: Path, *, secrets: Secrets = Secrets.IF_PRESENT) -> Report:
+    """Read a file and report; also a file that cannot be read is a problem, not an exception."""
+    try:
+        with open(path, "rb") as file:
+            content = file.read(reader.LARGEST + 1)
+    except OSError as error:
+        problem = Problem(str(path), 0, 0, "", f"cannot be read: {os.strerror(error.errno or 0)}", "")
+        return Report((problem,), (), None)
+    return check_bytes(content, name=str(path), directory=path.parent, secrets=secrets)
+
+
+def check_bytes(content: bytes, *, name: str, directory: Path, secrets: Secrets = Secrets.IF_PRESENT) -> Report:
+    """Decode and report; YAML is UTF-8 here."""
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        column = error.start - content.rfind(b"\n", 0, error.start)
+        return Report((Problem(name, line, column, "", "this is not UTF-8", "save the file as UTF-8"),), (), None)
+    return check_text(text, name=name, directory=directory, secrets=secrets)
+
+
+def check_text(text: str, *, name: str, directory: Path, secrets: Secrets = Secrets.IF_PRESENT) -> Report:
+    """Read text and report everything that is wrong with it, in the order of the text."""
+    findings = Findings(name, Tree())
+    reader.read(text, findings)
+    root = findings.tree.root
+    if not root:
+        return _report(findings, None)
+    _forget_kubernetes(root)
+    digest = _digest(root)
+    document = structure.validate(findings)
+    if document is None:
+        return _report(findings, None)
+    rules.check(document, findings)
+    keys = secret_files.read(document, directory, findings, secrets=secrets)
+    spec = resolve(document, findings, digest=digest, keys=keys)
+    files = tuple(item.file for item in secret_files.files(document, directory))
+    return _report(findings, spec, files)
+
+
+def _forget_kubernetes(root: dict[str, object]) -> None:
+    """Leave out what ``kubectl get -o yaml`` prints beside what people write."""
+    root.pop("status", None)
+    metadata = root.get("metadata")
+    if isinstance(metadata, dict):
+        for key in KUBERNETES_METADATA:
+            metadata.pop(key, None)
+
+
+def _digest(root: dict[str, object]) -> str:
+    """Return the SHA-256 of name and spec in canonical JSON: comments, order of keys and layout do not count."""
+    metadata = root.get("metadata")
+    named = {"name": metadata.get("name") if isinstance(metadata, dict) else None, "spec": root.get("spec")}
+    text = json.dumps(named, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _report(findings: Findings, spec: ClusterSpec | None, key_files: tuple[Path, ...] = ()) -> Report:
+    problems = _once(findings.problems)
+    return Report(problems, _once(findings.warnings), None if problems else spec, key_files)
+
+
+def _once(problems: list[Problem]) -> tuple[Problem, ...]:
+    """Sort by place; what an alias repeats is said once."""
+    unique = {(item.line, item.column, item.message): item for item in reversed(problems)}
+    return tuple(sorted(unique.values(), key=lambda item: (item.line, item.column)))

@@ -1,0 +1,180 @@
+"""Virtual services and the real servers behind them."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from vedette.spec.model.base import (
+    Address,
+    Addresses,
+    Duration,
+    Interface,
+    Item,
+    Many,
+    Name,
+    Port,
+    Ports,
+    Reference,
+    Shape,
+    Words,
+    later,
+    optional,
+    required,
+)
+from vedette.spec.model.checks import Check, Timings
+
+Scheduler = Literal[
+    "rr", "wrr", "lc", "wlc", "lblc", "lblcr", "dh", "sh", "mh", "sed", "nq", "fo", "ovf", "twos"
+]  # fmt: skip
+Weight = Annotated[int, Field(ge=0, le=65535)]
+
+
+class RealServer(Item):
+    """A server, or a range of servers that are alike."""
+
+    address: Addresses = required("Address or range a-b.")
+    port: Port | None = optional("Port that all connections go to (masquerade only).", default="the virtual port")
+    weight: Weight | None = optional("Share of the connections; 0 = no new ones.", default="1")
+    maintenance: bool | None = optional("Take it out of service, keep its connections.", default="false")
+    max_connections: Annotated[int, Field(ge=1)] | None = later("maxConnections", "No new connections above this.")
+    min_connections: Annotated[int, Field(ge=0)] | None = later(
+        "minConnections", "New connections again below this, once maxConnections was reached."
+    )
+
+
+class ServerPool(Item):
+    """Servers that several virtual services share."""
+
+    name: Name = required("What virtualServices[].serverPool refers to.")
+    real_servers: Annotated[Many[RealServer], Field(max_length=65536)] = required("The servers.")
+
+
+class Page(Shape):
+    """A page that Vedette serves itself."""
+
+    status: Annotated[int, Field(ge=200, le=599)] | None = optional("Status code.", default="503")
+    body: Annotated[str, Field(max_length=65536)] | None = optional("Body, HTML or plain text.")
+    headers: Words | None = optional("Response headers, like Retry-After.")
+
+
+class SorryServer(Shape):
+    """Where clients go while no real server is up."""
+
+    one_of = ("page", "address")
+
+    page: Page | None = optional("A page served by the director itself.")
+    address: Address | None = optional("A server elsewhere.")
+    port: Port | None = optional("Port of that server.", default="the virtual port")
+
+
+class Persistence(Shape):
+    """Connections of one client stay with one server."""
+
+    timeout: Duration | None = optional("For how long after the last connection.", default="6m")
+    across_ports: bool | None = later("persistence.acrossPorts", "One choice for all ports of the service.")
+    client_prefix_length: Annotated[int, Field(ge=1, le=128)] | None = later(
+        "persistence.clientPrefixLength", "Clients of one subnet count as one.", default="32 or 128"
+    )
+
+
+class Tunnel(Shape):
+    """How packets are wrapped on their way to a real server."""
+
+    type: Literal["ipip", "gre", "gue"] | None = optional("Kind of tunnel.", default="ipip")
+    port: Port | None = optional("UDP port of gue.", default="6080")
+    checksum: bool | None = optional("Whether gre and gue carry a checksum.", default="false")
+
+
+class Drain(Shape):
+    """What a person's removal of a server does: no new connections, wait, then delete."""
+
+    timeout: Duration | None = optional("Longest wait.", default="60s")
+
+
+class Quorum(Shape):
+    """How much must be up for the service to count as up."""
+
+    weight: Annotated[int, Field(ge=1)] = required("Sum of the weights of the servers that are up.")
+    hysteresis: Annotated[int, Field(ge=0)] | None = optional("Distance between losing and gaining.", default="0")
+
+
+class ServiceSettings(Shape):
+    """What virtual services may have in common, and ``defaults.virtualServices`` sets for all."""
+
+    scheduler: Scheduler | None = optional("IPVS scheduler.", default="wlc")
+    scheduler_flags: Annotated[Many[Literal["fallback", "port"]], Field(max_length=2)] | None = optional(
+        "For sh and mh. fallback: choose another server when the chosen one is down; port: hash the port too."
+    )
+    forwarding: Literal["masquerade", "directRouting", "tunnel"] | None = later(
+        "forwarding: tunnel",
+        "masquerade: NAT, answers come back through the director. directRouting: same network, servers hold the "
+        "address on lo and answer directly. tunnel: as directRouting, across networks.",
+        values=("tunnel",),
+        default="masquerade",
+    )
+    tunnel: Tunnel | None = later("tunnel", "Settings of forwarding: tunnel.")
+    persistence: Persistence | None = optional("Keep clients with their server.", default="off")
+    on_failure: Literal["remove", "quiesce"] | None = optional(
+        "What a failed check does. remove: delete the destination. quiesce: no new connections, keep the old ones.",
+        default="remove",
+    )
+    drain: Drain | None = later("drain", "What a person's removal of a server does.")
+    sorry_server: SorryServer | None = optional(
+        "Where clients go while no real server is up.", default="connections are refused"
+    )
+    quorum: Quorum | None = later("quorum", "How much must be up.")
+
+
+class VirtualService(ServiceSettings, Item):
+    """One service on one or more virtual addresses."""
+
+    one_of = ("realServers", "serverPool")
+
+    name: Name | None = optional("Name of the service.", default="its first address and port")
+    group: Reference | None = optional("Group that it belongs to.", default="the only one, or that of its addresses")
+    addresses: Annotated[Many[Reference], Field(min_length=1, max_length=256)] | None = optional(
+        "Names of addresses, or addresses.", default="all addresses of the group"
+    )
+    ports: Annotated[Many[Ports], Field(min_length=1, max_length=64)] | None = optional(
+        "Ports: 80, 53/udp, 50000-60000/udp; tcp when not said."
+    )
+    firewall_mark: Annotated[int, Field(ge=1, le=4294967295)] | None = later(
+        "firewallMark", "Packets that carry this mark, instead of addresses and ports."
+    )
+    checks: Annotated[Many[Check], Field(max_length=8)] | None = optional(
+        "Checks of the real servers; all must pass. [] = none.", default="a TCP connect to the real server's port"
+    )
+    server_pool: Reference | None = optional("Name of one of spec.serverPools.")
+    real_servers: Annotated[Many[RealServer], Field(max_length=65536)] | None = optional("The servers.")
+    maintenance: bool | None = optional("Leave the service as it is.", default="false")
+
+
+class Defaults(Shape):
+    """What holds where an item does not say otherwise."""
+
+    checks: Timings | None = optional("For every check.")
+    virtual_services: ServiceSettings | None = optional("For every virtual service.")
+
+
+class ConnectionSync(Shape):
+    """Connections are known to the standby too."""
+
+    interface: Interface = required("Interface to send on.")
+    group: Address | None = optional("Multicast group.", default="224.0.0.81")
+    port: Port | None = optional("UDP port.", default="8848")
+
+
+class IpvsTimeouts(Shape):
+    """Time-outs of IPVS connections."""
+
+    tcp: Duration | None = optional("Established TCP.", default="the kernel's, 15m")
+    tcp_fin: Duration | None = optional("TCP after FIN.", default="the kernel's, 2m")
+    udp: Duration | None = optional("UDP.", default="the kernel's, 5m")
+
+
+class Ipvs(Shape):
+    """Settings of the kernel's load balancer as a whole."""
+
+    connection_sync: ConnectionSync | None = later("connectionSync", "Keep the standby's connection table current.")
+    timeouts: IpvsTimeouts | None = optional("Connection time-outs.")
+    exclusive: bool | None = later("ipvs.exclusive", "Delete IPVS services that are not in this document.")

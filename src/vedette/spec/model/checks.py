@@ -1,0 +1,225 @@
+"""Health checks: one vocabulary for real servers, tracked conditions and watched services."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from vedette.spec.model.base import (
+    Address,
+    Duration,
+    FilePath,
+    Item,
+    Many,
+    Name,
+    Port,
+    Reference,
+    Secret,
+    Shape,
+    Statuses,
+    Text,
+    Words,
+    later,
+    optional,
+    required,
+)
+
+Method = Literal["GET", "HEAD", "OPTIONS", "POST", "PUT"]
+Count = Annotated[int, Field(ge=1, le=100)]
+
+
+class HttpExpect(Shape):
+    """What an answer must look like."""
+
+    status: Annotated[Many[Statuses], Field(min_length=1, max_length=32)] | None = optional(
+        "Accepted status codes and ranges of them.", default="[200-299]"
+    )
+    body: Text | None = optional("Regular expression that the first 64 KiB of the body must contain.")
+
+
+class Http(Shape):
+    """A request over a new connection."""
+
+    path: Annotated[str, Field(max_length=4096)] | None = optional("Path and query.", default="/")
+    method: Method | None = optional("Request method.", default="GET")
+    host: Annotated[str, Field(max_length=255)] | None = optional("Host header.", default="the real server's address")
+    headers: Words | None = optional("Further request headers.")
+    expect: HttpExpect | None = optional("What the answer must look like.")
+
+
+class Https(Http):
+    """An HTTP request over TLS."""
+
+    server_name: Annotated[str, Field(max_length=255)] | None = optional("Name for SNI and for verification.")
+    verify: bool | None = optional("Whether the certificate must be valid.", default="true")
+    ca_file: FilePath | None = optional("Certificate authorities.", default="those of the system")
+
+
+class Tcp(Shape):
+    """The connection must be accepted."""
+
+
+class Udp(Shape):
+    """A datagram; without ``expect`` only an ICMP error counts as a failure."""
+
+    send: Text | None = optional("What to send.")
+    expect: Text | None = optional("Regular expression that the answer must contain.")
+
+
+class Ping(Shape):
+    """An ICMP echo must be answered."""
+
+
+class Dns(Shape):
+    """A query must be answered."""
+
+    name: Annotated[str, Field(max_length=255)] | None = optional("Name to ask for.", default="the root")
+    type: Literal["A", "AAAA", "CNAME", "MX", "NS", "PTR", "SOA", "SRV", "TXT"] | None = optional(
+        "Record type.", default="A"
+    )
+    expect: Text | None = optional("What one of the answers must be.")
+
+
+class Login(Shape):
+    """A mail or file service: its greeting must come, and the login work if one is given."""
+
+    username: Text | None = optional("User to log in as.")
+    password: Secret | None = optional("Password of that user.")
+
+
+class Smtp(Login):
+    helo: Annotated[str, Field(max_length=255)] | None = optional("Name to greet with.")
+    starttls: bool | None = optional("Whether to go on over TLS.", default="false")
+
+
+class Ftp(Login):
+    path: Annotated[str, Field(max_length=4096)] | None = optional("File to fetch.")
+
+
+class Nntp(Login):
+    pass
+
+
+class Ldap(Login):
+    base: Text | None = optional("Base of the search.", default="the root DSE")
+    filter: Text | None = optional("Search filter.")
+
+
+class Sql(Login):
+    """A query must give a row."""
+
+    dialect: Literal["mysql", "postgresql"] = required("Which protocol to speak.")
+    database: Text | None = optional("Database to use.")
+    query: Text | None = optional("Query to send.", default="SELECT 1")
+
+
+class Redis(Login):
+    pass
+
+
+class Radius(Login):
+    secret: Secret | None = optional("Shared secret with the server.")
+
+
+class Sip(Shape):
+    username: Text | None = optional("User part of the request URI.")
+
+
+class Ntp(Shape):
+    max_stratum: Annotated[int, Field(ge=1, le=15)] | None = optional("Highest stratum that counts as up.")
+
+
+class Grpc(Shape):
+    """The standard health service (grpc.health.v1) must say SERVING."""
+
+    service: Annotated[str, Field(max_length=255)] | None = optional("Service to ask about.", default="the server")
+
+
+class Step(Shape):
+    """One step of a dialogue: exactly one of sending and expecting."""
+
+    one_of = ("send", "expect")
+
+    send: Text | None = optional("What to send.")
+    expect: Text | None = optional("Regular expression to wait for.")
+
+
+class Dialogue(Shape):
+    """Texts sent and expected in turn over one connection."""
+
+    steps: Annotated[Many[Step], Field(min_length=1, max_length=32)] = required("The steps, in order.")
+
+
+class Exec(Shape):
+    """A command must end with 0."""
+
+    command: Annotated[Many[Text], Field(min_length=1, max_length=64)] = required("Program and arguments; no shell.")
+
+
+class FileCheck(Shape):
+    """A file must exist."""
+
+    path: FilePath = required("The file.")
+    expect: Text | None = optional("Regular expression that it must contain.")
+
+
+KINDS = (
+    "tcp", "http", "https", "udp", "ping", "dns", "smtp", "imap", "pop3", "ftp", "nntp", "ldap", "sql", "redis",
+    "radius", "sip", "ntp", "grpc", "dialogue", "exec", "process", "systemd", "file",
+)  # fmt: skip
+"""The keys of which a check has exactly one."""
+
+
+class Timings(Shape):
+    """How often to check and when to believe it."""
+
+    interval: Duration | None = optional("Time between the starts of two checks.", default="2s")
+    timeout: Duration | None = optional("Time after which a check has failed.", default="1s, or the interval if less")
+    rise: Count | None = optional("Successes in a row that bring a server up.", default="2")
+    fall: Count | None = optional("Failures in a row that take it down.", default="3")
+
+
+class Probe(Timings):
+    """What to do, where, and how often."""
+
+    tcp: Tcp | None = optional("Connect.")
+    http: Http | None = optional("HTTP request.")
+    https: Https | None = later("checks of kind https", "HTTP request over TLS.")
+    udp: Udp | None = later("checks of kind udp", "UDP datagram.")
+    ping: Ping | None = later("checks of kind ping", "ICMP echo.")
+    dns: Dns | None = later("checks of kind dns", "DNS query.")
+    smtp: Smtp | None = later("checks of kind smtp", "SMTP greeting.")
+    imap: Login | None = later("checks of kind imap", "IMAP greeting.")
+    pop3: Login | None = later("checks of kind pop3", "POP3 greeting.")
+    ftp: Ftp | None = later("checks of kind ftp", "FTP greeting or file.")
+    nntp: Nntp | None = later("checks of kind nntp", "NNTP greeting.")
+    ldap: Ldap | None = later("checks of kind ldap", "LDAP search.")
+    sql: Sql | None = later("checks of kind sql", "SQL query.")
+    redis: Redis | None = later("checks of kind redis", "Redis PING.")
+    radius: Radius | None = later("checks of kind radius", "RADIUS request.")
+    sip: Sip | None = later("checks of kind sip", "SIP OPTIONS.")
+    ntp: Ntp | None = later("checks of kind ntp", "NTP query.")
+    grpc: Grpc | None = later("checks of kind grpc", "gRPC health service.")
+    dialogue: Dialogue | None = later("checks of kind dialogue", "Texts sent and expected in turn.")
+    exec: Exec | None = later("checks of kind exec", "External command.")
+    process: Text | None = later("checks of kind process", "Name of a process that must run here.")
+    systemd: Text | None = later("checks of kind systemd", "Unit that must be active here.")
+    file: FileCheck | None = later("checks of kind file", "File that must exist here.")
+    port: Port | None = optional("Port to check.", default="the real server's")
+    address: Address | None = optional("Address to check.", default="the real server's")
+    source_address: Address | None = later("sourceAddress", "Address to check from.", default="the kernel's choice")
+
+
+class NamedCheck(Probe, Item):
+    """A check shared by name."""
+
+    one_of = KINDS
+
+    name: Name = required("What `use` refers to.")
+
+
+class Check(Probe, Item):
+    """A check written in place, or one taken from ``spec.checks``; what is written here wins."""
+
+    one_of = ("use", *KINDS)
+
+    use: Reference | None = optional("Name of one of spec.checks.")

@@ -1,0 +1,216 @@
+"""YAML text into a :class:`Tree`: only what is safe and means the same to every reader, and never more than the bounds.
+
+It walks the parser's events instead of building PyYAML's nodes: quicker by half, and depth, size and aliases are
+bounded while they arrive. Tags, merge keys and several documents in one text are refused, like duplicate keys.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import yaml
+
+from vedette.spec import scalars, syntax
+from vedette.spec.findings import Findings
+from vedette.spec.tree import Path, Spot
+from vedette.spec.values import shorten
+
+LARGEST = 16 << 20
+"""Characters of the largest document."""
+DEEPEST = 32
+"""Containers inside each other: the shape needs 12."""
+MOST_VALUES = 1_000_000
+"""Values after aliases are followed: 10,000 real servers have 30,000."""
+
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_FORBIDDEN = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_FAULTY = object()
+"""Stands for a value that was reported and is left out."""
+
+
+class _Stop(Exception):  # noqa: N818 (control flow)
+    """The rest of the text cannot be read."""
+
+
+def read(text: str, findings: Findings) -> None:
+    """Fill ``findings.tree`` from ``text`` and report every fault of the text itself."""
+    if len(text) > LARGEST:
+        findings.add_at(0, 0, (), f"the document is longer than {LARGEST >> 20} MiB", "split it into several clusters")
+        findings.tree.cut_off = True
+        return
+    forbidden = _FORBIDDEN.search(text)
+    if forbidden:
+        line = text.count("\n", 0, forbidden.start()) + 1
+        column = forbidden.start() - text.rfind("\n", 0, forbidden.start())
+        findings.add_at(line, column, (), "a control character is not allowed here", "delete it")
+        findings.tree.cut_off = True
+        return
+    _Reader(text, findings).read()
+
+
+class _Reader:
+    def __init__(self, text: str, findings: Findings) -> None:
+        self._findings, self._tree, self._text = findings, findings.tree, text
+        self._events: Iterator[Any] = iter(())
+        self._count = 0
+        self._anchors: dict[str, tuple[Any, int]] = {}
+        self._open: set[str] = set()
+
+    def read(self) -> None:
+        try:
+            self._events = yaml.parse(self._text, Loader=_LOADER)
+            self._document()
+        except yaml.YAMLError as error:
+            fault = syntax.explain(error, self._text)
+            self._findings.add_at(fault.line, fault.column, (), fault.message, fault.remedy)
+            self._tree.cut_off = True
+        except _Stop:
+            self._tree.cut_off = True
+
+    def _document(self) -> None:
+        next(self._events)
+        if isinstance(next(self._events), yaml.StreamEndEvent):
+            self._findings.add_at(1, 1, (), "the document is empty", "see `vedette schema`, or the examples")
+            raise _Stop
+        first = next(self._events)
+        if isinstance(first, yaml.MappingStartEvent):
+            self._mapping(first, (), self._tree.root)
+        else:
+            line, column = _place(first)
+            empty = isinstance(first, yaml.ScalarEvent) and not first.value
+            message = "the document is empty" if empty else "a document is a mapping of keys"
+            self._findings.add_at(line, column, (), message, "start with `apiVersion: vedette.dev/v1alpha1`")
+            raise _Stop
+        next(self._events)
+        second = next(self._events)
+        if isinstance(second, yaml.DocumentStartEvent):
+            line, column = _place(second)
+            self._findings.add_at(
+                line, column, (), "a second document begins here", "write one document in one file, without `---`"
+            )
+
+    def _mapping(self, start: Any, path: Path, mapping: dict[str, Any]) -> None:
+        first_places: dict[str, int] = {}
+        while not isinstance(event := next(self._events), yaml.MappingEndEvent):
+            key = self._key(event, path)
+            value_event = next(self._events)
+            here = (*path, key)
+            if key in first_places:
+                message = f"`{key}` is written twice; the first is in line {first_places[key]}"
+                self._findings.add_at(*_place(event), here, message, "keep one of them")
+                self._value(value_event, here, None)
+                continue
+            key_line, key_column = _place(event)
+            first_places[key] = key_line
+            self._tree.place(mapping, key, Spot(*_place(value_event), key_line, key_column))
+            self._value(value_event, here, mapping)
+
+    def _key(self, event: Any, path: Path) -> str:
+        self._grow(event)
+        if isinstance(event, yaml.ScalarEvent):
+            return str(event.value)
+        self._findings.add_at(
+            *_place(event), path, "a key must be plain text",
+            "there is no template language: `defaults`, `checks` and `serverPools` are for repetition",
+        )  # fmt: skip
+        raise _Stop
+
+    def _sequence(self, path: Path, items: list[Any]) -> None:
+        index = 0
+        while not isinstance(event := next(self._events), yaml.SequenceEndEvent):
+            line, column = _place(event)
+            self._tree.place(items, index, Spot(line, column, line, column))
+            self._value(event, (*path, index), items)
+            index += 1
+
+    def _value(self, event: Any, path: Path, holder: Any) -> None:
+        """Read the value that begins with ``event`` and attach it to its holder (None: read past it)."""
+        self._grow(event)
+        if len(path) > DEEPEST:
+            self._findings.add_at(*_place(event), path, f"more than {DEEPEST} levels inside each other")
+            raise _Stop
+        size = self._count
+        anchor = getattr(event, "anchor", None)
+        if isinstance(event, yaml.ScalarEvent):
+            value = self._scalar(event, path)
+            self._attach(holder, path, value)
+        elif isinstance(event, yaml.AliasEvent):
+            self._attach(holder, path, self._alias(event, path))
+            return
+        else:
+            self._refuse_tag(event, path)
+            if anchor:
+                self._open.add(anchor)
+            value = self._container(event, path, holder)
+        if anchor:
+            self._open.discard(anchor)
+            self._anchors[anchor] = (value, self._count - size + 1)
+
+    def _container(self, event: Any, path: Path, holder: Any) -> Any:
+        """Attach the container before it is filled, so that a syntax error inside it leaves what came before."""
+        value: Any
+        if isinstance(event, yaml.MappingStartEvent):
+            value = {}
+            self._attach(holder, path, value)
+            self._mapping(event, path, value)
+        else:
+            value = []
+            self._attach(holder, path, value)
+            self._sequence(path, value)
+        return value
+
+    def _attach(self, holder: Any, path: Path, value: Any) -> None:
+        if holder is None:
+            return
+        key: Any = path[-1]
+        if value is _FAULTY:
+            self._findings.spoil(path)
+            if isinstance(holder, list):
+                self._tree.skip(holder, key)
+        elif isinstance(holder, list):
+            self._tree.append(holder, key, value)
+        else:
+            holder[key] = value
+
+    def _scalar(self, event: Any, path: Path) -> Any:
+        if not event.implicit[0] and not event.implicit[1]:
+            self._refuse_tag(event, path)
+        if not event.implicit[0]:
+            return event.value
+        value = scalars.resolve(event.value)
+        if value is None:
+            word = f"`{path[-1]}`" if isinstance(path[-1], str) else "this item"
+            self._findings.add_at(*_place(event), path, f"{word} has no value", "write a value, or leave it out")
+            return _FAULTY
+        if isinstance(value, scalars.Ambiguous):
+            self._findings.add_at(*_place(event), path, value.message, value.remedy)
+            return _FAULTY
+        return value
+
+    def _alias(self, event: Any, path: Path) -> Any:
+        if event.anchor in self._open or event.anchor not in self._anchors:
+            why = "holds itself" if event.anchor in self._open else "is not defined above"
+            self._findings.add_at(*_place(event), path, f"`*{shorten(event.anchor)}` {why}", "write the value here")
+            return _FAULTY
+        value, size = self._anchors[event.anchor]
+        self._count += size
+        self._grow(event)
+        return value
+
+    def _refuse_tag(self, event: Any, path: Path) -> None:
+        if event.tag:
+            self._findings.add_at(
+                *_place(event), path, f"the tag `{shorten(event.tag)}` is not used here", "write the value without it"
+            )
+
+    def _grow(self, event: Any) -> None:
+        self._count += 1
+        if self._count > MOST_VALUES:
+            message = f"the document holds more than {MOST_VALUES} values once its aliases are followed"
+            self._findings.add_at(*_place(event), (), message, "use serverPools and defaults instead of aliases")
+            raise _Stop
+
+
+def _place(event: Any) -> tuple[int, int]:
+    mark = event.start_mark
+    return mark.line + 1, mark.column + 1

@@ -1,0 +1,103 @@
+"""Heartbeat timings, split-brain policy and keys: what the safety core needs to be right (cluster.md)."""
+
+from collections.abc import Sequence
+
+from vedette.kit.units import HOUR, MILLISECOND, SECOND, show
+from vedette.spec import defaults
+from vedette.spec.model import cluster as model
+from vedette.spec.resolve.scope import NODES, Scope, duration
+from vedette.spec.resolved import Heartbeat, Link, Node, Role, SplitBrainPolicy
+from vedette.spec.tree import Path
+
+HEARTBEAT: Path = ("spec", "heartbeat")
+POLICY: Path = ("spec", "splitBrain", "policy")
+SHORTEST_INTERVAL = 10 * MILLISECOND
+LONGEST_TIME = HOUR
+
+
+def resolve_heartbeat(scope: Scope, links: tuple[Link, ...]) -> Heartbeat:
+    """Fill in the timings and report those that cannot work together."""
+    written = scope.spec.heartbeat or model.Heartbeat.model_construct()
+    interval = duration(written.interval, defaults.INTERVAL)
+    dead_after = duration(written.dead_after, defaults.DEAD_AFTER)
+    heartbeat = Heartbeat(
+        interval=interval,
+        warn_after=duration(written.warn_after, max(dead_after // 2, interval)),
+        dead_after=dead_after,
+        startup_grace=duration(written.startup_grace, max(defaults.STARTUP_GRACE, dead_after)),
+        links=links,
+    )
+    _check_timings(scope, written, heartbeat)
+    return heartbeat
+
+
+def _check_timings(scope: Scope, written: model.Heartbeat, heartbeat: Heartbeat) -> None:
+    def place(*keys: str) -> Path:
+        """Point at the first of ``keys`` that is written."""
+        parts = {"interval": written.interval, "deadAfter": written.dead_after, "warnAfter": written.warn_after}
+        return (*HEARTBEAT, next((key for key in keys if parts[key] is not None), keys[0]))
+
+    if not scope.sound((*HEARTBEAT, "interval"), (*HEARTBEAT, "deadAfter")):
+        return
+    interval, dead_after = heartbeat.interval, heartbeat.dead_after
+    if interval < SHORTEST_INTERVAL:
+        scope.fault(
+            place("interval"), f"interval {show(interval)} is too short", f"write {show(SHORTEST_INTERVAL)} or more"
+        )
+    elif dead_after < 4 * interval:
+        scope.fault(
+            place("deadAfter", "interval"),
+            f"deadAfter {show(dead_after)} is less than 4 times the interval of {show(interval)}",
+            f"write `deadAfter: {show(4 * interval)}` or more, or a shorter interval",
+        )
+    elif dead_after > LONGEST_TIME:
+        scope.fault(
+            place("deadAfter"), f"deadAfter {show(dead_after)} is too long", f"write {show(LONGEST_TIME)} or less"
+        )
+    if scope.sound((*HEARTBEAT, "warnAfter")) and not interval <= heartbeat.warn_after <= dead_after:
+        scope.fault(
+            place("warnAfter"),
+            f"warnAfter {show(heartbeat.warn_after)} is not between interval and deadAfter",
+            f"write {show(interval)} to {show(dead_after)}",
+        )
+    if scope.sound((*HEARTBEAT, "startupGrace")) and heartbeat.startup_grace < dead_after:
+        scope.fault(
+            (*HEARTBEAT, "startupGrace"),
+            f"startupGrace {show(heartbeat.startup_grace)} is shorter than deadAfter",
+            f"write {show(dead_after)} or more",
+        )
+
+
+def resolve_policy(scope: Scope, nodes: Sequence[Node]) -> SplitBrainPolicy:
+    """Return the written policy or the one that follows from the nodes; report one that cannot hold."""
+    written = scope.spec.split_brain.policy if scope.spec.split_brain else None
+    sound = scope.sound(NODES, ("spec", "splitBrain"))
+    if written is None:
+        if len(nodes) == 2 and sound and not any(node.fencing for node in scope.spec.nodes):
+            scope.fault(
+                ("spec",),
+                "two nodes alone cannot tell a dead peer from a cut cable, so `splitBrain` must be said",
+                "add a third node (`role: witness`), or accept that both may serve: `splitBrain: {policy: tolerate}`",
+            )
+        return SplitBrainPolicy.MAJORITY
+    policy = SplitBrainPolicy(written)
+    if sound and policy is SplitBrainPolicy.MAJORITY and len(nodes) == 2:
+        scope.fault(
+            POLICY, "a majority of two nodes is both: when one dies, nobody serves", "add a third node: `role: witness`"
+        )
+    directors = [node for node in nodes if node.role is Role.DIRECTOR]
+    if sound and policy is SplitBrainPolicy.TOLERATE and not len(nodes) == len(directors) == 2:
+        what = f"{len(nodes)} nodes" if len(nodes) == len(directors) else "a witness"
+        remedy = "leave `splitBrain` out" if len(nodes) != 2 else "two directors, or three nodes with `majority`"
+        scope.fault(POLICY, f"`tolerate` is for exactly two directors, and here is {what}", remedy)
+    return policy
+
+
+def whole_seconds(scope: Scope, text: str | None, path: Path) -> int | None:
+    """Read a time that the kernel keeps in seconds."""
+    if text is None:
+        return None
+    value = duration(text, 0)
+    if value % SECOND:
+        scope.fault(path, f"{text} is not a whole number of seconds", f"write {value // SECOND + 1}s")
+    return value

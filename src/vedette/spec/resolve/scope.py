@@ -1,0 +1,32 @@
+"""What the parts of the resolver share: the document, and where faults are reported."""
+
+from dataclasses import dataclass
+
+from vedette.spec import values
+from vedette.spec.findings import Findings
+from vedette.spec.model.document import Spec
+from vedette.spec.tree import Path
+
+NODES: Path = ("spec", "nodes")
+GROUPS: Path = ("spec", "groups")
+LINKS: Path = ("spec", "heartbeat", "links")
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """The written document and its findings; every resolving function takes it first."""
+
+    spec: Spec
+    findings: Findings
+
+    def fault(self, path: Path, message: str, remedy: str = "", *, at_key: bool = False) -> None:
+        self.findings.add(path, message, remedy, at_key=at_key)
+
+    def sound(self, *paths: Path) -> bool:
+        """Tell whether everything at ``paths`` is as written, so that a complaint about it is justified."""
+        return self.findings.sound(*paths) and not self.findings.tree.cut_off
+
+
+def duration(text: str | None, default: int) -> int:
+    """Read an optional duration (ns)."""
+    return default if text is None else values.parse_duration(text)

@@ -1,0 +1,100 @@
+"""Cluster keys from their files: who may read them, how long they are, and what they are called."""
+
+import hashlib
+import os
+import stat
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+
+from vedette.spec import defaults
+from vedette.spec.findings import Findings
+from vedette.spec.model import HACluster
+from vedette.spec.resolved import Key
+from vedette.spec.tree import Path as Place
+
+SHORTEST = 16
+LARGEST = 4096
+"""Bytes of a secret, without the line end behind it."""
+KEYS: Place = ("spec", "auth", "keys")
+
+
+class Secrets(Enum):
+    """What to do with the files that hold secrets."""
+
+    REQUIRED = "required"
+    """Read them; one that is missing is a problem (the daemon)."""
+    IF_PRESENT = "if present"
+    """Check those that are here; one that is missing is a warning (``vedette validate``)."""
+    IGNORED = "ignored"
+    """Do not look (the lab, which makes its own)."""
+
+
+@dataclass(frozen=True, slots=True)
+class SecretFile:
+    """A file that holds a cluster key, and where the document says so."""
+
+    file: Path
+    place: Place
+
+
+def files(document: HACluster, directory: Path) -> tuple[SecretFile, ...]:
+    """List the key files of a document, in its order; relative names count from ``directory``."""
+    auth = document.spec.auth
+    if auth is None or auth.keys is None:
+        return (SecretFile(Path(defaults.KEY_FILE), ("spec", "auth")),)
+    return tuple(
+        SecretFile(directory / key.secret_file, (*KEYS, index, "secretFile"))
+        for index, key in enumerate(auth.keys)
+        if key.secret_file is not None
+    )
+
+
+def key_id(secret: bytes) -> str:
+    """Return the public name of a key: it is on the wire and in the status."""
+    return hashlib.sha256(b"vedette-key-id" + secret).hexdigest()[:8]
+
+
+def read(document: HACluster, directory: Path, findings: Findings, *, secrets: Secrets) -> tuple[Key, ...]:
+    """Read the cluster keys; every file that cannot be used is reported, without a word of its content."""
+    if secrets is Secrets.IGNORED:
+        return ()
+    keys: list[Key] = []
+    for item in files(document, directory):
+        secret = _read(item, findings, report=findings.add if secrets is Secrets.REQUIRED else findings.warn)
+        if secret is None:
+            continue
+        key = Key(key_id(secret), secret)
+        if key.id in {other.id for other in keys}:
+            findings.add(item.place, f"{item.file} holds the same key as another", "list every key once")
+        keys.append(key)
+    return tuple(keys)
+
+
+def _read(item: SecretFile, findings: Findings, *, report: Callable[[Place, str, str], None]) -> bytes | None:
+    make = f"make it with `vedette init --key {item.file}` on one node, and copy it to the others"
+    try:
+        descriptor = os.open(item.file, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except FileNotFoundError:
+        report(item.place, f"the key file {item.file} does not exist", make)
+        return None
+    except OSError as error:
+        report(
+            item.place, f"the key file {item.file} cannot be read: {os.strerror(error.errno or 0)}", "run as its owner"
+        )
+        return None
+    with os.fdopen(descriptor, "rb") as file:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            findings.add(item.place, f"{item.file} is not a regular file", make)
+            return None
+        if status.st_mode & 0o077:
+            findings.add(item.place, f"{item.file} can be read by others than its owner", f"chmod 600 {item.file}")
+            return None
+        secret = file.read(LARGEST + 1).rstrip(b"\r\n")
+    if not SHORTEST <= len(secret) <= LARGEST:
+        message = f"the key in {item.file} has {len(secret)} bytes"
+        findings.add(item.place, message, f"a key has {SHORTEST} to {LARGEST}; {make}")
+        return None
+    return secret

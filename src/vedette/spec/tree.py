@@ -1,0 +1,141 @@
+"""The document as plain values, with the place of each of them in the text.
+
+Dicts and lists are what the models read. Places are kept beside them, by container; a fault that is cut out of
+the values leaves its place behind, and list items keep the index that they have in the text.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+Key = str | int
+Path = tuple[Key, ...]
+"""A place in the document: keys and list indexes from its root."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """Line and column, counted from 1, of a value and of its key (the same for list items)."""
+
+    line: int
+    column: int
+    key_line: int
+    key_column: int
+
+
+@dataclass(slots=True)
+class Tree:
+    """``root`` is what is left of the document; ``cut_off``: the text ended in a syntax error."""
+
+    root: dict[str, Any] = field(default_factory=dict)
+    cut_off: bool = False
+    _spots: dict[int, dict[Key, Spot]] = field(default_factory=dict)
+    _kept: dict[int, list[int]] = field(default_factory=dict)
+    _containers: list[Any] = field(default_factory=list)
+
+    def place(self, container: dict[str, Any] | list[Any], key: Key, spot: Spot) -> None:
+        """Record where the value of ``key`` in ``container`` stands."""
+        spots = self._spots.get(id(container))
+        if spots is None:
+            self._containers.append(container)  # keeps the id from being used again
+            spots = self._spots[id(container)] = {}
+        spots[key] = spot
+
+    def spot(self, path: Path) -> Spot:
+        """Return the place of what is at ``path``, or else of what would hold it."""
+        found = Spot(1, 1, 1, 1)
+        container: Any = self.root
+        for key in path:
+            spot = self._spots.get(id(container), {}).get(key)
+            if spot is None:
+                break
+            found = spot
+            container = self._child(container, key)
+        return found
+
+    def original(self, path: Path) -> Path:
+        """Turn list indexes among what is left into those of the text."""
+        if not self._kept:
+            return path
+        container: Any = self.root
+        keys: list[Key] = []
+        for key in path:
+            kept = self._kept.get(id(container)) if isinstance(container, list) else None
+            keys.append(kept[key] if kept and isinstance(key, int) and key < len(kept) else key)
+            container = self._child(container, keys[-1])
+        return tuple(keys)
+
+    def holds(self, path: Path) -> bool:
+        """Tell whether something is left at ``path`` (indexes of the text)."""
+        container: Any = self.root
+        for key in path:
+            if isinstance(container, dict) and key in container:
+                container = container[key]
+            elif isinstance(container, list) and isinstance(key, int) and self._index(container, key) is not None:
+                container = self._child(container, key)
+            else:
+                return False
+        return True
+
+    def drop(self, path: Path) -> None:
+        """Leave out what is at ``path`` (indexes of the text); nothing happens if it is gone already."""
+        if not path or not self.holds(path):
+            return
+        container: Any = self.root
+        for key in path[:-1]:
+            container = self._child(container, key)
+        last = path[-1]
+        if isinstance(container, dict):
+            del container[last]
+            return
+        assert isinstance(last, int)
+        index = self._index(container, last)
+        assert index is not None
+        kept = self._kept.setdefault(id(container), list(range(len(container))))
+        del container[index], kept[index]
+
+    def put(self, path: Path, value: Any) -> None:
+        """Put a stand-in at a key whose container is still there."""
+        container: Any = self.root
+        for key in path[:-1]:
+            container = self._child(container, key)
+        if isinstance(container, dict):
+            container[path[-1]] = value
+
+    def skip(self, container: list[Any], index: int) -> None:
+        """Note that item ``index`` of the text is left out of ``container``, which is being read."""
+        kept = self._kept.setdefault(id(container), list(range(len(container))))
+        assert index >= len(kept)
+
+    def append(self, container: list[Any], index: int, value: Any) -> None:
+        """Add item ``index`` of the text to ``container``."""
+        container.append(value)
+        kept = self._kept.get(id(container))
+        if kept is not None:
+            kept.append(index)
+
+    def _index(self, container: list[Any], key: int) -> int | None:
+        kept = self._kept.get(id(container))
+        if kept is None:
+            return key if 0 <= key < len(container) else None
+        return kept.index(key) if key in kept else None
+
+    def _child(self, container: Any, key: Key) -> Any:
+        if isinstance(container, dict):
+            return container.get(key)
+        if isinstance(container, list) and isinstance(key, int):
+            index = self._index(container, key)
+            return None if index is None else container[index]
+        return None
+
+
+def show(path: Path) -> str:
+    """Print a path as people write it: ``spec.nodes[0].address``; keys that are not plain words are quoted."""
+    text = ""
+    for key in path:
+        if isinstance(key, int):
+            text += f"[{key}]"
+        elif key.replace("-", "").replace("_", "").isalnum():
+            text += f".{key}" if text else key
+        else:
+            text += f'["{key}"]'
+    return text

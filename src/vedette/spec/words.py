@@ -1,0 +1,188 @@
+"""The right word for a wrong one: near misses, and what other software calls things."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+from vedette.spec.model import anatomy
+from vedette.spec.model.base import NAME
+from vedette.spec.values import shorten
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """What to write instead of an unknown key; ``key`` is the one that was probably meant, if it belongs here."""
+
+    remedy: str
+    key: str | None = None
+
+
+_FOREIGN_KEYS = {
+    # LVS, ldirectord, keepalived
+    "lbalgo": "scheduler", "lvssched": "scheduler", "sched": "scheduler", "algorithm": "scheduler",
+    "lbkind": "forwarding", "lvsmethod": "forwarding", "method": "forwarding", "mode": "forwarding",
+    "delayloop": "interval", "checkinterval": "interval", "periodseconds": "interval", "advertint": "interval",
+    "delay": "interval", "checktimeout": "timeout", "negotiatetimeout": "timeout", "connecttimeout": "timeout",
+    "timeoutseconds": "timeout", "failurecount": "fall", "checkcount": "fall", "retry": "fall", "retries": "fall",
+    "failurethreshold": "fall", "successthreshold": "rise", "persistent": "persistence",
+    "persistencetimeout": "persistence", "sessionaffinity": "persistence", "sticky": "persistence",
+    "fallback": "sorryServer", "quiescent": "onFailure", "inhibitonfailure": "onFailure",
+    "real": "realServers", "backends": "realServers", "backend": "realServers", "servers": "realServers",
+    "endpoints": "realServers", "destinations": "realServers", "targets": "realServers", "upstreams": "realServers",
+    "virtual": "virtualServices", "virtualserver": "virtualServices", "virtualservers": "virtualServices",
+    "services": "virtualServices", "loadbalancers": "virtualServices", "frontends": "virtualServices",
+    "pools": "serverPools", "pool": "serverPool", "virtualservergroup": "serverPools",
+    "checktype": "checks", "healthcheck": "checks", "healthchecks": "checks", "check": "checks", "probe": "checks",
+    "livenessprobe": "checks", "readinessprobe": "checks", "checkport": "port", "connectport": "port",
+    "targetport": "port", "httpget": "http", "tcpsocket": "tcp", "tcpcheck": "tcp", "sslget": "https",
+    "uthreshold": "maxConnections", "lthreshold": "minConnections", "fwmark": "firewallMark",
+    "firewallmark": "firewallMark", "schedflags": "schedulerFlags", "alpha": "rise",
+    "request": "path", "receive": "body", "virtualhost": "host", "statuscode": "status", "regex": "body",
+    # Heartbeat, Pacemaker, VRRP
+    "keepalive": "interval", "warntime": "warnAfter", "deadtime": "deadAfter", "initdead": "startupGrace",
+    "udpport": "port", "ucast": "unicast", "mcast": "multicast", "bcast": "broadcast", "autofailback": "failback",
+    "nopreempt": "failback", "preempt": "failback", "preemptdelay": "failbackDelay", "ping": "pingNodes",
+    "stonith": "fencing", "stonithhost": "fencing", "stonithdevices": "fencingDevices", "quorumpolicy": "splitBrain",
+    "noquorumpolicy": "splitBrain", "virtualipaddress": "addresses", "virtualaddresses": "addresses",
+    "vip": "addresses", "vips": "addresses", "ips": "addresses", "ip": "address", "virtualip": "address",
+    "virtualrouterid": "name", "priority": "preferredNodes", "preferred": "preferredNodes",
+    "trackscript": "track", "trackinterface": "track", "vrrpscript": "checks", "authentication": "auth",
+    "authpass": "auth", "authkeys": "auth", "secret": "secretFile", "keyfile": "secretFile", "file": "secretFile",
+    "nic": "interface", "dev": "interface", "device": "interface", "iface": "interface",
+    "members": "nodes", "hosts": "nodes", "machines": "nodes", "peers": "nodes", "unicastpeer": "nodes",
+    "vrrpinstance": "groups", "vrrpinstances": "groups", "vrrpsyncgroup": "groups", "resources": "groups",
+    "notifymaster": "notify", "notifybackup": "notify", "notificationemail": "notify", "emailalert": "notify",
+    "lvssyncdaemon": "connectionSync", "syncdaemon": "connectionSync", "state": "role", "hostname": "name",
+    "id": "name", "comment": "description", "enabled": "maintenance", "disabled": "maintenance", "down": "maintenance",
+}  # fmt: skip
+"""Other people's keys in lower case without ``_`` and ``-``, and ours."""
+
+_PHRASES = {
+    "<<": "YAML 1.2 has no merge keys; write it out, or use `defaults`, `checks` or `serverPools`",
+    "protocol": "it is part of the port: `ports: [53/udp]`",
+    "port": "write `ports: [80]` in a virtual service, `port` in a real server or check",
+    "ports": "ports belong to virtualServices[]: `ports: [80, 443]`",
+    "interval": "write `checks: [{interval: 2s}]`, or defaults.checks.interval for all",
+    "timeout": "write it where it belongs: `checks: [{timeout: 1s}]` or `persistence: {timeout: 10m}`",
+    "fall": "write `checks: [{fall: 3}]`, or defaults.checks.fall for all",
+    "rise": "write `checks: [{rise: 2}]`, or defaults.checks.rise for all",
+    "path": "write `checks: [{http: {path: /health}}]`",
+    "host": "write `checks: [{http: {host: www.example.org}}]`",
+    "body": "write `checks: [{http: {expect: {body: OK}}}]`",
+    "status": "write `checks: [{http: {expect: {status: [200-299]}}}]`",
+    "http": "write `checks: [{http: {path: /health}}]`",
+    "tcp": "write `checks: [{tcp: {}}]`",
+    "onFailure": "write `onFailure: quiesce` in a virtual service, or in defaults.virtualServices",
+    "scheduler": "write `scheduler: wlc` in a virtual service, or in defaults.virtualServices",
+    "forwarding": "write `forwarding: directRouting` in a virtual service, or in defaults.virtualServices",
+    "persistence": "write `persistence: {timeout: 10m}` in a virtual service",
+    "sorryServer": "write `sorryServer: {page: {}}` or `sorryServer: {address: 10.0.0.99}` in a virtual service",
+    "virtualServices": "it belongs in spec: `virtualServices: [{ports: [80], realServers: [{address: 10.0.0.11}]}]`",
+    "realServers": "it belongs in virtualServices[]: `realServers: [{address: 10.0.0.11}]`",
+    "preferredNodes": "write `preferredNodes: [router1]` in a group: the best first",
+    "failback": "write `failback: automatic` or `failback: manual` in a group",
+    "auth": "write `auth: {keys: [{secretFile: cluster.key}]}` in spec",
+    "secretFile": "a secret is in a file of its own: `secretFile: cluster.key`",
+}
+"""What to say when our word does not belong where the foreign one stood."""
+
+_FOREIGN_VALUES = {
+    "dr": "directRouting", "gate": "directRouting", "g": "directRouting", "droute": "directRouting",
+    "direct": "directRouting", "dsr": "directRouting", "route": "directRouting", "nat": "masquerade",
+    "masq": "masquerade", "m": "masquerade", "ipip": "tunnel", "tun": "tunnel", "i": "tunnel", "l3dsr": "tunnel",
+    "roundrobin": "rr", "weightedroundrobin": "wrr", "leastconn": "lc", "leastconnection": "lc",
+    "leastconnections": "lc", "weightedleastconnection": "wlc", "maglev": "mh", "sourcehash": "sh", "source": "sh",
+    "iphash": "sh", "destinationhash": "dh", "mhport": "port", "shport": "port", "flag1": "fallback",
+    "flag2": "port", "mhfallback": "fallback", "shfallback": "fallback", "auto": "automatic", "true": "automatic",
+    "false": "manual", "never": "manual", "nopreempt": "manual", "quorum": "majority", "stonith": "fence",
+    "fencing": "fence", "ignore": "tolerate", "twonode": "tolerate", "none": "tolerate", "arbiter": "witness",
+    "observer": "witness", "qdevice": "witness", "tiebreaker": "witness", "router": "director", "master": "director",
+    "backup": "director", "worker": "director", "quiescent": "quiesce", "inhibit": "quiesce", "drain": "quiesce",
+    "delete": "remove",
+}  # fmt: skip
+
+
+def _plain(word: str) -> str:
+    return word.lower().replace("_", "").replace("-", "").replace(" ", "")
+
+
+def for_key(word: str, known: Sequence[str]) -> Advice:
+    """Advise on a key that is not among those ``known`` here."""
+    plain = _plain(word)
+    same = next((key for key in known if _plain(key) in (plain, plain + "s") or _plain(key) + "s" == plain), None)
+    if same:
+        return Advice(f"write `{same}`", same)
+    ours = _FOREIGN_KEYS.get(plain)
+    if ours in known:
+        return Advice(f"the word here is `{ours}`{_example(ours)}", ours)
+    near = _near(word, known)
+    if near:
+        return Advice(f"did you mean `{near}`?", near)
+    phrase = _PHRASES.get(word) or _PHRASES.get(ours or "")
+    if phrase:
+        return Advice(phrase)
+    where = [place for place in anatomy.places().get(ours or word, ()) if place]
+    if 1 <= len(where) <= 3:
+        return Advice(f"`{ours or word}` belongs to {' or '.join(where)}")
+    return Advice(f"known here: {listing(known)}" if known else "leave it out")
+
+
+def _example(key: str | None) -> str:
+    examples = {
+        "persistence": ": `persistence: {timeout: 10m}`",
+        "onFailure": ": `onFailure: quiesce` or `onFailure: remove`",
+        "sorryServer": ": `sorryServer: {address: 10.0.0.99}` or `sorryServer: {page: {}}`",
+        "forwarding": ": `masquerade` (NAT), `directRouting` (DR) or `tunnel`",
+        "checks": ": `checks: [{http: {path: /health}}]`",
+        "failback": ": `automatic` or `manual`",
+        "preferredNodes": ": the best first",
+        "splitBrain": ": `splitBrain: {policy: majority}`",
+        "auth": ": `auth: {keys: [{secretFile: cluster.key}]}`",
+        "maintenance": ": `maintenance: true` takes it out of service",
+    }
+    return examples.get(key or "", "")
+
+
+def for_value(word: str, choices: Sequence[str]) -> str:
+    """Advise on a word that is not one of ``choices``."""
+    plain = _plain(word)
+    same = next((choice for choice in choices if _plain(choice) == plain), None)
+    if same:
+        return f"write `{same}`"
+    ours = _FOREIGN_VALUES.get(plain)
+    if ours in choices:
+        return f"the word here is `{ours}`"
+    near = _near(word, choices)
+    return f"did you mean `{near}`?" if near else f"write one of {listing(choices)}"
+
+
+def for_reference(word: str, names: Sequence[str]) -> str:
+    """Advise on a name that nothing bears; ``names`` are those that exist."""
+    near = _near(word, names)
+    if near:
+        return f"did you mean `{near}`?"
+    return f"there is {listing(names)}" if names else ""
+
+
+def for_pattern(pattern: str) -> str:
+    """Say in words what a pattern of the shape wants."""
+    if pattern == NAME:
+        return "a name has letters, digits, `.`, `_` and `-`, and begins and ends with a letter or digit"
+    if pattern.startswith("^[a-z0-9]"):
+        return "write lower case letters, digits, `.` and `-`, beginning and ending with a letter or digit"
+    if "\\s/:" in pattern:
+        return "an interface has no space, `/` or `:`, and the kernel's names have 15 characters at most"
+    return "write another value"
+
+
+def listing(names: Sequence[str], *, most: int = 12) -> str:
+    """Print some names for a sentence."""
+    shown = ", ".join(f"`{shorten(name)}`" for name in names[:most])
+    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
+
+
+def _near(word: str, candidates: Sequence[str]) -> str | None:
+    """Return the candidate that differs from ``word`` by a slip of the fingers."""
+    lowered = {candidate.lower(): candidate for candidate in candidates[:10000]}
+    matches = get_close_matches(word.lower()[:80], lowered, n=1, cutoff=0.72)
+    return lowered[matches[0]] if matches else None
