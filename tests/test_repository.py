@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from vedette.cli import main
+from vedette.spec import load
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("examples/**/*.md")])
@@ -46,6 +47,13 @@ def test_every_command_that_a_document_names_exists(document: Path) -> None:
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     assert set(re.findall(r"^make ([a-z-]+)", code, re.MULTILINE)) <= targets
     assert set(re.findall(r"^vedette ([a-z-]+)\b(?!\.)", code, re.MULTILINE)) <= set(main.VERBS)
+
+
+def test_the_documents_that_the_readme_shows_are_good() -> None:
+    shown = re.findall(r"^```yaml\n(.*?)^```", (ROOT / "README.md").read_text(), re.DOTALL | re.MULTILINE)
+    assert shown
+    for text in shown:
+        load.load_text(text, name="README.md", directory=ROOT, secrets=False)
 
 
 def test_nothing_unfinished_is_marked_in_the_product() -> None:
