@@ -58,7 +58,7 @@ class Kernel:
     def pytest(self, *arguments: str, timeout: float = 110.0) -> str:
         """Run pytest inside the machine; fails with its whole output when a test in there fails."""
         done = self.run(
-            *(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:timeout"),
+            *(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"),
             *("-o", "timeout=0", *arguments),
             timeout=timeout,
         )
