@@ -26,7 +26,7 @@ def targets(service: VirtualService, endpoint: Endpoint, server: RealServer) -> 
     for check in service.checks:
         port = _port(service, endpoint, server, check)
         if port is not None:
-            found.append(Target(check.address or server.address, port, replace(check, address=None, port=None)))
+            found.append(Target(check.address or server.address, port, _cleared(check)))
     return tuple(found)
 
 
@@ -46,6 +46,12 @@ def decisive(service: VirtualService, endpoint: Endpoint, server: RealServer, ve
     """The verdict that decides: down before unknown before up; :data:`UNCHECKED` where no check applies."""
     found = (verdicts.get(target, UNKNOWN) for target in targets(service, endpoint, server))
     return min(found, key=lambda verdict: _GRAVITY[verdict.health], default=UNCHECKED)
+
+
+def _cleared(check: HealthCheck) -> HealthCheck:
+    if check.address is None and check.port is None:
+        return check
+    return replace(check, address=None, port=None)
 
 
 def _port(service: VirtualService, endpoint: Endpoint, server: RealServer, check: HealthCheck) -> int | None:

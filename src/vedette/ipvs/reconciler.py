@@ -1,0 +1,335 @@
+"""The loop: observe the kernel, plan, perform; again when woken, and when somebody else has changed the table.
+
+Every director runs it all the time, holder or not, so that a takeover only moves addresses. It adopts what it finds,
+and leaves everything as it is when it stops.
+"""
+
+import asyncio
+import errno
+import logging
+import os
+import secrets
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from vedette.ipvs.desired import desired
+from vedette.ipvs.inventory import Inventory
+from vedette.ipvs.kernel import KernelTable
+from vedette.ipvs.model import (
+    AddressKey,
+    DestinationId,
+    Observation,
+    Service,
+    ServiceKey,
+    Timeouts,
+    Tuning,
+)
+from vedette.ipvs.pace import TICK, Pace
+from vedette.ipvs.plan import Action, apply, plan
+from vedette.ipvs.refusal import NOT_PERMITTED
+from vedette.ipvs.repair import Repair, repairs
+from vedette.ipvs.status import by_service, status
+from vedette.kit.clock import boottime
+from vedette.kit.errors import PermanentError, TransientError
+from vedette.kit.log import event
+from vedette.kit.net import IPAddress
+from vedette.kit.netlink import BATCH
+from vedette.kit.units import MILLISECOND, SECOND, seconds
+from vedette.reconcile.outcome import Done, Outcome, RetryAfter, Stalled
+from vedette.reconcile.plan import Create, Delete, Update
+from vedette.reconcile.retry import Retries
+from vedette.spec.resolved import ClusterSpec, IpvsTimeouts
+from vedette.state.health import Verdicts
+
+SYSCTLS = {"sloppy_tcp": 1, "expire_nodest_conn": 1}
+"""Reasons in docs/design/ipvs.md: connections that move between directors, and those whose server is gone."""
+
+SHORTEST_REST = 50 * MILLISECOND
+"""Between two passes that nobody asked for, ns."""
+
+_log = logging.getLogger("vedette.ipvs")
+_TABLE = "table"
+_Key = ServiceKey | DestinationId
+
+
+class TableDriver(Protocol):
+    """What :class:`vedette.ipvs.kernel.KernelTable` does; every method may raise ``OSError`` or a VedetteError."""
+
+    def observe(self) -> Observation: ...
+    def fingerprint(self) -> bytes: ...
+    def perform(self, actions: Sequence[Action]) -> list[Outcome]: ...
+    def tune(self, tuning: Tuning) -> tuple[str, ...]: ...
+    def close(self) -> None: ...
+
+
+def spread(delay: int) -> int:
+    """Lengthen a delay (ns) by up to a quarter."""
+    return delay + secrets.randbelow(delay // 4 + 1)
+
+
+class Reconciler:
+    """Keeps the table as the document and the verdicts want it. All methods belong to one event loop.
+
+    ``run_dir`` holds the list of our services; ``report`` is called when :attr:`settled` changes, ``repaired`` once
+    with what others had changed.
+    """
+
+    def __init__(
+        self,
+        *,
+        run_dir: Path,
+        report: Callable[[], None] = lambda: None,
+        repaired: Callable[[tuple[Repair, ...]], None] = lambda _: None,
+        driver: TableDriver | None = None,
+        clock: Callable[[], int] = boottime,
+        jitter: Callable[[int], int] = spread,
+    ) -> None:
+        self._driver = driver or KernelTable()
+        self._report, self._repaired, self._clock = report, repaired, clock
+        self._inventory = Inventory(run_dir / "ipvs-services.json")
+        self._entries: Retries[_Key] = Retries(jitter)
+        self._whole: Retries[str] = Retries(jitter)
+        self._pace = Pace()
+        self._woken = asyncio.Event()
+        self._spec: ClusterSpec | None = None
+        self._verdicts: Verdicts = {}
+        self._complete = False
+        self._settled = False
+        self._wanted: dict[ServiceKey, Service] | None = None
+        self._left: dict[ServiceKey, Service] | None = None
+        self._observation = Observation({}, {})
+        self._observed = 0
+        self._fingerprint = b""
+
+    def update(self, spec: ClusterSpec, verdicts: Verdicts, *, complete: bool) -> None:
+        """Take over the present document and verdicts.
+
+        ``complete``: every target has had its first verdict. Nothing is deleted before that was so once; a real
+        server that an edit adds later does not hold up the others.
+        """
+        if self._spec is None or self._spec.digest != spec.digest:
+            self._entries.hurry()
+        self._spec, self._verdicts = spec, verdicts
+        self._complete = self._complete or complete
+        self._wanted = None
+        self.wake()
+
+    def wake(self) -> None:
+        """Something may have changed: look at everything again, soon."""
+        self._woken.set()
+
+    async def run(self) -> None:
+        """Reconcile until cancelled."""
+        while True:
+            self._woken.clear()
+            await self.reconcile()
+            await self._rest()
+
+    async def reconcile(self) -> None:
+        """One pass: observe, plan, perform."""
+        if self._spec is None or not self._whole.due(_TABLE, self._clock()):
+            return
+        try:
+            await self._pass(self._spec)
+        except (PermanentError, TransientError, OSError) as error:
+            self._driver.close()
+            self._trouble(_TABLE, _policy(error))
+        else:
+            self._whole.succeeded(_TABLE)
+        self._settle()
+
+    async def _pass(self, spec: ClusterSpec) -> None:
+        self._fingerprint = self._driver.fingerprint()
+        started = self._clock()
+        observed = self._observe().table
+        self._pace.note(started=started, ended=self._clock())
+        left = self._left if self._left is not None else observed
+        if self._wanted is None:
+            self._wanted = desired(spec, self._verdicts, left)
+        owned = self._owner(spec)
+        self._list({*self._wanted, *filter(owned, observed)})
+        actions = plan(self._wanted, observed, owned=owned, deletions=self._complete)
+        self._entries.keep({action.key for action in actions})
+        performed = await self._perform(actions)
+        self._left = apply(observed, performed)
+        self._tune(spec.ipvs_timeouts)
+        self._tell(performed, left)
+
+    @property
+    def settled(self) -> bool:
+        """Whether every first verdict is known and the last pass left the table as it should be."""
+        return self._settled
+
+    def status(self) -> list[dict[str, Any]]:
+        """The table at most a second old, one entry for each endpoint of the document (:class:`ServiceStatus`)."""
+        if self._spec is None:
+            return []
+        if self._clock() - self._observed > SECOND and self._whole.due(_TABLE, self._clock()):
+            try:
+                self._observe()
+            except (PermanentError, TransientError, OSError) as error:
+                self._trouble(_TABLE, _policy(error))
+        found = status(self._spec, self._verdicts, self._observation, self._reasons())
+        return [item.plain() for item in found]
+
+    def problems(self) -> list[tuple[str, str]]:
+        """What keeps the table from being as it should be: (scope, what is wrong and what to do)."""
+        found = [("IPVS table", failure.reason) for failure in self._whole.failures.values()]
+        for service, reasons in by_service(self._reasons()).items():
+            more = f" (and {len(reasons) - 1} more)" if len(reasons) > 1 else ""
+            found.append((f"IPVS service {service}", reasons[0] + more))
+        return found
+
+    def _reasons(self) -> dict[_Key, str]:
+        return {key: failure.reason for key, failure in self._entries.failures.items()}
+
+    # Steps of a pass
+
+    def _observe(self) -> Observation:
+        self._observation = self._driver.observe()
+        self._observed = self._clock()
+        return self._observation
+
+    def _owner(self, spec: ClusterSpec) -> Callable[[ServiceKey], bool]:
+        """Ours is what we programmed, and everything on an address of the document."""
+        addresses = _addresses(spec)
+        inventory = self._inventory
+        return lambda key: key in inventory or (isinstance(key, AddressKey) and key.address in addresses)
+
+    def _list(self, keys: set[ServiceKey]) -> None:
+        """A list that cannot be written is no reason to leave clients without service."""
+        try:
+            self._inventory.keep(keys)
+        except OSError as error:
+            self._trouble("inventory", RetryAfter(0, f"the list of our services cannot be written: {error.strerror}"))
+        else:
+            self._whole.succeeded("inventory")
+
+    async def _perform(self, actions: list[Action]) -> list[Action]:
+        """Perform what is due, in bounded chunks; return the actions that hold now."""
+        held: list[Action] = []
+        absent: set[ServiceKey] = set()
+        for start in range(0, len(actions), BATCH):
+            chunk = [action for action in actions[start : start + BATCH] if self._due(action, absent)]
+            if chunk:
+                self._fingerprint = b""  # whatever it is from now on: the next tick looks again
+                held += self._sort_out(chunk, self._driver.perform(chunk), absent)
+            await asyncio.sleep(0)
+        return held
+
+    def _due(self, action: Action, absent: set[ServiceKey]) -> bool:
+        """A destination waits for its service; all else waits only for itself."""
+        if isinstance(action.key, DestinationId) and action.key.service in absent:
+            return False
+        if self._entries.due(action.key, self._clock()):
+            return True
+        _note_absent(action, absent)
+        return False
+
+    def _sort_out(self, chunk: list[Action], outcomes: list[Outcome], absent: set[ServiceKey]) -> list[Action]:
+        held = []
+        for action, outcome in zip(chunk, outcomes, strict=True):
+            match outcome:
+                case Done():
+                    held.append(action)
+                    if self._entries.succeeded(action.key):
+                        event(_log, logging.INFO, "ipvs.recovered", entry=action.key)
+                case _ if isinstance(action.key, DestinationId) and action.key.service in absent:
+                    continue
+                case RetryAfter() | Stalled():
+                    _note_absent(action, absent)
+                    if self._entries.failed(action.key, outcome, self._clock()):
+                        event(_log, logging.WARNING, "ipvs.refused", entry=action.key, reason=outcome.reason)
+        return held
+
+    def _tune(self, timeouts: IpvsTimeouts) -> None:
+        wanted = Timeouts(*(_whole_seconds(value) for value in (timeouts.tcp, timeouts.tcp_fin, timeouts.udp)))
+        try:
+            changed = self._driver.tune(Tuning(wanted, SYSCTLS))
+        except OSError as error:
+            self._trouble("tuning", RetryAfter(0, f"time-outs and sysctls cannot be set: {error.strerror}"))
+        else:
+            self._whole.succeeded("tuning")
+            if changed:
+                event(_log, logging.INFO, "ipvs.tuned", names=",".join(changed))
+
+    def _tell(self, performed: list[Action], left: dict[ServiceKey, Service]) -> None:
+        if not performed:
+            return
+        event(_log, logging.INFO, "ipvs.programmed", **_counts(performed))
+        found = repairs(performed, left)
+        if found:
+            self._repaired(found)
+
+    def _trouble(self, what: str, outcome: RetryAfter | Stalled) -> None:
+        if self._whole.failed(what, outcome, self._clock()):
+            event(_log, logging.ERROR, "ipvs.trouble", what=what, reason=outcome.reason)
+
+    def _settle(self) -> None:
+        settled = self._complete and not self._entries.failures and _TABLE not in self._whole.failures
+        if settled != self._settled:
+            self._settled = settled
+            self._report()
+
+    # Between two passes
+
+    async def _rest(self) -> None:
+        """Until woken, a retry is due, or the table is no longer as we left it."""
+        due = max(self._next_pass(), self._clock() + SHORTEST_REST)
+        while not self._woken.is_set():
+            try:
+                async with asyncio.timeout(seconds(max(0, min(TICK, due - self._clock())))):
+                    await self._woken.wait()
+            except TimeoutError:
+                if self._clock() >= due or self._has_drifted():
+                    return
+        await asyncio.sleep(seconds(max(0, self._pace.earliest - self._clock())))
+
+    def _next_pass(self) -> int:
+        """The instant (ns) of the next pass that nobody asks for."""
+        trouble = self._whole.failures.get(_TABLE)
+        if trouble is not None:
+            return trouble.due
+        return min(filter(None, (self._pace.next_look, self._entries.next())))
+
+    def _has_drifted(self) -> bool:
+        try:
+            return self._driver.fingerprint() != self._fingerprint
+        except OSError:
+            return True
+
+
+def _note_absent(action: Action, absent: set[ServiceKey]) -> None:
+    if isinstance(action, Create) and not isinstance(action.key, DestinationId):
+        absent.add(action.key)
+
+
+def _addresses(spec: ClusterSpec) -> frozenset[IPAddress]:
+    held = (address.address for group in spec.groups for address in group.addresses)
+    served = (endpoint.address for virtual in spec.virtual_services for endpoint in virtual.endpoints)
+    return frozenset((*held, *served))
+
+
+def _whole_seconds(duration: int | None) -> int | None:
+    return None if duration is None else -(-duration // SECOND)
+
+
+def _policy(error: Exception) -> RetryAfter | Stalled:
+    match error:
+        case PermanentError():
+            return Stalled(str(error))
+        case OSError(errno=errno.EPERM):
+            return Stalled(NOT_PERMITTED)
+        case OSError(errno=int() as code):
+            return RetryAfter(0, f"the kernel's table cannot be read: {os.strerror(code)}")
+        case _:
+            return RetryAfter(0, str(error) or type(error).__name__)
+
+
+def _counts(performed: Iterable[Action]) -> dict[str, int]:
+    words = {Create: "created", Update: "updated", Delete: "deleted"}
+    found = dict.fromkeys(words.values(), 0)
+    for action in performed:
+        found[words[type(action)]] += 1
+    return found

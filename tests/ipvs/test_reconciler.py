@@ -1,0 +1,304 @@
+"""The loop against a table in memory: adopts, changes little, repairs, and stumbles over nothing for long."""
+
+import asyncio
+import errno
+from collections.abc import Callable
+from dataclasses import replace
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.ipvs.documents import HTTP, SERVERS, VIP, WEB, at, document, service, verdicts
+from tests.ipvs.fake import FakeTable
+
+from vedette.ipvs.inventory import Inventory
+from vedette.ipvs.model import AddressKey, Destination, DestinationId, Service, ServiceKey, Settings, Timeouts
+from vedette.ipvs.plan import Action
+from vedette.ipvs.reconciler import Reconciler
+from vedette.ipvs.repair import Drift, Repair
+from vedette.kit.errors import PermanentError
+from vedette.kit.units import SECOND
+from vedette.reconcile.plan import Create, Delete, Update
+from vedette.spec.resolved import ClusterSpec, IpvsTimeouts, Protocol, RealServer
+from vedette.state.health import Health
+
+SERVICE: ServiceKey = WEB
+FOREIGN: ServiceKey = AddressKey(Protocol.TCP, ip_address("198.51.100.1"), 25)
+OLD = replace(WEB, port=8080)
+
+
+class World:
+    """A reconciler on a fake table, with a clock that the test moves."""
+
+    def __init__(self, folder: Path, table: FakeTable | None = None) -> None:
+        self.now = SECOND
+        self.table = table or FakeTable()
+        self.repairs: list[Repair] = []
+        self.reports = 0
+        self.reconciler = Reconciler(
+            run_dir=folder,
+            driver=self.table,
+            clock=lambda: self.now,
+            jitter=lambda delay: delay,
+            repaired=self.repairs.extend,
+            report=self._reported,
+        )
+
+    def _reported(self) -> None:
+        self.reports += 1
+
+    def apply(
+        self, spec: ClusterSpec, *, complete: bool = True, default: Health = Health.UP, **healths: Health
+    ) -> None:
+        by_address = {f"10.0.0.{name[1:]}": health for name, health in healths.items()}
+        self.reconciler.update(spec, verdicts(spec, by_address, default), complete=complete)
+        self.turn()
+
+    def turn(self, *, after: int = 0) -> list[Action]:
+        """Let time pass (ns) and make one pass; returns what was sent."""
+        self.now += after
+        self.table.sent.clear()
+        asyncio.run(self.reconciler.reconcile())
+        return list(self.table.sent)
+
+    @property
+    def servers(self) -> set[str]:
+        return {str(key) for key in self.table.table[WEB].destinations}
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return World(tmp_path)
+
+
+def no_destination(code: int, address: str) -> Callable[[Action], int]:
+    """Refuse whatever concerns the real server at ``address``."""
+    return lambda action: (
+        code if isinstance(action.key, DestinationId) and str(action.key.destination.address) == address else 0
+    )
+
+
+def test_a_document_is_programmed(world: World) -> None:
+    world.apply(document(service()))
+    assert world.servers == {"10.0.0.11:80", "10.0.0.12:80", "10.0.0.13:80"}
+
+
+def test_one_changed_weight_is_one_message(world: World) -> None:
+    world.apply(document(service()))
+    heavier = replace(SERVERS[1], weight=9)
+    world.apply(document(service(real_servers=(SERVERS[0], heavier, SERVERS[2])), digest="2"))
+    assert world.table.sent == [Update(DestinationId(WEB, at("10.0.0.12")), Destination(1), Destination(9))]
+
+
+def test_a_restart_sends_nothing_even_before_the_first_verdicts(world: World, tmp_path: Path) -> None:
+    spec = document(service())
+    world.apply(spec, s12=Health.DOWN)
+    again = World(tmp_path, world.table)
+    again.apply(spec, complete=False, default=Health.UNKNOWN)
+    assert again.table.sent == []
+    again.apply(spec, s12=Health.DOWN)
+    assert again.table.sent == []
+
+
+def test_nothing_is_deleted_before_the_first_verdicts_are_complete(world: World, tmp_path: Path) -> None:
+    world.apply(document(service(), service(name="old", endpoints=(replace(HTTP, port=8080),))))
+    again = World(tmp_path, world.table)
+    again.apply(document(service()), complete=False, s11=Health.DOWN)
+    assert OLD in again.table.table
+    assert "10.0.0.11:80" in again.servers
+    again.apply(document(service()), s11=Health.DOWN)
+    assert OLD not in again.table.table
+    assert "10.0.0.11:80" not in again.servers
+
+
+def test_a_server_added_later_holds_up_no_removal(world: World) -> None:
+    world.apply(document(service()))
+    more = (*SERVERS, RealServer(ip_address("10.0.0.14")))
+    world.apply(document(service(real_servers=more), digest="2"), complete=False, s11=Health.DOWN, s14=Health.UNKNOWN)
+    assert world.servers == {"10.0.0.12:80", "10.0.0.13:80"}
+
+
+def test_other_peoples_services_stay(world: World) -> None:
+    world.table.edit([Create(FOREIGN, Settings("rr"))])
+    world.apply(document(service()))
+    world.apply(document(digest="2"))
+    assert set(world.table.table) == {FOREIGN}
+
+
+def test_what_we_programmed_is_ours_after_a_restart_though_its_address_left_the_document(
+    world: World, tmp_path: Path
+) -> None:
+    elsewhere = replace(HTTP, address=ip_address("203.0.113.99"))
+    world.apply(document(service(endpoints=(elsewhere,))))
+    world.table.edit([Create(FOREIGN, Settings("rr"))])
+    again = World(tmp_path, world.table)
+    again.apply(document(digest="2"))
+    assert set(world.table.table) == {FOREIGN}
+
+
+def test_an_unreadable_list_of_services_is_an_empty_one(tmp_path: Path) -> None:
+    path = tmp_path / "ipvs-services.json"
+    path.write_bytes(b'[{"kind": "AddressKey"')
+    assert WEB not in Inventory(path)
+
+
+def test_a_flushed_table_comes_back_and_is_reported_once(world: World) -> None:
+    world.apply(document(service()))
+    before = world.table.table
+    world.table.flush()
+    world.turn(after=SECOND)
+    assert world.table.table == before
+    world.turn(after=SECOND)
+    assert world.repairs == [Repair(WEB, Drift.MISSING, 4)]
+
+
+def test_entries_changed_by_hand_are_put_right(world: World) -> None:
+    world.apply(document(service()))
+    before = world.table.table
+    world.table.edit(
+        [
+            Update(DestinationId(WEB, at("10.0.0.11")), Destination(1), Destination(50)),
+            Create(DestinationId(WEB, at("10.0.0.66")), Destination(1)),
+            Update(SERVICE, Settings("wlc"), Settings("rr")),
+        ]
+    )
+    world.turn(after=SECOND)
+    assert world.table.table == before
+    assert set(world.repairs) == {Repair(WEB, Drift.CHANGED, 2), Repair(WEB, Drift.FOREIGN, 1)}
+
+
+def test_an_edit_is_no_repair(world: World) -> None:
+    world.apply(document(service()))
+    world.apply(document(service(scheduler="mh"), digest="2"), s11=Health.DOWN)
+    assert world.repairs == []
+
+
+def test_an_undecided_server_that_was_taken_away_by_hand_comes_back(world: World, tmp_path: Path) -> None:
+    spec = document(service())
+    world.apply(spec)
+    again = World(tmp_path, world.table)
+    again.apply(spec, complete=False, default=Health.UNKNOWN)
+    again.table.flush()
+    again.turn(after=SECOND)
+    assert len(again.servers) == 3
+
+
+def test_one_refused_destination_stops_no_other(world: World) -> None:
+    world.table.refuse = no_destination(errno.EINVAL, "10.0.0.12")
+    world.apply(document(service()))
+    assert world.servers == {"10.0.0.11:80", "10.0.0.13:80"}
+    (problem,) = world.reconciler.problems()
+    assert "10.0.0.12" in problem[1]
+
+
+def test_a_refused_destination_is_tried_again_ever_more_rarely_until_it_holds(world: World) -> None:
+    world.table.refuse = no_destination(errno.EINVAL, "10.0.0.12")
+    world.apply(document(service()))
+    tries = sum(bool(world.turn(after=SECOND)) for _ in range(120))
+    assert 5 < tries < 15
+    world.table.refuse = lambda _: 0
+    world.turn(after=60 * SECOND)
+    assert len(world.servers) == 3
+    assert world.reconciler.problems() == []
+
+
+def test_a_new_document_is_tried_at_once(world: World) -> None:
+    world.apply(document(service(scheduler="nonesuch")))
+    assert WEB not in world.table.table
+    world.apply(document(service(scheduler="wlc"), digest="2"))
+    assert len(world.servers) == 3
+
+
+def test_a_service_without_its_scheduler_stops_no_other_and_names_the_module(world: World) -> None:
+    broken = service(name="broken", scheduler="nonesuch", endpoints=(replace(HTTP, port=443),))
+    world.apply(document(broken, service()))
+    assert len(world.servers) == 3
+    (problem,) = world.reconciler.problems()
+    assert "modprobe ip_vs_nonesuch" in problem[1]
+    sent = world.turn(after=SECOND)
+    assert sent == []
+
+
+def test_a_scheduler_that_is_refused_leaves_the_running_service_and_its_weights_alive(world: World) -> None:
+    world.apply(document(service()))
+    heavier = (replace(SERVERS[0], weight=4),)
+    world.apply(document(service(scheduler="nonesuch", real_servers=heavier), digest="2"))
+    assert world.table.table[WEB] == Service(Settings("wlc"), {at("10.0.0.11"): Destination(4)})
+    world.apply(document(service(scheduler="nonesuch"), digest="2"))
+    assert len(world.servers) == 3
+
+
+@pytest.mark.parametrize(
+    "error", [PermanentError("no IPVS here"), OSError(errno.EPERM, "denied"), OSError(errno.ENOBUFS, "full")]
+)
+def test_a_kernel_that_does_not_answer_is_a_problem_and_tried_again(world: World, error: Exception) -> None:
+    world.table.broken = error
+    world.apply(document(service()))
+    assert len(world.reconciler.problems()) == 1
+    assert not world.reconciler.settled
+    world.table.broken = None
+    world.turn(after=60 * SECOND)
+    assert len(world.servers) == 3
+    assert world.reconciler.problems() == []
+
+
+def test_it_is_settled_when_every_verdict_is_known_and_nothing_is_left_to_do(world: World) -> None:
+    world.apply(document(service()), complete=False)
+    assert not world.reconciler.settled
+    world.apply(document(service()))
+    assert world.reconciler.settled
+    world.table.refuse = no_destination(errno.EINVAL, "10.0.0.12")
+    world.table.flush()
+    world.turn(after=SECOND)
+    assert not world.reconciler.settled
+    assert world.reports == 2
+
+
+def test_time_outs_and_sysctls_are_set_and_kept(world: World) -> None:
+    spec = replace(document(service()), ipvs_timeouts=IpvsTimeouts(udp=15 * SECOND))
+    world.apply(spec)
+    assert world.table.tuning.timeouts == Timeouts(900, 120, 15)
+    assert world.table.tuning.sysctls["sloppy_tcp"] == 1
+
+
+def test_status_shows_the_kernel_beside_the_verdicts(world: World) -> None:
+    world.apply(document(service()), complete=False, s11=Health.DOWN)
+    world.table.edit([Create(SERVICE, Settings("wlc")), Create(DestinationId(WEB, at("10.0.0.66")), Destination(1))])
+    world.now += 2 * SECOND
+    (shown,) = world.reconciler.status()
+    assert (shown["virtualService"], shown["endpoint"], shown["present"]) == ("web", f"tcp {VIP}:80", True)
+    roles = {item["address"]: (item["role"], item["health"]) for item in shown["destinations"]}
+    assert roles["10.0.0.12"] == ("real", "up")
+    assert roles["10.0.0.66"] == ("foreign", None)
+
+
+def test_status_before_any_document_is_empty(world: World) -> None:
+    assert world.reconciler.status() == []
+    assert world.turn() == []
+
+
+@given(data=st.data())
+def test_whatever_fails_on_the_way_the_table_arrives(tmp_path_factory: Any, data: st.DataObject) -> None:
+    """Errors at random actions, hands in the table, edits and verdicts; then quiet: it converges and then rests."""
+    world = World(tmp_path_factory.mktemp("run"))
+    codes = st.sampled_from((0, 0, errno.EINVAL, errno.ENOMEM, errno.EEXIST, errno.ENOENT, errno.ESRCH))
+    world.table.refuse = lambda action: 0 if isinstance(action, Delete) else data.draw(codes)
+    health = st.sampled_from((Health.UP, Health.DOWN, Health.UNKNOWN))
+    spec = document()
+    for step in range(data.draw(st.integers(1, 4))):
+        scheduler = data.draw(st.sampled_from(("wlc", "mh")))
+        spec = document(service(scheduler=scheduler), digest=str(step))
+        world.apply(spec, s11=data.draw(health), s12=data.draw(health), s13=data.draw(health))
+        if data.draw(st.booleans()):
+            world.table.flush()
+    world.table.refuse = lambda _: 0
+    world.apply(spec)
+    for _ in range(3):
+        world.turn(after=60 * SECOND)
+    assert len(world.servers) == 3
+    assert world.table.table[WEB].settings == Settings(spec.virtual_services[0].scheduler)
+    assert world.turn(after=SECOND) == []
+    assert world.reconciler.settled
