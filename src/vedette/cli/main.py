@@ -71,7 +71,7 @@ def build(*, only: str | None = None) -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"vedette {vedette.__version__}")
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
     for name in VERBS if only is None else (only,):
-        verb: Verb = importlib.import_module(f"vedette.cli.{name}")  # type: ignore[assignment]
+        verb: Verb = importlib.import_module(f"vedette.cli.{name}")
         sub = verbs.add_parser(
             verb.NAME,
             help=verb.HELP,

@@ -101,7 +101,7 @@ def _left(until: str | None, now: datetime) -> str:
 
 
 def _service(service: Plain, paint: Paint, now: datetime) -> str:
-    where = ", ".join(f"{entry['endpoint']}" for entry in service["kernel"]) or paint.bad("not in the kernel's table")
+    where = ", ".join(_endpoint(entry, paint) for entry in service["kernel"])
     how = f"{service['scheduler']}, {service['forwarding']}"
     head = f"{paint.strong(service['name'])} ({service['group']}): {where}, {how}"
     rows = [
@@ -116,6 +116,14 @@ def _service(service: Plain, paint: Paint, now: datetime) -> str:
         for server in service["realServers"]
     ]
     return head + "\n" + table(["  REAL SERVER", "HEALTH", "SINCE", "WEIGHT", "CONNECTIONS", "WHY"], rows)
+
+
+def _endpoint(entry: Plain, paint: Paint) -> str:
+    """The kernel's name of a service; a missing one stands out, and one that shows the sorry page says so."""
+    if not entry["present"]:
+        return paint.bad(f"{entry['endpoint']} (not in the kernel's table)")
+    sorry = any(item["role"] == "sorry" and item["weight"] for item in entry["destinations"])
+    return entry["endpoint"] + (paint.bad(" (sorry server)") if sorry else "")
 
 
 def _entries(service: Plain, server: Plain) -> list[Plain]:

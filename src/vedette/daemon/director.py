@@ -9,6 +9,7 @@ import contextlib
 import logging
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +54,7 @@ class Director:
         self._working: bool | None = None
         self._checker = CheckerClient(changed=self._verdicts_changed)
         self._sorry = SorryClient()
-        self._reconciler = Reconciler(run_dir=run_dir, report=self._table_reported)
+        self._reconciler = Reconciler(run_dir=run_dir, report=self._tell_readiness)
 
     async def run(self) -> None:
         await self._parent.open(self._from_keeper)
@@ -96,7 +97,7 @@ class Director:
         names = [node.name for node in version.spec.nodes]
         if self._node not in names:
             return f"this node, {self._node}, is not among its nodes ({', '.join(names)}): see vedette run --node"
-        cluster_part = plain.dump(_without_services(version.spec))
+        cluster_part = plain.dump(replace(version.spec, virtual_services=()))
         reply = await self._ask_keeper({"spec": cluster_part, "revision": version.revision})
         return reply.get("error")
 
@@ -148,9 +149,6 @@ class Director:
         if self._version is not None and self._version.spec.node(self._node).role is Role.DIRECTOR:
             self._reconciler.update(self._version.spec, self._checker.verdicts, complete=self._checker.complete)
             self._tell_readiness()
-
-    def _table_reported(self) -> None:
-        self._tell_readiness()
 
     def _tell_readiness(self) -> None:
         """A director whose table is programmed may be preferred; the keeper weighs that."""
@@ -217,7 +215,7 @@ class Director:
             view=self._view,
             addresses=self._keeper.get("addresses", ()),
             verdicts=self._checker.verdicts,
-            services=[plain.dump(item) for item in self._reconciler.status()],
+            services=self._reconciler.status(),
             processes=self._processes(),
             problems=self._problems(),
             refused=self._keeper.get("refused", {}),
@@ -235,14 +233,10 @@ class Director:
     def _problems(self) -> list[Problem]:
         found = [Problem(item["scope"], item["message"]) for item in self._keeper.get("problems", ())]
         found += [Problem(scope, message) for scope, message in self._reconciler.problems()]
+        if self._checker.problem:
+            found.append(Problem("checker", self._checker.problem))
         found += [Problem("sorry page", message) for message in self._sorry.problems()]
         return found
-
-
-def _without_services(spec: ClusterSpec) -> ClusterSpec:
-    import dataclasses
-
-    return dataclasses.replace(spec, virtual_services=())
 
 
 async def _main(parent: Parent) -> None:
