@@ -19,6 +19,7 @@ from vedette.daemon import documents
 from vedette.daemon.documents import Archive, Version
 from vedette.health.client import CheckerClient
 from vedette.ipvs.reconciler import Reconciler
+from vedette.ipvs.repair import Repair
 from vedette.kit import clock, log, plain
 from vedette.kit.child import Parent, serve
 from vedette.kit.errors import UsageError
@@ -54,7 +55,7 @@ class Director:
         self._working: bool | None = None
         self._checker = CheckerClient(changed=self._verdicts_changed)
         self._sorry = SorryClient()
-        self._reconciler = Reconciler(run_dir=run_dir, report=self._tell_readiness)
+        self._reconciler = Reconciler(run_dir=run_dir, report=self._tell_readiness, repaired=_log_repairs)
 
     async def run(self) -> None:
         await self._parent.open(self._from_keeper)
@@ -237,6 +238,13 @@ class Director:
             found.append(Problem("checker", self._checker.problem))
         found += [Problem("sorry page", message) for message in self._sorry.problems()]
         return found
+
+
+def _log_repairs(repairs: Sequence[Repair]) -> None:
+    """Somebody else had changed our table: say it once for each service, with what was wrong."""
+    for item in repairs:
+        fields = {"service": item.service, "drift": item.drift.value, "entries": item.entries}
+        log.event(logger, logging.WARNING, "ipvs.repaired", **fields)
 
 
 async def _main(parent: Parent) -> None:
