@@ -1,7 +1,40 @@
-"""The cluster core of one node, put together: events and the time in, one :class:`Ready` out."""
+"""The cluster core of one node, put together: events and the time in, one :class:`Ready` out.
 
-from vedette.cluster.config import CoreConfig, Random
-from vedette.cluster.events import Event, Ready
+A call goes through the same steps whatever the event was: leases that have ended are dropped first, then the event
+is taken in, then everything that time alone may have made due is looked at. Nothing depends on a timer having fired.
+"""
+
+from vedette.cluster import boot, invariants, viewing
+from vedette.cluster.config import CoreConfig, Random, tag
+from vedette.cluster.detector import Detector
+from vedette.cluster.events import (
+    Datagram,
+    Emptied,
+    Event,
+    FenceResult,
+    Gate,
+    Move,
+    Readiness,
+    Ready,
+    Reason,
+    Reconfigure,
+    SpecRunning,
+    Standby,
+    Stop,
+    Tick,
+    What,
+)
+from vedette.cluster.hearing import Hearing
+from vedette.cluster.leases import Lease
+from vedette.cluster.outbox import Outbox
+from vedette.cluster.owner import Owner
+from vedette.cluster.peers import Peer
+from vedette.cluster.placement import Placement
+from vedette.cluster.preferences import Preferences
+from vedette.cluster.proposer import Proposer
+from vedette.cluster.quorum import Quorum
+from vedette.cluster.steering import Steering
+from vedette.cluster.telling import Telling
 from vedette.spec.resolved import Key
 from vedette.state.placement import View
 
@@ -10,8 +43,9 @@ class Machine:
     """A node's part in the cluster. It does no I/O, reads no clock and keeps no timer.
 
     ``durable`` and ``volatile`` are the contents of the state files (/var/lib, /run) as the last ``Ready`` that
-    carried them said, or ``None``; ``held`` are the groups that the kernel shows as held. Call :meth:`start` once,
-    perform its ``Ready``, then :meth:`handle` for every event.
+    carried them said, or ``None``; ``held`` are the groups that the kernel shows as held; ``keys`` are accepted,
+    and the first that everyone heard accepts too signs. Every ``now`` is CLOCK_BOOTTIME in ns. Call :meth:`start`
+    once, perform its ``Ready``, then :meth:`handle` for every event.
     """
 
     def __init__(
@@ -27,18 +61,153 @@ class Machine:
         now: int,
         random: Random,
     ) -> None:
-        self.config, self.me = config, me
-        self._keys, self._boot_id, self._random = keys, boot_id, random
-        self._held = held
+        found = boot.recall(
+            config=config, me=me, boot_id=boot_id, durable=durable, volatile=volatile, now=now, random=random
+        )
+        self._site, self._now = found.site, now
+        self._own, self._held = found.own, held
+        self._voter = found.voter
+        self._preferences = Preferences(found.wishes)
+        self._peers = {node.name: Peer(node.name, tag(node.name)) for node in config.nodes if node.name != me}
+        self._leases = {group.tag: Lease(group.name, group.tag) for group in config.groups}
+        self._build(config, me, keys, now)
+
+    def _build(self, config: CoreConfig, me: str, keys: tuple[Key, ...], now: int) -> None:
+        site, leases, voter, peers = self._site, self._leases, self._voter, self._peers
+        self._quorum = Quorum(config, me, peers, started=now)
+        self._outbox = Outbox(dead_after=config.timings.dead_after)
+        self._proposer = Proposer(site, voter, self._quorum, self._outbox)
+        self._owner = Owner(site, leases, voter, self._quorum, self._outbox, self._proposer)
+        self._placement = Placement(config, me, peers, self._preferences, started=now)
+        self._detector = Detector(site, peers, self._quorum)
+        self._telling = Telling(site, keys, peers, self._preferences, self._outbox)
+        self._steering = Steering(
+            site=site,
+            leases=leases,
+            voter=voter,
+            owner=self._owner,
+            proposer=self._proposer,
+            placement=self._placement,
+            preferences=self._preferences,
+            peers=peers,
+            quorum=self._quorum,
+        )
+        self._hearing = Hearing(
+            site=site,
+            secrets=self._telling.secrets,
+            peers=peers,
+            leases=leases,
+            voter=voter,
+            owner=self._owner,
+            proposer=self._proposer,
+            placement=self._placement,
+            preferences=self._preferences,
+            outbox=self._outbox,
+        )
+
+    # The shell's side
 
     def start(self, now: int) -> Ready:
         """Begin: what may be adopted is, what may not is released, and the first heartbeat goes out."""
-        return Ready(wake_at=now + self.config.timings.interval)
+        self._voter.changed = self._preferences.changed = True
+        self._site.note(What.STARTED, detail=f"incarnation {self._site.incarnation}")
+        self._telling.kernel |= self._held
+        self._owner.adopt(self._own, self._held, now)
+        unknown = self._held - {lease.name for lease in self._leases.values()}
+        self._owner.release += sorted(unknown)
+        return self._finish(max(now, self._now))
 
     def handle(self, event: Event, now: int) -> Ready:
         """Take in one event at ``now``, which was read after the event came."""
-        return Ready(wake_at=now + self.config.timings.interval)
+        now = max(now, self._now)
+        self._steering.expire(now)
+        self._take(event, now)
+        return self._finish(now)
 
     def view(self, now: int) -> View:
         """What this node knows, for status and for the reconcilers."""
-        return View(me=self.me, now=now, quorum=False, nodes=(), leases=())
+        return viewing.view(
+            site=self._site,
+            peers=self._peers,
+            leases=self._leases,
+            voter=self._voter,
+            detector=self._detector,
+            steering=self._steering,
+            telling=self._telling,
+            now=now,
+        )
+
+    @property
+    def refused(self) -> dict[str, int]:
+        """Datagrams that did not count, by reason."""
+        return {reason.value: count for reason, count in sorted(self._hearing.refused.items(), key=_by_value)}
+
+    @property
+    def config(self) -> CoreConfig:
+        """What this machine keeps to."""
+        return self._site.config
+
+    # Inside
+
+    def _take(self, event: Event, now: int) -> None:
+        match event:
+            case Datagram(link, data):
+                self._hearing.datagram(link, data, now)
+            case Tick() | FenceResult():
+                pass
+            case Emptied(group):
+                self._emptied(group, now)
+            case Gate(working):
+                self._steering.gate = working
+            case Readiness(services):
+                self._steering.services = services
+            case SpecRunning(revision, digest):
+                self._telling.running(revision, digest)
+            case Move():
+                self._steering.wish(event.group, event.to, event)
+            case Standby():
+                self._steering.wish(event.node, event.on, event)
+            case Reconfigure():
+                self._steering.reconfigure(event, now)
+            case Stop(in_place):
+                self._steering.stop(now, in_place=in_place)
+
+    def _emptied(self, group: str, now: int) -> None:
+        lease = self._leases.get(tag(group))
+        if lease is None or lease.own is None:
+            self._telling.kernel.discard(group)
+        if lease is not None:
+            self._owner.emptied(lease, now)
+
+    def _finish(self, now: int) -> Ready:
+        """What time alone makes due, and what the shell must do about all of it."""
+        self._now = now
+        risen = self._detector.look(now)
+        self._steering.pursue(now)
+        self._telling.kernel |= {lease.name for lease in self._leases.values() if lease.own is not None}
+        saying = self._telling.speak(now, self._steering, self._owner, risen=risen)
+        hold = {lease.name: lease.own.kernel for lease in self._leases.values() if lease.own is not None}
+        durable, volatile = boot.persist(self._site, self._voter, self._preferences, self._leases)
+        release, self._owner.release = tuple(self._owner.release), []
+        log, self._site.log = tuple(self._site.log), []
+        ready = Ready(
+            durable=durable,
+            volatile=volatile,
+            release=release,
+            send=saying,
+            hold=hold,
+            wake_at=self._wake_at(now),
+            events=log,
+            stopped=self._steering.stopped(self._outbox, now),
+        )
+        invariants.check(self._site, self._leases.values(), self._voter, ready, now)
+        return ready
+
+    def _wake_at(self, now: int) -> int:
+        """The earliest time at which anything is due; whatever is due already has just been looked at."""
+        times = [*self._detector.next_at(now), *self._steering.next_at(now), *self._telling.next_at()]
+        return min((time for time in times if time > now), default=now + self._site.timings.interval)
+
+
+def _by_value(entry: tuple[Reason, int]) -> str:
+    return entry[0].value

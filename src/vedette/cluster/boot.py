@@ -1,0 +1,118 @@
+"""Remembering: what the state files and the kernel say at a start becomes a core's first state (rules 12 and 14)."""
+
+from dataclasses import dataclass
+
+from vedette.cluster import storage
+from vedette.cluster.config import CoreConfig, Random
+from vedette.cluster.events import Reason, What
+from vedette.cluster.leases import Lease
+from vedette.cluster.messages import Wish
+from vedette.cluster.preferences import Preferences
+from vedette.cluster.site import Site
+from vedette.cluster.storage import Durable, Owned, Volatile
+from vedette.cluster.voter import Voter
+from vedette.kit.errors import UsageError
+
+
+@dataclass(frozen=True, slots=True)
+class Recalled:
+    """What a start found."""
+
+    site: Site
+    voter: Voter
+    own: dict[int, Owned]
+    wishes: tuple[Wish, ...]
+
+
+def recall(
+    *,
+    config: CoreConfig,
+    me: str,
+    boot_id: str,
+    durable: bytes | None,
+    volatile: bytes | None,
+    now: int,
+    random: Random,
+) -> Recalled:
+    """Read the state files; raises :class:`UsageError` when the document does not know this node."""
+    if config.node(me) is None:
+        raise UsageError(f"the document has no node {me}; it has {', '.join(node.name for node in config.nodes)}")
+    lasting = storage.load_durable(durable) if durable is not None else None
+    if lasting is not None and lasting.name != me:
+        lasting = None
+    passing = storage.load_volatile(volatile) if volatile is not None else None
+    same_boot = passing if passing is not None and passing.boot_id == boot_id else None
+    incarnations = [state.incarnation for state in (lasting, same_boot) if state is not None]
+    site = Site(
+        me=me,
+        incarnation=max(incarnations, default=0) + 1,
+        session=random.getrandbits(64),
+        boot_id=boot_id,
+        started=now,
+        silent_until=_silent_until(config, lasting, same_boot, boot_id, now),
+        config=config,
+        random=random,
+    )
+    for data, state, name in ((durable, lasting, "durable"), (volatile, passing, "run-time")):
+        if data is not None and state is None:
+            site.note(What.STATE_LOST, Reason.UNREADABLE, detail=f"{name} state")
+    voter = Voter(
+        dead_after=config.timings.dead_after,
+        votes=same_boot.votes if same_boot is not None else {},
+        highest=same_boot.highest if same_boot is not None else 0,
+    )
+    return Recalled(
+        site=site,
+        voter=voter,
+        own=same_boot.own if same_boot is not None else {},
+        wishes=lasting.wishes if lasting is not None else (),
+    )
+
+
+def _silent_until(
+    config: CoreConfig, lasting: Durable | None, same_boot: Volatile | None, boot_id: str, now: int
+) -> int:
+    """Rule 12: a voter that may have forgotten a record keeps silent for as long as the record could live.
+
+    The first start of a boot counts from the boot itself. A start that finds a durable state of this boot but no
+    run-time state has lost it; one that finds neither cannot tell.
+    """
+    if config.alone or config.tolerant:
+        return 0
+    if same_boot is not None:
+        return same_boot.silent_until
+    if lasting is not None and lasting.boot_id != boot_id:
+        return config.timings.silence
+    return now + config.timings.silence
+
+
+def persist(
+    site: Site, voter: Voter, preferences: Preferences, leases: dict[int, Lease]
+) -> tuple[bytes | None, bytes | None]:
+    """The contents of the durable and the run-time state file, or ``None`` for what has not changed."""
+    durable = volatile = None
+    if preferences.changed:
+        preferences.changed = False
+        durable = storage.dump_durable(
+            Durable(
+                name=site.me,
+                incarnation=site.incarnation,
+                boot_id=site.boot_id,
+                config=site.config.id.hex(),
+                wishes=preferences.entries,
+            )
+        )
+    if voter.changed:
+        voter.changed = False
+        own = {lease.tag: Owned(lease.own.ballot, lease.own.end) for lease in leases.values() if lease.own is not None}
+        volatile = storage.dump_volatile(
+            Volatile(
+                boot_id=site.boot_id,
+                incarnation=site.incarnation,
+                highest=voter.highest,
+                silent_until=site.silent_until,
+                votes=voter.votes,
+                own=own,
+            )
+        )
+    return durable, volatile

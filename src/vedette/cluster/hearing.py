@@ -1,0 +1,234 @@
+"""What a datagram changes: first whether it counts at all, then each of its parts (rules 4 to 11, 17, 18, 30)."""
+
+from collections.abc import Mapping
+
+from vedette.cluster import wire
+from vedette.cluster.ballot import Ballot
+from vedette.cluster.config import STAGGER, tag
+from vedette.cluster.events import Reason, What
+from vedette.cluster.leases import Lease
+from vedette.cluster.messages import Accept, Accepted, Echo, Flag, Item, Message, Nack, Prepare, Promise, Release
+from vedette.cluster.outbox import Outbox
+from vedette.cluster.owner import Owner
+from vedette.cluster.peers import Peer, Verdict
+from vedette.cluster.placement import Placement
+from vedette.cluster.preferences import Preferences
+from vedette.cluster.proposer import Proposer
+from vedette.cluster.site import Site
+from vedette.cluster.voter import Voter
+from vedette.kit.units import MINUTE
+
+_REFUSED = {Verdict.REPLAY: Reason.REPLAY, Verdict.STALE: Reason.STALE}
+
+
+class Hearing:
+    """``refused`` counts what did not count, by reason."""
+
+    def __init__(
+        self,
+        *,
+        site: Site,
+        secrets: Mapping[bytes, bytes],
+        peers: Mapping[str, Peer],
+        leases: dict[int, Lease],
+        voter: Voter,
+        owner: Owner,
+        proposer: Proposer,
+        placement: Placement,
+        preferences: Preferences,
+        outbox: Outbox,
+    ) -> None:
+        self._site, self._secrets, self._leases = site, secrets, leases
+        self._peers = {peer.tag: peer for peer in peers.values()}
+        self._voter, self._owner, self._proposer = voter, owner, proposer
+        self._placement, self._preferences, self._outbox = placement, preferences, outbox
+        self.refused: dict[Reason, int] = {}
+        self._refusal_noted: int | None = None
+
+    def datagram(self, link: str, data: bytes, now: int) -> None:
+        message = wire.decode(data, cluster=self._site.config.cluster_id, secrets=self._secrets)
+        if isinstance(message, Reason):
+            self._refuse(message, link, now)
+            return
+        if message.sender == self._site.tag and message.session == self._site.session:
+            return
+        peer = self._peers.get(message.sender)
+        if peer is None:
+            self._refuse(Reason.UNKNOWN_NODE, link, now)
+            return
+        echo = self._echo_of_me(message)
+        sent = self._outbox.sent_at(echo.sequence) if echo is not None else None
+        verdict = peer.receive(message, link=link, sent=sent, now=now, dead_after=self._site.timings.dead_after)
+        match verdict:
+            case Verdict.FRESH:
+                assert echo is not None
+                self._fresh(peer, message, echo, now)
+            case Verdict.UNPROVEN:
+                self._unproven(peer, message, now)
+            case Verdict.DUPLICATE:
+                return
+            case Verdict.REPLAY | Verdict.STALE:
+                self._refuse(_REFUSED[verdict], link, now)
+
+    def _echo_of_me(self, message: Message) -> Echo | None:
+        for echo in message.echoes:
+            if echo.node == self._site.tag and echo.session == self._site.session:
+                return echo
+        return None
+
+    def _refuse(self, reason: Reason, link: str, now: int) -> None:
+        """Count it; say so at most once a minute, whatever is thrown at us."""
+        self.refused[reason] = self.refused.get(reason, 0) + 1
+        if self._refusal_noted is None or now - self._refusal_noted >= MINUTE:
+            self._refusal_noted = now
+            self._site.note(What.DATAGRAM_REFUSED, reason, detail=f"on link {link}")
+
+    # What is authentic but proves nothing
+
+    def _unproven(self, peer: Peer, message: Message, now: int) -> None:
+        """Greet it, so that its next one can prove that it is alive; in ``tolerate`` its claims already count."""
+        if peer.greeted is None or now - peer.greeted >= STAGGER:
+            peer.greeted = now
+            self._outbox.answer(peer.name)
+        if self._site.config.tolerant and message.config == self._site.config.id:
+            self._claims(message, now)
+
+    def _claims(self, message: Message, now: int) -> None:
+        for group, rounds in message.own:
+            lease = self._leases.get(group)
+            if lease is not None:
+                self._owner.claimed(lease, Ballot(rounds, message.incarnation, message.sender), now)
+
+    # What counts
+
+    def _fresh(self, peer: Peer, message: Message, echo: Echo, now: int) -> None:
+        peer.echoed = max(peer.echoed, echo.sequence)
+        if message.config != peer.config:
+            peer.config = message.config
+            if message.config != self._site.config.id:
+                self._site.note(What.CONFIG_DIFFERS, node=peer.name)
+        votes = message.config == self._site.config.id
+        if message.flags & Flag.STATE:
+            self._state(peer, message, now, votes=votes)
+        if votes:
+            self._acknowledged(peer, echo, now)
+            for item in message.items:
+                self._item(peer, message, item, now)
+        if message.table is not None:
+            for wish in self._preferences.merge(message.table):
+                self._site.note(What.PREFERENCE_CHANGED, node=peer.name, detail=f"version {wish.version}")
+        if message.flags & Flag.GOODBYE:
+            self._goodbye(peer, message, now, votes=votes)
+
+    def _state(self, peer: Peer, message: Message, now: int, *, votes: bool) -> None:
+        ready = bool(message.flags & Flag.READY)
+        if ready and not peer.ready:
+            peer.ready_since = now
+        peer.ready, peer.silent, peer.score = ready, bool(message.flags & Flag.SILENT), message.score
+        peer.revision, peer.digest = message.revision, message.digest
+        peer.holds = frozenset(message.holds)
+        peer.wishes = message.wishes
+        differs = peer.wishes != self._preferences.digest and message.table is None
+        if differs and (peer.taught is None or now - peer.taught >= self._site.timings.interval):
+            peer.taught = now
+            self._outbox.send_table(peer.name)
+        if votes:
+            self._holdings(peer, message, now)
+
+    def _holdings(self, peer: Peer, message: Message, now: int) -> None:
+        """What it owns: votes for its renewal, and news of who holds what."""
+        peer.own = dict(message.own)
+        for group, rounds in message.own:
+            self._voter.saw(Ballot(rounds, message.incarnation, message.sender))
+            lease = self._leases.get(group)
+            if lease is not None:
+                lease.holder = peer.name
+                self._placement.succeeded(lease, peer.name)
+        if self._site.config.tolerant:
+            self._claims(message, now)
+        if message.flags & Flag.PERIODIC and message.own:
+            self._renew(peer, message, now)
+
+    def _renew(self, peer: Peer, message: Message, now: int) -> None:
+        extended = 0
+        for position, (group, rounds) in enumerate(message.own):
+            ballot = Ballot(rounds, message.incarnation, message.sender)
+            if self._voter.renew(group, ballot, now, busy=self._owner.busy(group, now)):
+                extended |= 1 << position
+        assert peer.current is not None
+        peer.current.acked, peer.current.groups = message.sequence, extended
+        self._outbox.answer(peer.name)
+
+    def _acknowledged(self, peer: Peer, echo: Echo, now: int) -> None:
+        renewal = self._outbox.renewals.get(echo.acked)
+        if renewal is not None and echo.groups:
+            self._owner.acknowledged(peer.name, renewal, echo.groups, now)
+
+    def _goodbye(self, peer: Peer, message: Message, now: int, *, votes: bool) -> None:
+        if votes:
+            self._voter.release_all(peer.tag, message.incarnation, now)
+        peer.leave()
+
+    # Lease messages
+
+    def _item(self, peer: Peer, message: Message, item: Item, now: int) -> None:
+        self._voter.saw(item.ballot)
+        match item:
+            case Prepare() | Accept():
+                self._vote(peer, message, item, now)
+            case Promise() | Accepted() | Nack():
+                lease = self._leases.get(item.group)
+                if lease is not None and self._site.mine(item.ballot):
+                    self._answered(peer, lease, item, now)
+            case Release():
+                if item.ballot.node == peer.tag and item.ballot.incarnation <= message.incarnation:
+                    self._released(peer, item, now)
+
+    def _vote(self, peer: Peer, message: Message, ask: Prepare | Accept, now: int) -> None:
+        """Rules 8 and 9; only the ballot's owner may ask, and a silent voter does not answer."""
+        asker = ask.ballot.node == peer.tag and ask.ballot.incarnation == message.incarnation
+        if not asker or self._site.silent(now):
+            return
+        if ask.released is not None:
+            self._voter.saw(ask.released)
+            self._saw_release(ask.group, ask.released)
+        busy = self._owner.busy(ask.group, now)
+        match ask:
+            case Prepare():
+                self._outbox.answer(peer.name, self._voter.prepare(ask, now, busy=busy))
+            case Accept():
+                self._outbox.answer(peer.name, self._voter.accept(ask, now, busy=busy))
+
+    def _answered(self, peer: Peer, lease: Lease, answer: Promise | Accepted | Nack, now: int) -> None:
+        match answer:
+            case Promise():
+                self._proposer.promised(lease, peer.name, answer, now)
+            case Accepted():
+                self._proposer.accepted(lease, peer.name, answer, now)
+            case Nack():
+                self._proposer.refused(lease, peer.name, answer, now)
+
+    def _released(self, peer: Peer, item: Release, now: int) -> None:
+        """Rule 20 at the other end: its successor tries at once, the rest 6 s later."""
+        cleared = self._voter.release(item.group, item.ballot, now)
+        lease = self._leases.get(item.group)
+        if lease is None:
+            return
+        news = lease.seen is None or item.ballot > lease.seen
+        self._saw_release(item.group, item.ballot)
+        if not news:
+            return
+        if peer.own.get(item.group) == item.ballot.round:
+            del peer.own[item.group]
+        if lease.holder == peer.name:
+            lease.holder = None
+        lease.invited = item.successor == tag(self._site.me)
+        if cleared or lease.invited:
+            lease.back_off = 0
+        if item.successor:
+            lease.free_since = now if lease.invited else now + 6 * STAGGER
+
+    def _saw_release(self, group: int, ballot: Ballot) -> None:
+        lease = self._leases.get(group)
+        if lease is not None and (lease.seen is None or ballot > lease.seen):
+            lease.seen = ballot

@@ -1,0 +1,141 @@
+"""What nodes say to each other, as values; :mod:`vedette.cluster.wire` turns them into bytes.
+
+Groups and nodes are named by their tags (:func:`vedette.cluster.config.tag`), so that nodes whose documents differ
+for a moment still understand each other.
+"""
+
+from dataclasses import dataclass
+from enum import IntFlag
+
+from vedette.cluster.ballot import Ballot
+
+
+@dataclass(frozen=True, slots=True)
+class Prepare:
+    """May I? ``released``: the latest release that I have seen for the group (rule 17)."""
+
+    group: int
+    ballot: Ballot
+    released: Ballot | None
+
+
+@dataclass(frozen=True, slots=True)
+class Promise:
+    """You may go on. ``record``: whose living record I have, if any."""
+
+    group: int
+    ballot: Ballot
+    record: Ballot | None
+
+
+@dataclass(frozen=True, slots=True)
+class Accept:
+    """Take down that the group is mine from now."""
+
+    group: int
+    ballot: Ballot
+    released: Ballot | None
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """Taken down."""
+
+    group: int
+    ballot: Ballot
+
+
+@dataclass(frozen=True, slots=True)
+class Nack:
+    """No. ``remaining`` (ns): how long what stands against it lives; ``promised``: the ballot to beat."""
+
+    group: int
+    ballot: Ballot
+    remaining: int
+    promised: Ballot
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """The ballot's owner does not hold the group any more. ``successor``: who is to take it, 0 = anyone."""
+
+    group: int
+    ballot: Ballot
+    successor: int
+
+
+Item = Prepare | Promise | Accept | Accepted | Nack | Release
+
+
+@dataclass(frozen=True, slots=True)
+class Echo:
+    """What I have heard of ``node``: the last sequence number of that session.
+
+    ``acked`` is the sequence number of the latest renewal that I voted on (0 = none) and ``groups`` the set of
+    positions in that renewal's ``own`` whose records I extended, bit 0 for the first.
+    """
+
+    node: int
+    session: int
+    sequence: int
+    acked: int = 0
+    groups: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """One entry of the preferences that operators set at run time (rule 25); see ``preferences``.
+
+    ``about`` is a group's or a node's tag, ``value`` a node's tag, or 1 (standby) or 0 (taken back).
+    """
+
+    node: bool
+    about: int
+    version: int
+    origin: int
+    value: int
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """The whole table, with the words that came with its newest entry."""
+
+    entries: tuple[Wish, ...]
+    author: str = ""
+    reason: str = ""
+
+
+class Flag(IntFlag):
+    """``STATE``: the fields about the sender are filled in (absent from what did not fit into one datagram)."""
+
+    STATE = 1
+    PERIODIC = 2
+    READY = 4
+    SILENT = 8
+    GOODBYE = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One datagram. ``keys``: fingerprints of all accepted keys; ``own``: (group, round) of the sender's leases.
+
+    ``holds`` is what the sender's kernel holds, ``wishes`` the digest of its preferences, ``digest`` the first
+    eight bytes of its document's.
+    """
+
+    config: bytes
+    keys: tuple[bytes, ...]
+    sender: int
+    session: int
+    incarnation: int
+    sequence: int
+    flags: Flag
+    score: int = 0
+    wishes: int = 0
+    revision: int = 0
+    digest: bytes = bytes(8)
+    echoes: tuple[Echo, ...] = ()
+    own: tuple[tuple[int, int], ...] = ()
+    holds: tuple[int, ...] = ()
+    items: tuple[Item, ...] = ()
+    table: Wishes | None = None

@@ -1,0 +1,197 @@
+"""What goes out: sequence numbers and when they were used, announcements and their repeats, chunks (rules 4, 18)."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+from vedette.cluster import wire
+from vedette.cluster.ballot import Ballot
+from vedette.cluster.config import REPEATS
+from vedette.cluster.events import Outgoing
+from vedette.cluster.messages import Echo, Flag, Item, Message, Wishes
+from vedette.cluster.peers import Peer
+
+MOST_SENT = 4096
+MOST_RENEWALS = 256
+MOST_SAID = 128
+"""Items of an announcement at most; what is beyond them the receivers learn when the records end."""
+
+
+@dataclass(slots=True)
+class Renewal:
+    """One periodic heartbeat: when it was sent, what it renews by position, and who has acknowledged what."""
+
+    sent: int
+    groups: tuple[tuple[int, Ballot], ...]
+    acks: dict[int, set[str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Letterhead:
+    """What every datagram of one call shares: how things stand here, and to whom and with what key it goes."""
+
+    state: Message
+    table: Wishes
+    echoes: Mapping[str, tuple[Echo, ...]]
+    cluster: bytes
+    secret: bytes
+
+
+@dataclass(slots=True)
+class _Announcement:
+    """Something that all should know soon: said at ``started`` and again until everyone alive has echoed it."""
+
+    started: int
+    sequence: int
+    items: tuple[Item, ...]
+    table: bool
+    repeats: int = 0
+
+    def next(self) -> int:
+        return self.started + REPEATS[self.repeats]
+
+
+class Outbox:
+    """Collects what a call wants to say; :meth:`flush` turns it into datagrams with the ``now`` of that call."""
+
+    def __init__(self, *, dead_after: int) -> None:
+        self._dead_after = dead_after
+        self._sequence = 0
+        self._sent: dict[int, int] = {}
+        self._said: _Announcement | None = None
+        self.renewals: dict[int, Renewal] = {}
+        self._announce = False
+        self._table = False
+        self._items: list[Item] = []
+        self._everyone: list[Item] = []
+        self._single: dict[str, list[Item]] = {}
+        self._tables: set[str] = set()
+
+    # What a call wants to say
+
+    def announce(self, *items: Item, table: bool = False) -> None:
+        """Tell everyone at once how things stand, with these items, and again until it is echoed."""
+        self._announce = True
+        self._table = self._table or table
+        self._items += items
+
+    def broadcast(self, item: Item) -> None:
+        """Tell everyone once."""
+        self._everyone.append(item)
+
+    def answer(self, peer: str, *items: Item) -> None:
+        """Tell one peer how things stand, with these items."""
+        self._single.setdefault(peer, []).extend(items)
+
+    def send_table(self, peer: str) -> None:
+        """Send one peer this node's preferences."""
+        self._tables.add(peer)
+
+    # What has been said
+
+    def sent_at(self, sequence: int) -> int | None:
+        """When that sequence number was used, if it was at most D ago."""
+        return self._sent.get(sequence)
+
+    def repeat_at(self) -> int | None:
+        """When the announcement is to be said again."""
+        return self._said.next() if self._said is not None else None
+
+    @property
+    def settled(self) -> bool:
+        """Nothing waits to be said or repeated."""
+        return self._said is None and not self._announce
+
+    def flush(self, now: int, head: Letterhead, *, renewal: Renewal | None, alive: list[Peer]) -> tuple[Outgoing, ...]:
+        """Make the datagrams of this call; ``renewal``: the periodic heartbeat that is due with it."""
+        self._forget(now)
+        repeating = self._repeat(now, alive)
+        said = self._said
+        items = self._everyone + self._items + (list(said.items) if repeating and said is not None else [])
+        everyone = bool(head.echoes) and (renewal is not None or self._announce or repeating or bool(items))
+        out: list[Outgoing] = []
+        first = self._sequence + 1
+        if everyone:
+            if renewal is not None:
+                self.renewals[first] = renewal
+            out += self._letters(now, head, items, periodic=renewal is not None)
+            if self._table or (repeating and said is not None and said.table):
+                out.append(self._send(now, head, _bare(head.state, table=head.table), None))
+        for name, answers in sorted(self._single.items()):
+            if answers or not everyone:
+                out += self._letters(now, head, answers, to=name)
+        out += [self._send(now, head, _bare(head.state, table=head.table), name) for name in sorted(self._tables)]
+        self._settle(now, first)
+        return tuple(out)
+
+    def _letters(
+        self, now: int, head: Letterhead, items: list[Item], *, to: str | None = None, periodic: bool = False
+    ) -> Iterable[Outgoing]:
+        """As many datagrams as the items need; the first also says how things stand."""
+        state = replace(head.state, flags=head.state.flags | (Flag.PERIODIC if periodic else Flag(0)))
+        items = list(dict.fromkeys(items))
+        while True:
+            room = (wire.LARGEST - wire.size(self._addressed(state, head, to))) // wire.ITEM_SIZE
+            room = min(max(room, 0), wire.MOST_ITEMS)
+            yield self._send(now, head, replace(state, items=tuple(items[:room])), to)
+            items = items[room:]
+            if not items:
+                return
+            state = _bare(head.state)
+
+    def _send(self, now: int, head: Letterhead, message: Message, to: str | None) -> Outgoing:
+        self._sequence += 1
+        self._sent[self._sequence] = now
+        message = replace(self._addressed(message, head, to), sequence=self._sequence)
+        data = wire.encode(message, cluster=head.cluster, secret=head.secret)
+        assert len(data) <= wire.LARGEST
+        return Outgoing(data=data, to=to)
+
+    def _addressed(self, message: Message, head: Letterhead, to: str | None) -> Message:
+        """Echo whom it goes to."""
+        names = sorted(head.echoes) if to is None else [to]
+        return replace(message, echoes=tuple(echo for name in names for echo in head.echoes[name]))
+
+    def _repeat(self, now: int, alive: list[Peer]) -> bool:
+        """Whether the announcement is due again; it ends when everyone alive has echoed it, or after the last."""
+        said = self._said
+        if said is None:
+            return False
+        if alive and all(peer.echoed >= said.sequence for peer in alive):
+            self._said = None
+            return False
+        if now < said.next():
+            return False
+        said.repeats += 1
+        return True
+
+    def _settle(self, now: int, first: int) -> None:
+        said = self._said
+        if self._announce:
+            earlier = said.items if said is not None else ()
+            table = self._table or (said is not None and said.table)
+            items = tuple(dict.fromkeys((*earlier, *self._items)))[-MOST_SAID:]
+            self._said = _Announcement(started=now, sequence=first, items=items, table=table)
+        elif said is not None and said.repeats >= len(REPEATS):
+            self._said = None
+        self._announce = self._table = False
+        self._items, self._everyone = [], []
+        self._single, self._tables = {}, set()
+
+    def _forget(self, now: int) -> None:
+        """Drop what can prove nothing any more, and what would grow without bound."""
+        for book, most in ((self._sent, MOST_SENT), (self.renewals, MOST_RENEWALS)):
+            for sequence in list(book)[: max(0, len(book) - most)]:
+                del book[sequence]
+        for sequence, sent in list(self._sent.items()):
+            if now - sent <= self._dead_after:
+                break
+            del self._sent[sequence]
+        for sequence, renewal in list(self.renewals.items()):
+            if now - renewal.sent <= self._dead_after:
+                break
+            del self.renewals[sequence]
+
+
+def _bare(state: Message, *, table: Wishes | None = None) -> Message:
+    """Without how things stand: for what did not fit into the first datagram."""
+    return replace(state, flags=state.flags & ~Flag.STATE, own=(), holds=(), table=table)

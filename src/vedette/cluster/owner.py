@@ -1,0 +1,171 @@
+"""Keeping leases and giving them up (rules 14 and 18 to 20)."""
+
+from collections.abc import Mapping
+
+from vedette.cluster.ballot import Ballot
+from vedette.cluster.config import STAGGER, tag
+from vedette.cluster.events import FOREVER, Reason, What
+from vedette.cluster.leases import Lease, Own, Releasing
+from vedette.cluster.outbox import Outbox, Renewal
+from vedette.cluster.proposer import Proposer
+from vedette.cluster.quorum import Quorum
+from vedette.cluster.site import Site
+from vedette.cluster.storage import Owned
+from vedette.cluster.voter import Voter
+
+
+class Owner:
+    """``release`` collects what the kernel must let go of; the rest lives in the leases and in the voter."""
+
+    def __init__(
+        self, site: Site, leases: dict[int, Lease], voter: Voter, quorum: Quorum, outbox: Outbox, proposer: Proposer
+    ) -> None:
+        self._site, self._leases, self._voter = site, leases, voter
+        self._quorum, self._outbox, self._proposer = quorum, outbox, proposer
+        self.release: list[str] = []
+
+    # Start
+
+    def adopt(self, stored: Mapping[int, Owned], held: frozenset[str], now: int) -> None:
+        """Rule 14: keep what the last daemon of this boot owned and what has not ended; release the rest."""
+        for lease in self._leases.values():
+            owned = stored.get(lease.tag)
+            if owned is not None and self._adoptable(lease, owned, now):
+                self._keep(lease, owned, now)
+            elif not self._site.config.alone:
+                self._let_go(lease, owned, lease.name in held, now)
+
+    def _adoptable(self, lease: Lease, owned: Owned, now: int) -> bool:
+        if now >= owned.end - self._margin(owned.end):
+            return False
+        if not self._site.config.tolerant:
+            return True
+        record = self._voter.live(lease.tag, now)
+        return record is not None and self._site.mine(record.ballot)
+
+    def _keep(self, lease: Lease, owned: Owned, now: int) -> None:
+        kernel = now + self._site.timings.dead_after if self._site.config.tolerant else owned.end
+        lease.own = Own(owned.ballot, owned.end, kernel, now, Reason.ADOPTED, adopted=True)
+        record = self._voter.live(lease.tag, now)
+        if record is not None and self._site.mine(record.ballot) and record.ballot != owned.ballot:
+            lease.litter = (record.ballot,)
+        self._site.note(What.GROUP_ADOPTED, Reason.ADOPTED, group=lease.name)
+
+    def _let_go(self, lease: Lease, owned: Owned | None, held: bool, now: int) -> None:
+        record = self._voter.live(lease.tag, now)
+        known = ([owned.ballot] if owned is not None else []) + ([record.ballot] if record is not None else [])
+        ballots = [ballot for ballot in dict.fromkeys(known) if self._site.mine(ballot)]
+        if not held and not ballots:
+            return
+        lease.releasing = Releasing(tuple(ballots), None, Reason.LEFTOVER, now)
+        if held:
+            self.release.append(lease.name)
+            self._site.note(What.GROUP_RELEASING, Reason.LEFTOVER, group=lease.name)
+        else:
+            self.emptied(lease, now)
+
+    # Keeping
+
+    def renewal(self, now: int) -> Renewal:
+        """Rule 18: extend the own records, then the heartbeat that asks the others to may go out."""
+        groups = []
+        if self._site.config.alone:
+            return Renewal(sent=now, groups=())
+        for lease in self._leases.values():
+            own = lease.own
+            if own is None:
+                continue
+            if self._site.config.tolerant and now < own.kernel:
+                own.kernel = now + self._site.timings.dead_after
+            if own.adopted:
+                continue
+            self._voter.extend(lease.tag, own.ballot, now + self._site.timings.dead_after, now)
+            groups.append((lease.tag, own.ballot))
+        return Renewal(sent=now, groups=tuple(groups))
+
+    def acknowledged(self, voter: str, renewal: Renewal, positions: int, now: int) -> None:
+        """A voter has extended these positions of a renewal; a quorum for one renewal extends the lease."""
+        for position, (group, ballot) in enumerate(renewal.groups):
+            lease = self._leases.get(group)
+            if not positions >> position & 1 or lease is None or lease.own is None:
+                continue
+            own = lease.own
+            if own.ballot != ballot or now >= own.end:
+                continue
+            votes = renewal.acks.setdefault(group, {self._site.me})
+            votes.add(voter)
+            end = renewal.sent + self._site.timings.lease
+            if end > own.end and self._quorum.reached(votes, now):
+                own.end = own.kernel = end
+                self._voter.changed = True
+
+    def expire(self, now: int) -> None:
+        """Rule 19: stop m before the end; the kernel enforces the end itself."""
+        for lease in self._leases.values():
+            if lease.own is not None and now >= lease.own.end - self._margin(lease.own.end):
+                self.give_up(lease, now, Reason.LEASE_ENDED)
+
+    def claimed(self, lease: Lease, claim: Ballot, now: int) -> None:
+        """``tolerate``: another holds it too; the lower claim gives up, the higher never does (rule 28)."""
+        if lease.own is not None and claim > lease.own.ballot:
+            self.give_up(lease, now, Reason.HIGHER_CLAIM)
+
+    # Giving up
+
+    def give_up(self, lease: Lease, now: int, reason: Reason, *, successor: str | None = None) -> None:
+        """Rule 20: the lease first, then the kernel; what others may know waits until the kernel is empty."""
+        own = lease.own
+        assert own is not None
+        record = self._voter.live(lease.tag, now)
+        ballots = lease.ballots()
+        if record is not None and self._site.mine(record.ballot):
+            ballots = tuple(dict.fromkeys((*ballots, record.ballot)))
+        lease.own, lease.attempt, lease.litter, lease.invited = None, None, (), False
+        lease.releasing = Releasing(ballots, successor, reason, now)
+        self._voter.changed = True
+        self.release.append(lease.name)
+        self._site.note(What.GROUP_RELEASING, reason, node=successor, group=lease.name)
+
+    def emptied(self, lease: Lease, now: int) -> None:
+        """The kernel was seen empty: now, and only now, others may take it."""
+        releasing = lease.releasing
+        if releasing is None:
+            return
+        successor = releasing.successor
+        lease.releasing, lease.handed_to = None, successor
+        lease.free_since = now + 6 * STAGGER if successor else now
+        lease.back_off = 0
+        self._proposer.release(lease, releasing.ballots, tag(successor) if successor else None, now)
+        self._site.note(What.GROUP_RELEASED, releasing.reason, node=successor, group=lease.name)
+
+    # Looking
+
+    def claims(self) -> tuple[tuple[int, int], ...]:
+        """(group, round) of every lease of this incarnation, in the order of a renewal."""
+        return tuple(
+            (lease.tag, lease.own.ballot.round)
+            for lease in self._leases.values()
+            if lease.own is not None and not lease.own.adopted
+        )
+
+    def tags(self, names: set[str]) -> tuple[int, ...]:
+        """The tags of these groups, in the document's order."""
+        return tuple(lease.tag for lease in self._leases.values() if lease.name in names)
+
+    def busy(self, group: int, now: int) -> int | None:
+        """How long (ns) I hold the group or am releasing it myself; ``None`` when I do neither (rule 8)."""
+        lease = self._leases.get(group)
+        if lease is None:
+            return None
+        if lease.releasing is not None:
+            return 6 * STAGGER
+        if lease.own is not None and now < lease.own.end:
+            return min(lease.own.end - now, self._site.timings.dead_after)
+        return None
+
+    def next_at(self, lease: Lease) -> int | None:
+        """When the lease must be stopped counting on."""
+        return lease.own.end - self._margin(lease.own.end) if lease.own is not None else None
+
+    def _margin(self, end: int) -> int:
+        return 0 if end == FOREVER else self._site.timings.margin

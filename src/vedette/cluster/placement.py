@@ -1,0 +1,150 @@
+"""Where a group should be: advice, never safety (rules 21 to 24).
+
+Rank is a function of the document, of the operators' wishes and of what every node says of itself; never of how
+well it is heard here, so that two nodes rank a pair alike.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from vedette.cluster.config import STAGGER, CoreConfig, CoreGroup, tag
+from vedette.cluster.events import Reason
+from vedette.cluster.leases import Lease
+from vedette.cluster.peers import Peer
+from vedette.cluster.preferences import Preferences
+from vedette.kit.units import SECOND
+from vedette.spec.resolved import Failback, Role
+
+MOVE_PAUSE = SECOND
+"""One voluntary move per group in this time."""
+MOST_FAILURES = 6
+
+
+@dataclass(frozen=True, slots=True)
+class MoveTo:
+    """A voluntary move that is due."""
+
+    successor: str
+    reason: Reason
+
+
+class Placement:
+    """One node's view of where groups belong. ``peers`` holds all other nodes by name."""
+
+    def __init__(
+        self, config: CoreConfig, me: str, peers: Mapping[str, Peer], preferences: Preferences, *, started: int
+    ) -> None:
+        self.config, self._me, self._peers, self._preferences = config, me, peers, preferences
+        self._started = started
+        self.my_score = 0
+
+    # Who may
+
+    def may_hold(self, group: CoreGroup, name: str) -> bool:
+        """The document and the operators allow the node to take the group."""
+        node = self.config.node(name)
+        return (
+            node is not None
+            and node.role is Role.DIRECTOR
+            and name in group.nodes
+            and not (node.standby or node.maintenance or group.maintenance)
+            and not self._preferences.standby(name)
+        )
+
+    def may_hold_any(self, name: str) -> bool:
+        """Whether there is anything that the node could be asked to take."""
+        return any(self.may_hold(group, name) for group in self.config.groups)
+
+    # Who is better
+
+    def preference(self, group: CoreGroup, name: str) -> tuple[int, int, int]:
+        """What makes one place *better* than another: smaller is better, equal is no reason to move."""
+        wanted = 0 if tag(name) == self._preferences.wanted_on(group.name) else 1
+        score = self.my_score if name == self._me else self._peers[name].score
+        order = group.preferred_nodes
+        return wanted, -score, order.index(name) if name in order else len(order)
+
+    def rank(self, group: CoreGroup, name: str) -> tuple[tuple[int, int, int], int]:
+        """A total order: preference first, then the order of the document."""
+        return self.preference(group, name), group.nodes.index(name)
+
+    def others(self, group: CoreGroup) -> list[str]:
+        """All other nodes that may hold the group, best first."""
+        names = [name for name in group.nodes if name in self._peers and self.may_hold(group, name)]
+        return sorted(names, key=lambda name: self.rank(group, name))
+
+    # When to try
+
+    def delay(self, group: CoreGroup, now: int) -> int:
+        """s for every better-ranked node that could take it; in the first interval also for one not yet ready."""
+        settling = now < self._started + self.config.timings.interval
+        mine = self.rank(group, self._me)
+        better = [self._peers[name] for name in self.others(group) if self.rank(group, name) < mine]
+        return STAGGER * sum(1 for peer in better if peer.alive(now) and (peer.ready or settling))
+
+    def grace(self, group: CoreGroup) -> int:
+        """Until when a preferred node that was never heard is waited for: 0, or the end of startupGrace."""
+        mine = self.preference(group, self._me)
+        for name in self.others(group):
+            peer = self._peers[name]
+            if not peer.proven and not peer.left and self.preference(group, name) < mine:
+                return self._started + self.config.timings.startup_grace
+        return 0
+
+    # When to move
+
+    def successor(self, group: CoreGroup, now: int) -> str | None:
+        """The best other node that could take the group at once."""
+        return next((name for name in self.others(group) if self._peers[name].usable(now)), None)
+
+    def move(self, group: CoreGroup, lease: Lease, now: int) -> MoveTo | None:
+        """Rule 23: a better node, alive and ready for failbackDelay, that hand-overs to do not keep failing."""
+        if self._waiting(lease, now):
+            return None
+        mine = self.preference(group, self._me)
+        for name in self.others(group):
+            peer, theirs = self._peers[name], self.preference(group, name)
+            if theirs >= mine:
+                return None
+            if not peer.usable(now) or now < lease.hold_down.get(name, 0):
+                continue
+            if theirs[0] < mine[0]:
+                return MoveTo(name, Reason.OPERATOR)
+            if group.failback is Failback.AUTOMATIC and now >= peer.ready_since + group.failback_delay:
+                return MoveTo(name, Reason.BETTER_NODE)
+        return None
+
+    def leave(self, group: CoreGroup, lease: Lease, now: int, reason: Reason) -> MoveTo | None:
+        """Somebody else who can take what should not be here."""
+        if self._waiting(lease, now):
+            return None
+        for name in self.others(group):
+            if self._peers[name].usable(now) and now >= lease.hold_down.get(name, 0):
+                return MoveTo(name, reason)
+        return None
+
+    def move_times(self, group: CoreGroup, lease: Lease) -> list[int]:
+        """When :meth:`move` or :meth:`leave` may answer differently although nothing has been heard."""
+        times = list(lease.hold_down.values())
+        if lease.moved is not None:
+            times.append(lease.moved + MOVE_PAUSE)
+        if group.failback_delay:
+            times += [self._peers[name].ready_since + group.failback_delay for name in self.others(group)]
+        return times
+
+    def failed(self, lease: Lease, now: int) -> None:
+        """Rule 24: what I handed over came back untaken, so its successor is not asked again for a while."""
+        if lease.handed_to is None:
+            return
+        lease.failures = min(lease.failures + 1, MOST_FAILURES)
+        lease.hold_down[lease.handed_to] = now + self.config.timings.dead_after * 2 ** (lease.failures + 1)
+        lease.handed_to = None
+
+    def succeeded(self, lease: Lease, holder: str) -> None:
+        """Somebody else was seen to hold it: a hand-over to that node works again."""
+        if lease.handed_to is not None:
+            lease.failures, lease.handed_to = 0, None
+        lease.hold_down.pop(holder, None)
+
+    def _waiting(self, lease: Lease, now: int) -> bool:
+        return lease.moved is not None and now < lease.moved + MOVE_PAUSE

@@ -1,0 +1,45 @@
+"""How many votes are enough, by policy (cluster.md, *Policy*)."""
+
+from collections.abc import Collection
+
+from vedette.cluster.config import CoreConfig
+from vedette.cluster.peers import Peer
+
+
+class Quorum:
+    """Judges sets of *distinct* voters by name. ``me`` votes too; ``peers`` are all other nodes."""
+
+    def __init__(self, config: CoreConfig, me: str, peers: dict[str, Peer], *, started: int) -> None:
+        self._config, self._me, self._peers = config, me, peers
+        self.grace_ends = started + config.timings.startup_grace
+
+    def reached(self, votes: Collection[str], now: int) -> bool:
+        """Majority of *all* voters; in ``tolerate`` both, or I alone while the peer cannot be heard (rule 28)."""
+        given = {voter for voter in self._config.voters if voter in votes}
+        if self._config.tolerant:
+            return self._me in given and (len(given) == 2 or self.abandoned(now))
+        return len(given) >= self._config.majority
+
+    def heard(self, now: int) -> bool:
+        """I and the voters that are alive are enough."""
+        return self.reached(self.alive(now), now)
+
+    def alive(self, now: int) -> set[str]:
+        return {self._me} | {peer.name for peer in self._peers.values() if peer.alive(now)}
+
+    def abandoned(self, now: int) -> bool:
+        """``tolerate``: the peer is neither fresh nor heard one way within D, and startupGrace is over or it left.
+
+        Datagrams that it signed count as heard even when it does not hear me: its claim will reach me.
+        """
+        if not self._config.tolerant:
+            return False
+        peer = next(peer for peer in self._peers.values() if peer.name in self._config.voters)
+        if peer.left:
+            return True
+        silent = not peer.alive(now) and (not peer.heard or now >= self.silent_at(peer))
+        return silent and (peer.proven or now >= self.grace_ends)
+
+    def silent_at(self, peer: Peer) -> int:
+        """When the peer will not have been heard, even one way, for D."""
+        return peer.heard + self._config.timings.dead_after

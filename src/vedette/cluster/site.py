@@ -1,0 +1,48 @@
+"""What every part of one node's core shares: who it is, what it must keep to, and where it says what happened."""
+
+from dataclasses import dataclass, field
+
+from vedette.cluster.ballot import Ballot
+from vedette.cluster.config import CoreConfig, Random, Timings, tag
+from vedette.cluster.events import CoreEvent, Reason, What
+
+
+@dataclass(slots=True)
+class Site:
+    """``silent_until``: a voter that forgot its records neither votes nor tries before (rule 12)."""
+
+    me: str
+    incarnation: int
+    session: int
+    boot_id: str
+    started: int
+    silent_until: int
+    config: CoreConfig
+    random: Random
+    log: list[CoreEvent] = field(default_factory=list)
+
+    @property
+    def tag(self) -> int:
+        return tag(self.me)
+
+    @property
+    def timings(self) -> Timings:
+        return self.config.timings
+
+    def silent(self, now: int) -> bool:
+        return now < self.silent_until
+
+    def mine(self, ballot: Ballot) -> bool:
+        """A ballot of this node, of whichever incarnation."""
+        return ballot.node == self.tag
+
+    def note(
+        self,
+        what: What,
+        reason: Reason = Reason.NONE,
+        *,
+        node: str | None = None,
+        group: str | None = None,
+        detail: str = "",
+    ) -> None:
+        self.log.append(CoreEvent(what, reason, node, group, detail))

@@ -1,0 +1,294 @@
+"""Which groups to try for, keep, move and leave, and when (rules 15, 21 to 25)."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from vedette.cluster.config import STAGGER, CoreGroup, tag
+from vedette.cluster.events import Move, Reason, Reconfigure, Standby, What
+from vedette.cluster.leases import Lease
+from vedette.cluster.outbox import Outbox
+from vedette.cluster.owner import Owner
+from vedette.cluster.peers import Peer
+from vedette.cluster.placement import Placement
+from vedette.cluster.preferences import Preferences
+from vedette.cluster.proposer import Proposer
+from vedette.cluster.quorum import Quorum
+from vedette.cluster.site import Site
+from vedette.cluster.voter import Voter
+from vedette.kit.errors import UsageError
+from vedette.spec.resolved import Failback
+
+
+class Steering:
+    """Looks at every group once a call. ``gate`` and ``services``: whether this node could serve what it takes."""
+
+    def __init__(
+        self,
+        *,
+        site: Site,
+        leases: dict[int, Lease],
+        voter: Voter,
+        owner: Owner,
+        proposer: Proposer,
+        placement: Placement,
+        preferences: Preferences,
+        peers: Mapping[str, Peer],
+        quorum: Quorum,
+    ) -> None:
+        self._site, self._leases, self._voter = site, leases, voter
+        self._owner, self._proposer, self._placement = owner, proposer, placement
+        self._preferences, self._peers, self._quorum = preferences, peers, quorum
+        self.gate = self.services = True
+        self.stopping = self._in_place = False
+        self._noted: dict[str, object] = {}
+        self._was_silent = site.silent(site.started)
+        self._resume_at = 0
+
+    # What operators and reloads want
+
+    def wish(self, about: str, value: str | bool | None, event: Move | Standby) -> None:
+        """Enter a move (a node's name or ``None``) or a standby (``bool``) into the preferences."""
+        number = tag(value) if isinstance(value, str) else int(bool(value))
+        made = self._preferences.wish(
+            about,
+            number,
+            node=isinstance(event, Standby),
+            origin=self._site.tag,
+            author=event.author,
+            reason=event.reason,
+        )
+        if made is not None:
+            detail = f"{event.author}: {event.reason}"
+            if isinstance(event, Move):
+                self._site.note(What.PREFERENCE_CHANGED, group=event.group, node=event.to, detail=detail)
+            else:
+                self._site.note(What.PREFERENCE_CHANGED, node=event.node, detail=detail)
+
+    def reconfigure(self, event: Reconfigure, now: int) -> None:
+        """Take over groups, preferences, standby and maintenance; raises :class:`UsageError` for more than that."""
+        config = self._site.config
+        if {node.name for node in event.nodes} != {node.name for node in config.nodes}:
+            raise UsageError("adding or removing nodes while running is not supported yet: restart the daemons")
+        config = replace(config, groups=event.groups, nodes=event.nodes, voters=config.voters)
+        self._site.config = self._placement.config = config
+        for group in config.groups:
+            self._leases.setdefault(group.tag, Lease(group.name, group.tag))
+        for lease in self._leases.values():
+            if config.group(lease.name) is None and lease.attempt is not None:
+                self._proposer.abandon(lease, now)
+
+    def stop(self, now: int, *, in_place: bool) -> None:
+        """Hand over what somebody ready can take; what nobody can take stays as it is."""
+        self.stopping, self._in_place = True, self._in_place or in_place
+        for lease in self._leases.values():
+            if lease.own is None or in_place:
+                self._proposer.abandon(lease, now)
+                continue
+            group = self._site.config.group(lease.name)
+            if group is None or group.maintenance or self._maintained:
+                continue
+            successor = self._placement.successor(group, now)
+            if successor is not None:
+                self._owner.give_up(lease, now, Reason.STOPPING, successor=successor)
+
+    def leaving(self) -> bool:
+        """Stopping, and nothing is owned or in the kernel any more: a goodbye may be said."""
+        return (
+            self.stopping
+            and not self._in_place
+            and not any(lease.own is not None or lease.releasing is not None for lease in self._leases.values())
+        )
+
+    def stopped(self, outbox: Outbox, now: int) -> bool:
+        """The daemon may exit: nothing waits for the kernel, and the last words have been said often enough."""
+        if not self.stopping or self._in_place:
+            return self.stopping
+        if any(lease.releasing is not None for lease in self._leases.values()):
+            return False
+        return outbox.settled or not any(peer.alive(now) for peer in self._peers.values())
+
+    # Every call
+
+    def expire(self, now: int) -> None:
+        """What has ended while nobody called: leases first, before anything that is heard now can count for them."""
+        self._owner.expire(now)
+        for lease in self._leases.values():
+            if lease.own is not None and now >= lease.own.kernel:
+                self._resume_at = now + 3 * STAGGER
+
+    def pursue(self, now: int) -> None:
+        """Look at every group: try, keep, move or leave."""
+        if self._was_silent and not self._site.silent(now):
+            self._was_silent = False
+            self._site.note(What.SPEAKING)
+        for lease in list(self._leases.values()):
+            self._proposer.advance(lease, now)
+            group = self._site.config.group(lease.name)
+            if lease.own is not None:
+                self._keep(lease, group, now)
+            elif lease.releasing is None and group is not None:
+                self._try(lease, group, now)
+            self._note_acquired(lease, group, now)
+            if group is None and lease.own is None and lease.releasing is None:
+                del self._leases[lease.tag]
+        self._voter.forget(frozenset(self._leases), now)
+
+    def ready(self, now: int) -> bool:
+        """Rule 22: could take a group now if it were asked to."""
+        return (
+            self._able
+            and not self._site.silent(now)
+            and self._placement.may_hold_any(self._site.me)
+            and self._quorum.heard(now)
+        )
+
+    def obstacle(self, lease: Lease, now: int) -> str:
+        """Why this node does not try for the group now; empty when nothing stands against it."""
+        group = self._site.config.group(lease.name)
+        record = self._voter.live(lease.tag, now)
+        claims = [peer.name for peer in self._peers.values() if peer.alive(now) and lease.tag in peer.own]
+        checks = (
+            (group is None or not self._placement.may_hold(group, self._site.me), "not placed here"),
+            (not self._able, "this node is stopping or not working"),
+            (self._site.silent(now), "keeps silent after the start"),
+            (lease.releasing is not None, "being released"),
+            (bool(claims), f"held by {', '.join(claims)}"),
+            (record is not None and not self._site.mine(record.ballot), "the last holder's lease still runs"),
+            (not self._quorum.heard(now), "no quorum"),
+        )
+        return next((words for stands, words in checks if stands), "")
+
+    def waits(self, lease: Lease, now: int) -> int:
+        """How long (ns) until this node tries for a group that is free."""
+        group = self._site.config.group(lease.name)
+        return self._try_at(lease, group, now) - now if group is not None else 0
+
+    @property
+    def score(self) -> int:
+        """What this node says of itself for the ranking."""
+        return self._placement.my_score
+
+    def next_at(self, now: int) -> list[int]:
+        """When something is due for a group although nothing has been heard."""
+        times = [self._site.silent_until, self._quorum.grace_ends, self._resume_at]
+        for lease in self._leases.values():
+            group = self._site.config.group(lease.name)
+            record = self._voter.live(lease.tag, now)
+            times += [
+                time
+                for time in (
+                    self._proposer.next_at(lease),
+                    self._owner.next_at(lease),
+                    record.deadline if record is not None else None,
+                    lease.back_off,
+                )
+                if time is not None
+            ]
+            if group is None:
+                continue
+            if lease.own is not None:
+                times += self._placement.move_times(group, lease)
+            elif lease.free_since is not None:
+                times.append(self._try_at(lease, group, now))
+        return times
+
+    # Inside
+
+    @property
+    def _able(self) -> bool:
+        return self.gate and self.services and not self.stopping
+
+    @property
+    def _maintained(self) -> bool:
+        node = self._site.config.node(self._site.me)
+        return node is not None and node.maintenance
+
+    def _try(self, lease: Lease, group: CoreGroup, now: int) -> None:
+        """Rule 15."""
+        if self.obstacle(lease, now):
+            lease.free_since = self._kept_wait(lease, now)
+            return
+        if lease.free_since is None:
+            lease.free_since = now
+        if lease.attempt is None and now >= self._try_at(lease, group, now):
+            self._proposer.begin(lease, now, reason=self._why(lease, group, now))
+
+    def _kept_wait(self, lease: Lease, now: int) -> int | None:
+        """A wait that lies ahead (a hand-over to somebody else) outlives an obstacle; a past one does not."""
+        return lease.free_since if lease.free_since is not None and lease.free_since > now else None
+
+    def _try_at(self, lease: Lease, group: CoreGroup, now: int) -> int:
+        free_since = lease.free_since if lease.free_since is not None else now
+        if lease.invited or not self._placement.may_hold(group, self._site.me):
+            return max(lease.back_off, free_since)
+        return max(lease.back_off, free_since + self._placement.delay(group, now), self._placement.grace(group))
+
+    def _why(self, lease: Lease, group: CoreGroup, now: int) -> Reason:
+        holder = self._peers.get(lease.holder) if lease.holder is not None else None
+        if self._site.config.alone:
+            return Reason.ONLY_NODE
+        if lease.invited:
+            return Reason.HANDED_OVER
+        if holder is not None and not holder.alive(now):
+            return Reason.HOLDER_SILENT
+        if group.preferred_nodes[:1] == (self._site.me,):
+            return Reason.PREFERRED
+        return Reason.FREE
+
+    def _keep(self, lease: Lease, group: CoreGroup | None, now: int) -> None:
+        own = lease.own
+        assert own is not None
+        if group is None:
+            self._owner.give_up(lease, now, Reason.REMOVED)
+            return
+        if self._site.config.tolerant and now >= max(own.kernel, self._resume_at):
+            own.kernel = now + self._site.timings.dead_after
+        if self.stopping:
+            return
+        if own.adopted and lease.attempt is None and now >= lease.back_off and self._quorum.heard(now):
+            self._proposer.begin(lease, now, reason=Reason.ADOPTED)
+            return
+        if not (group.maintenance or self._maintained):
+            self._move(lease, group, now)
+
+    def _move(self, lease: Lease, group: CoreGroup, now: int) -> None:
+        """Rules 23 and 24, and leaving when this is no place for it and somebody else is ready."""
+        reason = self._unfit(group)
+        if reason is not None:
+            move = self._placement.leave(group, lease, now, reason)
+        else:
+            move = self._placement.move(group, lease, now)
+        if move is not None:
+            lease.moved = now
+            self._owner.give_up(lease, now, move.reason, successor=move.successor)
+
+    def _unfit(self, group: CoreGroup) -> Reason | None:
+        me = self._site.config.node(self._site.me)
+        if (me is not None and me.standby) or self._preferences.standby(self._site.me):
+            return Reason.STANDBY
+        if not self._placement.may_hold(group, self._site.me):
+            return Reason.NOT_ALLOWED
+        return None if self.gate and self.services else Reason.NOT_READY
+
+    def _note_acquired(self, lease: Lease, group: CoreGroup | None, now: int) -> None:
+        """Once for every lease that was won."""
+        if lease.own is None:
+            self._noted.pop(lease.name, None)
+            return
+        if self._noted.get(lease.name) == lease.own.ballot:
+            return
+        self._noted[lease.name] = lease.own.ballot
+        lease.holder, lease.back_off = self._site.me, 0
+        if lease.own.reason is Reason.ADOPTED:
+            return
+        self._site.note(What.GROUP_ACQUIRED, lease.own.reason, group=lease.name)
+        self._placement.failed(lease, now)
+        if lease.invited:
+            lease.invited, lease.moved = False, now
+        if group is not None and self._fulfilled(group):
+            self._preferences.wish(group.name, 0, node=False, origin=self._site.tag, author="", reason="fulfilled")
+
+    def _fulfilled(self, group: CoreGroup) -> bool:
+        """A wish for a group that stays where it is has done its work once the group has come."""
+        stays = not group.preferred_nodes or group.failback is Failback.MANUAL
+        return stays and self._preferences.wanted_on(group.name) == self._site.tag

@@ -1,0 +1,132 @@
+"""What survives: the plain form of the durable state (/var/lib) and of this boot's state (/run).
+
+The shell writes and reads the files; here they are bytes. Both are JSON with a checksum, since a file that was cut
+short must read as absent and not as a smaller truth.
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from vedette.cluster.ballot import Ballot, Record
+from vedette.cluster.events import FOREVER
+from vedette.cluster.messages import Wish
+from vedette.cluster.voter import Vote
+
+_FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Durable:
+    """``incarnation``: of the last start. ``boot_id``: the boot in which it started."""
+
+    name: str
+    incarnation: int
+    boot_id: str
+    config: str
+    wishes: tuple[Wish, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Owned:
+    """A lease that this node owned: kept until ``end`` (own clock of this boot)."""
+
+    ballot: Ballot
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Volatile:
+    """``votes`` and ``own`` by group tag. ``incarnation``: in case /var/lib is rolled back in this boot.
+
+    ``silent_until`` outlives a restart: a state that was begun in silence does not end it.
+    """
+
+    boot_id: str
+    incarnation: int
+    highest: int
+    silent_until: int = 0
+    votes: dict[int, Vote] = field(default_factory=dict)
+    own: dict[int, Owned] = field(default_factory=dict)
+
+
+def dump_durable(state: Durable) -> bytes:
+    return _seal(
+        {
+            "name": state.name,
+            "incarnation": state.incarnation,
+            "boot": state.boot_id,
+            "config": state.config,
+            "wishes": [[int(wish.node), wish.about, wish.version, wish.origin, wish.value] for wish in state.wishes],
+        }
+    )
+
+
+def load_durable(data: bytes) -> Durable | None:
+    """Read a durable state; ``None`` when it is damaged or not of this format."""
+    try:
+        body = _open(data)
+        wishes = tuple(Wish(bool(node), *map(int, rest)) for node, *rest in body["wishes"])
+        return Durable(
+            name=str(body["name"]),
+            incarnation=int(body["incarnation"]),
+            boot_id=str(body["boot"]),
+            config=str(body["config"]),
+            wishes=wishes,
+        )
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+def dump_volatile(state: Volatile) -> bytes:
+    votes = [
+        [group, vote.touched, *vote.promised, *([*vote.record.ballot, vote.record.deadline] if vote.record else [])]
+        for group, vote in sorted(state.votes.items())
+    ]
+    own = [[group, *owned.ballot, min(owned.end, FOREVER)] for group, owned in sorted(state.own.items())]
+    return _seal(
+        {
+            "boot": state.boot_id,
+            "incarnation": state.incarnation,
+            "highest": state.highest,
+            "silent": state.silent_until,
+            "votes": votes,
+            "own": own,
+        }
+    )
+
+
+def load_volatile(data: bytes) -> Volatile | None:
+    """Read a boot's state; ``None`` when it is damaged or not of this format."""
+    try:
+        body = _open(data)
+        return Volatile(
+            boot_id=str(body["boot"]),
+            incarnation=int(body["incarnation"]),
+            highest=int(body["highest"]),
+            silent_until=int(body["silent"]),
+            votes={int(row[0]): _vote([int(value) for value in row]) for row in body["votes"]},
+            own={int(row[0]): Owned(Ballot(*map(int, row[1:4])), int(row[4])) for row in body["own"]},
+        )
+    except (KeyError, TypeError, ValueError, IndexError):
+        return None
+
+
+def _vote(row: list[int]) -> Vote:
+    record = Record(Ballot(*row[5:8]), row[8]) if len(row) > 5 else None
+    return Vote(promised=Ballot(*row[2:5]), record=record, touched=row[1])
+
+
+def _seal(body: dict[str, Any]) -> bytes:
+    text = json.dumps({"format": _FORMAT} | body, separators=(",", ":")).encode()
+    return hashlib.sha256(text).hexdigest()[:16].encode() + b"\n" + text + b"\n"
+
+
+def _open(data: bytes) -> dict[str, Any]:
+    head, _, text = data.partition(b"\n")
+    text = text.removesuffix(b"\n")
+    if hashlib.sha256(text).hexdigest()[:16].encode() != head:
+        return {}
+    body = json.loads(text)
+    return body if isinstance(body, dict) and body.get("format") == _FORMAT else {}

@@ -1,0 +1,103 @@
+"""How things stand here, told to the others: periodically, and at once when it changes (rules 4, 18 and 30)."""
+
+from collections.abc import Mapping
+
+from vedette.cluster import wire
+from vedette.cluster.events import Outgoing
+from vedette.cluster.messages import Flag, Message
+from vedette.cluster.outbox import Letterhead, Outbox
+from vedette.cluster.owner import Owner
+from vedette.cluster.peers import Peer
+from vedette.cluster.preferences import Preferences
+from vedette.cluster.site import Site
+from vedette.cluster.steering import Steering
+from vedette.kit.errors import UsageError
+from vedette.spec.resolved import Key
+
+
+class Telling:
+    """``kernel`` is what this node's kernel holds as far as it was told to and has confirmed."""
+
+    def __init__(
+        self, site: Site, keys: tuple[Key, ...], peers: dict[str, Peer], preferences: Preferences, outbox: Outbox
+    ) -> None:
+        if not 1 <= len(keys) <= wire.MOST_KEYS:
+            raise UsageError(f"{len(keys)} cluster keys; between 1 and {wire.MOST_KEYS} are needed")
+        self._site, self._peers, self._preferences, self._outbox = site, peers, preferences, outbox
+        self._keys = tuple(wire.fingerprint(key.secret) for key in keys)
+        self.secrets: Mapping[bytes, bytes] = {wire.fingerprint(key.secret): key.secret for key in keys}
+        self.kernel: set[str] = set()
+        self.revision, self.digest = site.config.revision, site.config.digest
+        self._next_heartbeat = site.started
+        self._told: tuple[object, ...] = ()
+
+    def running(self, revision: int, digest: str) -> None:
+        """The document that this node runs now."""
+        self.revision, self.digest = revision, digest
+
+    def speak(self, now: int, steering: Steering, owner: Owner, *, risen: bool) -> tuple[Outgoing, ...]:
+        """Make the datagrams of this call; ``risen``: somebody has come up who should hear from us at once."""
+        renewal = None
+        if now >= self._next_heartbeat:
+            renewal = owner.renewal(now)
+            self._next_heartbeat = now + self._site.timings.interval
+        state = self._state(now, steering, owner)
+        told = (state.own, state.holds, state.flags, state.wishes, state.revision, state.digest, state.score)
+        if told != self._told or risen:
+            wishes_changed = bool(self._told) and self._told[3] != state.wishes
+            self._told = told
+            self._outbox.announce(table=wishes_changed)
+        head = Letterhead(
+            state=state,
+            table=self._preferences.table,
+            echoes={name: tuple(peer.echoes()) for name, peer in self._peers.items()},
+            cluster=self._site.config.cluster_id,
+            secret=self._signing(now),
+        )
+        alive = [peer for peer in self._peers.values() if peer.alive(now)]
+        return self._outbox.flush(now, head, renewal=renewal, alive=alive)
+
+    def next_at(self) -> list[int]:
+        """When something is to be said although nothing has changed."""
+        repeat = self._outbox.repeat_at()
+        return [self._next_heartbeat] if repeat is None else [self._next_heartbeat, repeat]
+
+    def short_digest(self) -> bytes:
+        """The head of the document's digest, as it goes on the wire."""
+        try:
+            return bytes.fromhex(self.digest[:16]).ljust(8, b"\0")
+        except ValueError:
+            return bytes(8)
+
+    def _state(self, now: int, steering: Steering, owner: Owner) -> Message:
+        flags = Flag.STATE
+        flags |= Flag.READY if steering.ready(now) else Flag(0)
+        flags |= Flag.SILENT if self._site.silent(now) else Flag(0)
+        flags |= Flag.GOODBYE if steering.leaving() else Flag(0)
+        return Message(
+            config=self._site.config.id,
+            keys=self._keys,
+            sender=self._site.tag,
+            session=self._site.session,
+            incarnation=self._site.incarnation,
+            sequence=0,
+            flags=flags,
+            score=steering.score,
+            wishes=self._preferences.digest,
+            revision=self.revision,
+            digest=self.short_digest(),
+            own=owner.claims(),
+            holds=owner.tags(self.kernel),
+        )
+
+    def _signing(self, now: int) -> bytes:
+        """The first key that everyone heard lately accepts, so that a new key in front cuts nobody off (rule 30)."""
+        heard = [
+            peer.keys
+            for peer in self._peers.values()
+            if peer.heard and now - peer.heard <= self._site.timings.dead_after
+        ]
+        for key in self._keys:
+            if all(key in accepted for accepted in heard):
+                return self.secrets[key]
+        return self.secrets[self._keys[0]]

@@ -1,0 +1,107 @@
+"""The core's knowledge as the values that status and the reconcilers read."""
+
+from collections.abc import Mapping
+
+from vedette.cluster.config import tag
+from vedette.cluster.detector import Detector
+from vedette.cluster.events import FOREVER
+from vedette.cluster.leases import Lease
+from vedette.cluster.peers import Peer
+from vedette.cluster.site import Site
+from vedette.cluster.steering import Steering
+from vedette.cluster.telling import Telling
+from vedette.cluster.voter import Voter
+from vedette.kit.units import MILLISECOND, show
+from vedette.state.placement import LeaseView, Liveness, NodeView, View
+
+
+def view(
+    *,
+    site: Site,
+    peers: Mapping[str, Peer],
+    leases: Mapping[int, Lease],
+    voter: Voter,
+    detector: Detector,
+    steering: Steering,
+    telling: Telling,
+    now: int,
+) -> View:
+    """Nodes in the document's order, groups too."""
+    names = {lease.tag: lease.name for lease in leases.values()}
+    nodes = []
+    for node in site.config.nodes:
+        if node.name == site.me:
+            nodes.append(_myself(site, steering, telling, now))
+        else:
+            nodes.append(_other(peers[node.name], detector, telling, names, site, now))
+    return View(
+        me=site.me,
+        now=now,
+        quorum=detector.has_quorum,
+        nodes=tuple(nodes),
+        leases=tuple(_lease(lease, site, peers, voter, steering, now) for lease in leases.values()),
+    )
+
+
+def _myself(site: Site, steering: Steering, telling: Telling, now: int) -> NodeView:
+    return NodeView(
+        name=site.me,
+        liveness=Liveness.UP,
+        since=site.started,
+        ready=steering.ready(now),
+        holds=tuple(sorted(telling.kernel)),
+        links=(),
+        revision=telling.revision,
+        digest=telling.digest,
+        incarnation=site.incarnation,
+    )
+
+
+def _other(
+    peer: Peer, detector: Detector, telling: Telling, names: Mapping[int, str], site: Site, now: int
+) -> NodeView:
+    liveness, since = detector.seen(peer.name)
+    alive = peer.alive(now)
+    same = peer.digest == telling.short_digest()
+    dead_after = site.timings.dead_after
+    return NodeView(
+        name=peer.name,
+        liveness=liveness,
+        since=since,
+        ready=peer.usable(now),
+        holds=tuple(sorted(names[group] for group in peer.holds if group in names)) if alive else (),
+        links=tuple(sorted(link for link, heard in peer.links.items() if now - heard <= dead_after)),
+        revision=peer.revision,
+        digest=telling.digest if same else peer.digest.hex(),
+        incarnation=peer.incarnation,
+    )
+
+
+def _lease(
+    lease: Lease, site: Site, peers: Mapping[str, Peer], voter: Voter, steering: Steering, now: int
+) -> LeaseView:
+    own = lease.own
+    if own is not None:
+        until = 0 if own.end == FOREVER else own.end
+        return LeaseView(lease.name, site.me, mine=True, until=until, reason=own.reason.value)
+    claims = [peer for peer in peers.values() if peer.alive(now) and lease.tag in peer.own]
+    record = voter.live(lease.tag, now)
+    holder = max(claims, key=lambda peer: (peer.own[lease.tag], peer.name)).name if claims else None
+    if holder is None and record is not None and not site.mine(record.ballot):
+        holder = next((peer.name for peer in peers.values() if peer.tag == record.ballot.node), None)
+    until = record.deadline if record is not None and holder is not None and record.ballot.node == tag(holder) else 0
+    return LeaseView(lease.name, holder, mine=False, until=until, reason=_reason(lease, holder, peers, steering, now))
+
+
+def _reason(lease: Lease, holder: str | None, peers: Mapping[str, Peer], steering: Steering, now: int) -> str:
+    if lease.releasing is not None:
+        return f"being released: {lease.releasing.reason.value}"
+    if holder is not None:
+        if peers[holder].alive(now):
+            return f"held by {holder}"
+        return f"{holder} is silent; its lease has not ended"
+    obstacle = steering.obstacle(lease, now)
+    if obstacle:
+        return obstacle
+    wait = steering.waits(lease, now)
+    return f"tries in {show(wait // MILLISECOND * MILLISECOND)}" if wait > 0 else "trying"
