@@ -7,12 +7,13 @@ the faults (``vedette validate``).
 import hashlib
 import json
 import os
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 from vedette.spec import reader, rules, structure
 from vedette.spec import secrets as secret_files
-from vedette.spec.findings import Findings
+from vedette.spec.findings import MOST_PROBLEMS, Enough, Findings
 from vedette.spec.problem import Problem, Problems
 from vedette.spec.resolve import resolve
 from vedette.spec.resolved import ClusterSpec
@@ -83,6 +84,15 @@ def check_bytes(content: bytes, *, name: str, directory: Path, secrets: Secrets 
 def check_text(text: str, *, name: str, directory: Path, secrets: Secrets = Secrets.IF_PRESENT) -> Report:
     """Read text and report everything that is wrong with it, in the order of the text."""
     findings = Findings(name, Tree())
+    try:
+        return _check(text, directory, findings, secrets)
+    except Enough:
+        findings.problems.append(Problem(name, 0, 0, "", f"more than {MOST_PROBLEMS} problems: the rest is not shown"))
+        return _report(findings, None)
+
+
+def _check(text: str, directory: Path, findings: Findings, secrets: Secrets) -> Report:
+    """The passes in their order; each goes on with what the one before it left sound."""
     reader.read(text, findings)
     root = findings.tree.root
     if not root:
@@ -124,4 +134,4 @@ def _report(findings: Findings, spec: ClusterSpec | None, key_files: tuple[Path,
 def _once(problems: list[Problem]) -> tuple[Problem, ...]:
     """Sort by place; what an alias repeats is said once."""
     unique = {(item.line, item.column, item.message): item for item in reversed(problems)}
-    return tuple(sorted(unique.values(), key=lambda item: (item.line, item.column)))
+    return tuple(sorted(unique.values(), key=lambda item: (item.line or sys.maxsize, item.column)))

@@ -38,7 +38,9 @@ def _visit(shape: Shape, path: Path, findings: Findings) -> None:
             continue
         value, here = getattr(shape, part.attribute), (*path, part.key)
         if part.later is not None and (not part.later.values or value in part.later.values):
-            findings.add(here, f"{part.later.what}: not supported yet", "leave it out", at_key=True)
+            others = [choice for choice in part.choices if choice not in part.later.values]
+            remedy = f"write {words.listing(others, last=' or ')}" if others else "leave it out"
+            findings.add(here, f"{part.later.what}: not supported yet", remedy, at_key=not others)
             continue
         if part.shape is not None and part.many:
             _visit_items(value, part.shape, here, findings)

@@ -26,10 +26,17 @@ def validate(findings: Findings) -> HACluster | None:
             return HACluster.model_validate(findings.tree.root)
         except ValidationError as error:
             faults = error.errors(include_url=False)
-        cuts = [_report(fault, findings) for fault in faults]
+        # a wrong key explains a missing one, so it comes first
+        faults.sort(key=lambda fault: fault["type"] != "extra_forbidden")
+        cuts = [_report(fault, findings) for fault in faults if not _is_echo(fault)]
         for cut in cuts:
             _cut(cut, findings)
     return None
+
+
+def _is_echo(fault: Any) -> bool:
+    """Tell whether a list counts as too short only because its items are faulty, which is reported of them."""
+    return bool(fault["type"] == "too_short" and len(fault["input"]) >= fault["ctx"]["min_length"])
 
 
 def _report(fault: Any, findings: Findings) -> Path:
@@ -39,7 +46,7 @@ def _report(fault: Any, findings: Findings) -> Path:
         return _report_missing(path, findings)
     if fault["type"] == "extra_forbidden":
         return _report_unknown(path, findings)
-    if findings.sound(path) or fault["type"] not in ("too_short", "tuple_type", "model_type"):
+    if fault["type"] != "too_short" or findings.sound(path):  # else its items were left out, and reported
         message, remedy = _explain(fault, path)
         findings.add(path, message, remedy)
     return findings.tree.original(path)
@@ -49,7 +56,7 @@ def _report_missing(path: Path, findings: Findings) -> Path:
     part = anatomy.part_at(path)
     if findings.sound(path) and not findings.tree.cut_off:
         purpose = f": {_first_sentence(part.description)}" if part else ""
-        findings.add(path[:-1], f"`{path[-1]}` is missing", f"add `{path[-1]}`{purpose}")
+        findings.add(path[:-1], f"`{path[-1]}` is missing", f"add `{path[-1]}`{purpose}", at_key=True)
     original = findings.tree.original(path)
     return original if part and part.stand_in else original[:-1]
 
@@ -60,7 +67,7 @@ def _report_unknown(path: Path, findings: Findings) -> Path:
     advice = words.for_key(str(path[-1]), known)
     original = findings.tree.original(path)
     findings.add(path, f"`{shorten(str(path[-1]))}` is not a key of {_where(path[:-1])}", advice.remedy, at_key=True)
-    if advice.key:
+    if advice.key and not findings.tree.holds((*original[:-1], advice.key)):
         findings.spoil((*original[:-1], advice.key))
     return original
 
@@ -105,7 +112,7 @@ def _explain(fault: Any, path: Path) -> tuple[str, str]:
             return context.get("message") or f"{name} {fault['msg']}", context.get("remedy", "")
         case "literal_error":
             return _explain_choice(value, path)
-        case "string_type":
+        case "string_type" | "string_unicode":
             return f"{name} needs text, not {_describe(value)}", _quoted(value)
         case "int_type" | "int_from_float" | "int_parsing_size":
             return f"{name} needs a whole number, not {_describe(value)}", _unquoted(value)

@@ -73,7 +73,7 @@ def parse_duration(text: str) -> int:
 
 def _duration_remedy(text: str) -> str:
     if text.isascii() and text.isdigit():
-        return f"say the unit: write {text}s"
+        return f"say the unit: write {text}s" + (f" or {text}ms" if len(text) > 2 else "")
     spaced = re.fullmatch(r"([0-9]{1,9}) *(ms|s|m|h)[a-z]*", text)
     if spaced:
         return f"write {spaced[1]}{spaced[2]}"

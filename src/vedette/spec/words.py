@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from itertools import islice
 
 from vedette.spec.model import anatomy
-from vedette.spec.model.base import NAME
+from vedette.spec.model.base import INTERFACE, NAME
 from vedette.spec.values import shorten
 
 
@@ -170,19 +171,22 @@ def for_pattern(pattern: str) -> str:
         return "a name has letters, digits, `.`, `_` and `-`, and begins and ends with a letter or digit"
     if pattern.startswith("^[a-z0-9]"):
         return "write lower case letters, digits, `.` and `-`, beginning and ending with a letter or digit"
-    if "\\s/:" in pattern:
-        return "an interface has no space, `/` or `:`, and the kernel's names have 15 characters at most"
+    if pattern == INTERFACE:
+        return "an interface's name has letters, digits, `_`, `.`, `@`, `+` and `-`"
     return "write another value"
 
 
-def listing(names: Sequence[str], *, most: int = 12) -> str:
-    """Print some names for a sentence."""
-    shown = ", ".join(f"`{shorten(name)}`" for name in names[:most])
-    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
+def listing(names: Sequence[str], *, most: int = 12, last: str = ", ") -> str:
+    """Print some names for a sentence; ``last`` stands before the last one."""
+    shown = [f"`{shorten(name)}`" for name in names[:most]]
+    if len(names) > most:
+        return f"{', '.join(shown)} and {len(names) - most} more"
+    return last.join(part for part in (", ".join(shown[:-1]), *shown[-1:]) if part)
 
 
 def _near(word: str, candidates: Sequence[str]) -> str | None:
     """Return the candidate that differs from ``word`` by a slip of the fingers."""
-    lowered = {candidate.lower(): candidate for candidate in candidates[:10000]}
+    likely = (candidate for candidate in candidates if abs(len(candidate) - len(word)) <= 3)
+    lowered = {candidate.lower(): candidate for candidate in islice(likely, 500)}
     matches = get_close_matches(word.lower()[:80], lowered, n=1, cutoff=0.72)
     return lowered[matches[0]] if matches else None

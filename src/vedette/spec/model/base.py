@@ -104,10 +104,11 @@ Name = Annotated[str, StringConstraints(pattern=NAME, max_length=64)]
 Reference = Annotated[str, StringConstraints(min_length=1, max_length=128)]
 """The name of an item elsewhere in the document."""
 
-Interface = Annotated[str, StringConstraints(pattern=r"^[^\s/:]{1,64}$")]
+INTERFACE = r"^[A-Za-z0-9_][A-Za-z0-9_.@+-]*$"
+Interface = Annotated[str, StringConstraints(pattern=INTERFACE, max_length=64)]
 """A logical name from ``nodes[].interfaces``, or else the kernel's own name of a network interface."""
 
-KernelInterface = Annotated[str, StringConstraints(pattern=r"^[^\s/:]{1,15}$")]
+KernelInterface = Annotated[str, StringConstraints(pattern=INTERFACE, max_length=15)]
 """The kernel's name of a network interface (IFNAMSIZ: 15 bytes at most)."""
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=4096)]

@@ -47,7 +47,7 @@ class Checks:
         if check.use is None:
             return None
         named = self._named.get(check.use)
-        if named is None and self._scope.sound(CHECKS):
+        if named is None and self._scope.intact(CHECKS, "name"):
             remedy = words.for_reference(check.use, list(self._named)) or "add it to spec.checks"
             self._scope.fault((*path, "use"), f"there is no check `{values.shorten(check.use)}` in spec.checks", remedy)
         return named
@@ -68,14 +68,10 @@ class Checks:
     def _timings(self, layers: Sequence[model.Timings | None], path: Path) -> Mapping[str, Any]:
         merged = self._merge(layers)
         if merged["timeout"] > merged["interval"] and self._scope.sound(path, ("spec", "defaults")):
-            written = layers[0]
-            assert written is not None
-            key = next((key for key in ("timeout", "interval") if getattr(written, key) is not None), None)
-            self._scope.fault(
-                (*path, key) if key else path,
-                "the timeout of this check is longer than its interval",
-                "write a shorter `timeout`, or a longer `interval`",
-            )
+            key = next((key for key in ("timeout", "interval") if getattr(layers[0], key) is not None), None)
+            if key is not None:  # else it is the fault of the layer below, and reported there
+                message = "the timeout of this check is longer than its interval"
+                self._scope.fault((*path, key), message, "write a shorter `timeout`, or a longer `interval`")
         if merged["interval"] <= 0 or merged["timeout"] <= 0:
             self._scope.fault(path, "a check needs time", "write an `interval` and a `timeout` above 0")
         return merged

@@ -71,13 +71,14 @@ def _check_timings(scope: Scope, written: model.Heartbeat, heartbeat: Heartbeat)
 def resolve_policy(scope: Scope, nodes: Sequence[Node]) -> SplitBrainPolicy:
     """Return the written policy or the one that follows from the nodes; report one that cannot hold."""
     written = scope.spec.split_brain.policy if scope.spec.split_brain else None
-    sound = scope.sound(NODES, ("spec", "splitBrain"))
+    sound = scope.intact(NODES, "role", "fencing") and scope.sound(("spec", "splitBrain"))
     if written is None:
         if len(nodes) == 2 and sound and not any(node.fencing for node in scope.spec.nodes):
             scope.fault(
-                ("spec",),
+                ("spec", "splitBrain"),
                 "two nodes alone cannot tell a dead peer from a cut cable, so `splitBrain` must be said",
                 "add a third node (`role: witness`), or accept that both may serve: `splitBrain: {policy: tolerate}`",
+                at_key=True,
             )
         return SplitBrainPolicy.MAJORITY
     policy = SplitBrainPolicy(written)

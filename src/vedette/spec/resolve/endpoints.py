@@ -36,7 +36,7 @@ class Listening:
 
     def _find(self, reference: str, path: Path) -> Sequence[Held]:
         found = self._book.find(reference)
-        if not found and self._scope.sound(GROUPS):
+        if not found and self._scope.intact(GROUPS, "addresses"):
             remedy = words.for_reference(reference, list(self._book.by_name))
             if "/" in reference:
                 remedy = "write its name, or the address without the prefix length"
@@ -47,12 +47,12 @@ class Listening:
         if service.group is not None:
             if service.group in self._groups:
                 return service.group
-            if self._scope.sound(GROUPS):
+            if self._scope.intact(GROUPS, "name"):
                 remedy = words.for_reference(service.group, list(self._groups))
                 message = f"there is no group `{values.shorten(service.group)}`"
                 self._scope.fault((*path, "group"), message, remedy)
             return None
-        if not self._scope.sound((*path, "group"), (*path, "addresses"), GROUPS):
+        if not self._scope.sound((*path, "group"), (*path, "addresses")) or not self._scope.intact(GROUPS, "name"):
             return None
         if service.addresses is None:
             if len(self._groups) == 1:
@@ -78,7 +78,7 @@ class Listening:
         self, service: model.VirtualService, held: Sequence[Sequence[Held]], group: str, path: Path
     ) -> list[IPAddress]:
         if service.addresses is None:
-            if not self._scope.sound((*path, "addresses"), GROUPS):
+            if not self._scope.sound((*path, "addresses")) or not self._scope.intact(GROUPS, "addresses"):
                 return []
             return [address.address for address in self._groups[group].addresses]
         found: list[IPAddress] = []

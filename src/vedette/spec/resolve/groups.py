@@ -85,7 +85,7 @@ def _nodes(scope: Scope, names: Sequence[str] | None, nodes: Sequence[Node], pat
     roles = {node.name: node.role for node in nodes}
     for index, name in enumerate(names or ()):
         if name not in roles:
-            if scope.sound(NODES):
+            if scope.intact(NODES, "name"):
                 remedy = words.for_reference(name, list(roles))
                 scope.fault((*path, index), f"there is no node `{values.shorten(name)}`", remedy)
         elif roles[name] is Role.WITNESS:
@@ -140,8 +140,6 @@ def _written(scope: Scope) -> Iterator[tuple[model.GroupAddress, Path]]:
 
 def _check_collisions(scope: Scope) -> None:
     """Report virtual addresses that exist twice, belong to a node, or cannot be an address of anything."""
-    if not scope.sound(GROUPS) and len(scope.spec.groups) == 1 and scope.findings.tree.cut_off:
-        return
     owners = {address: name for address, name, _ in own_addresses(scope)}
     seen: dict[IPAddress, Path] = {}
     count = 0

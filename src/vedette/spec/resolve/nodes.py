@@ -17,7 +17,7 @@ MOST_VOTERS = 7
 def resolve_nodes(scope: Scope) -> tuple[Node, ...]:
     """Resolve all nodes, and report what makes no cluster of them."""
     nodes = tuple(_node(node) for node in scope.spec.nodes)
-    if scope.sound(NODES):
+    if scope.intact(NODES, "role"):
         if all(node.role is Role.WITNESS for node in nodes):
             scope.fault(NODES, "every node is a witness", "at least one node must hold the groups: leave out `role`")
         if len(nodes) > MOST_VOTERS:
@@ -60,10 +60,10 @@ def resolve_links(scope: Scope) -> tuple[Link, ...]:
     heartbeat = scope.spec.heartbeat
     if heartbeat is None or heartbeat.links is None:
         links = _default_links(scope)
-        names: list[str] | None = [] if scope.sound(("spec", "heartbeat")) else None
+        names: list[str] | None = [] if scope.sound(LINKS) else None
     else:
         links = tuple(_link(scope, link, (*LINKS, index)) for index, link in enumerate(heartbeat.links))
-        names = [link.name for link in heartbeat.links] if scope.sound(LINKS) else None
+        names = [link.name for link in heartbeat.links] if scope.intact(LINKS, "name") else None
         _check_paths(scope, links)
     if names is not None:
         _check_link_names(scope, names)
@@ -107,7 +107,7 @@ def _link(scope: Scope, link: model.Link, path: Path) -> Link:
     kind = "multicast" if link.multicast is not None else "broadcast" if link.broadcast is not None else None
     if kind and link.interface is None and scope.sound(path):
         scope.fault(path, f"a {kind} link needs an `interface`", "add `interface: lan`")
-    if kind is None and len(addresses) < min(2, len(scope.spec.nodes)) and scope.sound(path, NODES):
+    if kind is None and len(addresses) < min(2, len(scope.spec.nodes)) and scope.sound(path):
         remedy = f"give nodes `linkAddresses: {{{link.name}: 192.168.254.1}}`, or `address`"
         scope.fault(path, f"fewer than two nodes have an address on link `{link.name}`", remedy)
     _check_family(scope, addresses, path, f"link `{link.name}`")
@@ -137,7 +137,7 @@ def _check_link_names(scope: Scope, names: list[str]) -> None:
 
 def _check_paths(scope: Scope, links: tuple[Link, ...]) -> None:
     """Report links that are the same path, and pairs of nodes without any."""
-    if not scope.sound(NODES, LINKS):
+    if not scope.sound(LINKS) or not scope.intact(NODES, "name", "address", "linkAddresses"):
         return
     seen: dict[object, str] = {}
     for index, link in enumerate(links):

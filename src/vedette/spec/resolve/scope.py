@@ -26,6 +26,10 @@ class Scope:
         """Tell whether everything at ``paths`` is as written, so that a complaint about it is justified."""
         return self.findings.sound(*paths) and not self.findings.tree.cut_off
 
+    def intact(self, path: Path, *keys: str) -> bool:
+        """Tell whether the list at ``path`` is complete as far as ``keys`` of its items go."""
+        return self.findings.intact(path, *keys) and not self.findings.tree.cut_off
+
 
 def duration(text: str | None, default: int) -> int:
     """Read an optional duration (ns)."""

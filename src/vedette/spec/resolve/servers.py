@@ -47,7 +47,7 @@ class Pools:
             return Servers(path=path)
         pool = self._pools.get(service.server_pool)
         if pool is None:
-            if self._scope.sound(POOLS):
+            if self._scope.intact(POOLS, "name"):
                 remedy = words.for_reference(service.server_pool, list(self._pools)) or "add it to spec.serverPools"
                 message = f"there is no server pool `{values.shorten(service.server_pool)}`"
                 self._scope.fault((*path, "serverPool"), message, remedy)

@@ -186,9 +186,9 @@ class Services:
             real_servers = tuple(server for server in service.real_servers if server.address.version == family)
             if service.real_servers and not real_servers:
                 first = next(item.address for item in service.endpoints if item.address.version == family)
-                message = f"no real server is IPv{family}, and {first} is"
+                message = f"no real server is IPv{family}, so nobody answers on {first}"
                 remedy = f"add IPv{family} servers, or leave that address out of `addresses`"
-                self._scope.fault(path, message, remedy)
+                self._scope.findings.warn(path, message, remedy)
             parts.append(
                 replace(
                     service,
