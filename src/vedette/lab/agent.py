@@ -9,7 +9,7 @@ Requests and answers are JSON lines. A request is ``{"id": 7, "op": "run", …}`
 or ``{"id": 7, "error": "…"}``; each runs on a thread of its own, so one that hangs holds up no other. When the
 machine is ready the agent says ``{"hello": <seconds since boot>}``.
 """
-# ruff: noqa: PTH, S108 -- pathlib would delay every boot; /dev/shm is where it always is
+# ruff: noqa: PTH102, PTH103, PTH104, PTH118, PTH120, PTH211, S108
 
 import base64
 import ctypes
@@ -130,12 +130,11 @@ def connect(boot: Json) -> None:
 
 def boot_machine(boot: Json) -> None:
     """Everything between the kernel's start and a machine that can be commanded."""
-    trees = {target: read_tree(source) for target, source in boot["copies"].items()}
+    files = read_tree(boot["files"]) if boot["files"] else {}
     enter_root()
     mount_all(boot)
-    for target, tree in trees.items():
-        for name, (mode, content) in tree.items():
-            write_file(f"{target}/{name}", content, mode)
+    for name, (mode, content) in files.items():
+        write_file(f"/{name}", content, mode)
     with open("/proc/sys/kernel/hostname", "w") as file:
         file.write(boot["hostname"])
     os.environ.clear()
@@ -153,12 +152,12 @@ class Agent:
     def __init__(self, console: int) -> None:
         self._console = console
         self._writing = threading.Lock()
-        self._spawned: dict[int, subprocess.Popen[bytes]] = {}
+        self._spawned: dict[str, subprocess.Popen[bytes]] = {}
         self._operations: dict[str, Callable[[Json], object]] = {
             "ping": lambda request: time.clock_gettime(time.CLOCK_BOOTTIME),
             "run": self._run,
             "spawn": self._spawn,
-            "poll": self._poll,
+            "spawned": self._find,
             "kill": self._kill,
             "write": self._write,
             "read": self._read,
@@ -219,13 +218,14 @@ class Agent:
                 cwd=request["directory"],
                 start_new_session=True,
             )
-        self._spawned[process.pid] = process
+        self._spawned[request["label"]] = process
         threading.Thread(target=process.wait, daemon=True).start()
         return process.pid
 
-    def _poll(self, request: Json) -> int | None:
-        """Tell the return code of a spawned process (negative: the signal), None while it runs."""
-        return self._spawned[request["pid"]].returncode
+    def _find(self, request: Json) -> int | None:
+        """The number of the last process spawned with this label, while it runs."""
+        process = self._spawned.get(request["label"])
+        return process.pid if process is not None and process.returncode is None else None
 
     def _kill(self, request: Json) -> None:
         os.kill(request["pid"], request["signal"])

@@ -55,8 +55,8 @@ class Boot:
     """What a machine is told when it starts.
 
     ``ip`` holds lines for ``ip -batch``; ``mounts`` shows directories of the host, writable, in the machine;
-    ``copies`` are read from the host at boot and written into the machine's memory; ``private`` are empty
-    directories in memory.
+    ``private`` are empty directories in memory; ``files`` is a directory of the host whose files are copied to the
+    machine's root, behind all that.
     """
 
     hostname: str
@@ -64,8 +64,8 @@ class Boot:
     ip: tuple[str, ...] = ()
     sysctls: Mapping[str, str] = field(default_factory=dict)
     mounts: Mapping[str, Path] = field(default_factory=dict)
-    copies: Mapping[str, Path] = field(default_factory=dict)
     private: tuple[str, ...] = ()
+    files: Path | None = None
 
     def plain(self) -> Json:
         return {
@@ -73,8 +73,8 @@ class Boot:
             "ip": list(self.ip),
             "sysctls": dict(self.sysctls),
             "mounts": {target: str(source) for target, source in self.mounts.items()},
-            "copies": {target: str(source) for target, source in self.copies.items()},
             "private": list(self.private),
+            "files": None if self.files is None else str(self.files),
             "environment": environment(),
         }
 

@@ -1,0 +1,53 @@
+"""The files that a lab's machines find: the document, and keys of the lab's own in place of the real ones.
+
+A lab never reads a secret. Every key file that the document names gets a stand-in under the same name, the same in
+all machines of a lab, so that rehearsing a production document neither needs nor endangers its keys.
+"""
+
+import os
+import secrets
+from collections.abc import Iterable, Mapping
+from pathlib import Path, PurePosixPath
+
+from vedette.kit import files
+from vedette.spec import load
+from vedette.spec.load import Problems
+from vedette.spec.resolved import ClusterSpec
+
+FOLDER = PurePosixPath("/etc/vedette")
+DOCUMENT = FOLDER / "cluster.yaml"
+"""Where the document is in every machine, whatever its name on the host."""
+
+
+def read(path: Path) -> tuple[str, ClusterSpec]:
+    """Read a document without its secrets; raises :class:`vedette.spec.load.Problems`."""
+    report = load.check(path, secrets=load.Secrets.IGNORED)
+    if report.spec is None:
+        raise Problems(report.problems)
+    return path.read_text(encoding="utf-8-sig"), report.spec
+
+
+def key_files(path: Path) -> dict[PurePosixPath, bytes]:
+    """Stand-in keys for those that the document at ``path`` names, by their place in a machine."""
+    report = load.check(path, secrets=load.Secrets.IGNORED)
+    found = {}
+    for key in report.key_files:
+        inside = PurePosixPath(os.path.normpath(FOLDER / os.path.relpath(key, path.parent)))
+        place = PurePosixPath(key) if key.is_absolute() and not key.is_relative_to(path.parent) else inside
+        found[place] = secrets.token_hex(32).encode() + b"\n"
+    return found
+
+
+def place(roots: Iterable[Path], text: str, keys: Mapping[PurePosixPath, bytes]) -> None:
+    """Put document and keys below each machine's directory of initial files."""
+    for root in roots:
+        write(root, DOCUMENT, text.encode(), mode=0o644)
+        for path, content in keys.items():
+            write(root, path, content, mode=0o600)
+
+
+def write(root: Path, path: PurePosixPath, content: bytes, *, mode: int) -> None:
+    """Write one initial file of a machine."""
+    target = root / path.relative_to("/")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    files.replace(target, content, mode=mode)

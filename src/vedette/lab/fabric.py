@@ -1,0 +1,123 @@
+"""A lab's networks as the kernel has them: bridges and wires in one namespace, stand-ins in one each.
+
+Built by the supervisor in its own network namespace, which is the lab's switch. The machines' ends of the wires are
+taps, named as the topology says; the stand-ins' are veth pairs.
+"""
+
+import contextlib
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from vedette.lab import namespace
+from vedette.lab.guest import Boot, Plug
+from vedette.lab.namespace import Namespace
+from vedette.lab.topology import Leg, MachinePlan, ServerPlan, Topology
+from vedette.spec.resolved import Role
+
+_BRIDGE = "stp_state 0 forward_delay 0 mcast_snooping 0"
+
+
+@dataclass(frozen=True, slots=True)
+class Fabric:
+    """Descriptors of the stand-ins' namespaces, valid in the supervisor."""
+
+    client: int
+    servers: tuple[int, ...]
+
+
+def build(topology: Topology) -> Fabric:
+    """Make all networks and stand-ins; the machines are wired already and only need power."""
+    lines = ["link set lo up"]
+    for network in topology.networks:
+        lines.append(f"link add {network.bridge} type bridge {_BRIDGE}")
+        lines.append(f"link set {network.bridge} addrgenmode none up")
+    for machine in topology.machines:
+        for leg in machine.legs:
+            lines.append(f"tuntap add dev {leg.port} mode tap")
+            lines.append(f"link set {leg.port} addrgenmode none master {_bridge(topology, leg)} up")
+    client = namespace.create()
+    lines += [line for leg in topology.client for line in _veth(topology, leg, client)]
+    servers = tuple(namespace.create() for _ in topology.servers)
+    for server, descriptor in zip(topology.servers, servers, strict=True):
+        lines += _veth(topology, server.leg, descriptor)
+    namespace.ip(lines)
+    _prepare_client(topology, Namespace(_path(client)))
+    for server, descriptor in zip(topology.servers, servers, strict=True):
+        _prepare_server(server, Namespace(_path(descriptor)))
+    return Fabric(client, servers)
+
+
+def boot(plan: MachinePlan, *, directory: Path) -> Boot:
+    """What a machine is told when it starts; its durable state, logs and initial files are kept in ``directory``."""
+    forwarding = {"net/ipv4/ip_forward": "1", "net/ipv6/conf/all/forwarding": "1"}
+    state, log, files = directory / "state", directory / "log", directory / "files"
+    for path in (state, log, files):
+        path.mkdir(parents=True, exist_ok=True)
+    return Boot(
+        hostname=plan.name,
+        plugs=tuple(Plug(leg.port, leg.mac, leg.interface) for leg in plan.legs),
+        ip=("link set lo up", *(line for index, leg in enumerate(plan.legs) for line in _inside(index, leg))),
+        sysctls=forwarding if plan.role is Role.DIRECTOR else {},
+        mounts={"/var/lib/vedette": state, "/var/log/vedette": log},
+        files=files,
+        private=("/etc/vedette",),
+    )
+
+
+def _inside(index: int, leg: Leg) -> Iterator[str]:
+    """Lines of ``ip -batch`` in a machine: its driver's vecN becomes the interface that the document speaks of."""
+    yield f"link set vec{index} name {leg.interface}"
+    yield from _configure(leg)
+
+
+def _configure(leg: Leg) -> Iterator[str]:
+    yield f"link set {leg.interface} up"
+    for own in leg.addresses:
+        yield f"address add {own} dev {leg.interface}" + (" nodad" if own.address.version == 6 else " brd +")
+    for destination in leg.on_link:
+        yield f"route replace {destination} dev {leg.interface}"
+
+
+def _veth(topology: Topology, leg: Leg, descriptor: int) -> Iterator[str]:
+    yield (f"link add {leg.port} type veth peer name {leg.interface} address {leg.mac} netns {_path(descriptor)}")
+    yield f"link set {leg.port} addrgenmode none master {_bridge(topology, leg)} up"
+
+
+def _bridge(topology: Topology, leg: Leg) -> str:
+    return topology.network(leg.network).bridge
+
+
+def _path(descriptor: int) -> str:
+    return f"/proc/{os.getpid()}/fd/{descriptor}"
+
+
+def _prepare_client(topology: Topology, client: Namespace) -> None:
+    client.call(_sysctls, {"net/ipv4/conf/all/accept_redirects": "0", "net/ipv4/conf/all/rp_filter": "0"})
+    namespace.ip(["link set lo up", *(line for leg in topology.client for line in _configure(leg))], within=client)
+
+
+def _prepare_server(plan: ServerPlan, server: Namespace) -> None:
+    """Give a stand-in its address, its way back, and the VIPs that it accepts without answering ARP for them."""
+    virtual = {f"net/ipv4/conf/all/{key}": value for key, value in (("arp_ignore", "1"), ("arp_announce", "2"))}
+    server.call(_sysctls, {"net/ipv4/conf/all/accept_redirects": "0", "net/ipv4/conf/all/rp_filter": "0"} | virtual)
+    lines = ["link set lo up", *_configure(plan.leg)]
+    lines += [
+        f"address add {address}/{address.max_prefixlen} dev lo" + (" nodad" if address.version == 6 else "")
+        for address in plan.virtual
+    ]
+    if plan.gateway is not None:
+        lines.append(f"route add default via {plan.gateway} dev {plan.leg.interface}")
+    namespace.ip(lines, within=server)
+
+
+def _sysctls(values: dict[str, str]) -> None:
+    for key, value in values.items():
+        with contextlib.suppress(OSError), open(f"/proc/sys/{key}", "w") as file:
+            file.write(value)
+
+
+def set_port(port: str, *, up: bool) -> None:
+    """Take a wire's end in the switch down, or up again."""
+    namespace.ip([f"link set {port} {'up' if up else 'down'}"])

@@ -1,0 +1,82 @@
+"""What the stand-ins for real servers must offer so that a document's services and checks work. Pure."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from vedette.kit.net import IPAddress
+from vedette.lab.topology import Listener, Page
+from vedette.spec.resolved import (
+    ClusterSpec,
+    Forwarding,
+    HealthCheck,
+    HttpProbe,
+    Protocol,
+    RealServer,
+    VirtualService,
+)
+
+
+@dataclass(slots=True)
+class StandIn:
+    """All that the document expects of one address."""
+
+    masqueraded: bool = False
+    virtual: list[IPAddress] = field(default_factory=list)
+    listeners: set[Listener] = field(default_factory=set)
+    pages: list[Page] = field(default_factory=list)
+
+
+def of(spec: ClusterSpec) -> dict[IPAddress, StandIn]:
+    """Collect what each real server, sorry server and checked address must offer."""
+    found: dict[IPAddress, StandIn] = {}
+    taken = {node.address for node in spec.nodes} | {vip.address for group in spec.groups for vip in group.addresses}
+    for service in spec.virtual_services:
+        for server in _servers(service):
+            _serve(found.setdefault(server.address, StandIn()), service, server)
+        for check in service.checks:
+            checked = [check.address] if check.address is not None else [item.address for item in service.real_servers]
+            for address in checked:
+                if address not in taken and not address.is_loopback:
+                    _pass(found.setdefault(address, StandIn()), service, check)
+    return found
+
+
+def addresses_of(service: VirtualService) -> set[IPAddress]:
+    """The addresses that the service sends clients to."""
+    return {server.address for server in _servers(service)}
+
+
+def _servers(service: VirtualService) -> Iterator[RealServer]:
+    yield from service.real_servers
+    if service.sorry is not None and service.sorry.remote is not None:
+        yield service.sorry.remote
+
+
+def _serve(stand_in: StandIn, service: VirtualService, server: RealServer) -> None:
+    if service.forwarding is Forwarding.MASQUERADE:
+        stand_in.masqueraded = True
+    for endpoint in service.endpoints:
+        if endpoint.protocol is not Protocol.SCTP:
+            stand_in.listeners.add(Listener(server.port or endpoint.port, endpoint.protocol.value))
+        if service.forwarding is not Forwarding.MASQUERADE and endpoint.address not in stand_in.virtual:
+            stand_in.virtual.append(endpoint.address)
+
+
+def _pass(stand_in: StandIn, service: VirtualService, check: HealthCheck) -> None:
+    ports = {check.port} if check.port is not None else {server.port for server in service.real_servers}
+    for port in ports:
+        numbers = {port} if port is not None else {endpoint.port for endpoint in service.endpoints}
+        stand_in.listeners |= {Listener(number) for number in numbers}
+    if isinstance(check.probe, HttpProbe):
+        page = Page(check.probe.path, check.probe.statuses[0][0], sample(check.probe.body))
+        if page not in stand_in.pages:
+            stand_in.pages.append(page)
+
+
+def sample(pattern: str | None) -> str:
+    """A text that a simple pattern matches: its own words. A pattern that is more than that gets them too, in vain."""
+    if pattern is None:
+        return ""
+    words = re.sub(r"^\^|\$$|\\b|\(\?[a-z]+\)", "", pattern)
+    return re.sub(r"\\(.)", r"\1", re.sub(r"\.\*|\.\+", " ", words))

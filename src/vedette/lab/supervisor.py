@@ -1,0 +1,265 @@
+"""The process that owns a lab: its networks, its machines and its stand-ins. One a lab; nothing of a lab outlives it.
+
+``python -m vedette.lab.supervisor DIRECTORY LIFELINE`` takes the descriptor of a socket to the process that wants the
+lab, and inherits that of the locked lock file, which it only keeps open. It makes a process namespace, of which its
+child becomes the init: whatever kills that, SIGKILL included, makes the kernel kill all machines and stand-ins, and
+with them their network namespaces go. It ends itself when the lifeline closes, unless it was told to stay
+(``vedette lab up``).
+"""
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import socketserver
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from pathlib import Path
+from typing import Any
+
+from vedette.kit import plain
+from vedette.kit.errors import PermanentError, TransientError, UsageError
+from vedette.lab import control, fabric, namespace
+from vedette.lab.guest import Guest
+from vedette.lab.topology import ServerPlan, Topology
+
+TOPOLOGY, STATE = "topology.json", "state.json"
+SHELL_LIMIT = 7 * 86400.0
+"""Seconds that a shell may stay open."""
+
+Json = dict[str, Any]
+
+
+class Supervisor:
+    """Builds the lab, answers questions about it, and ends it."""
+
+    def __init__(self, directory: Path, topology: Topology, lifeline: socket.socket, pid: int) -> None:
+        self.directory, self.topology, self.pid = directory, topology, pid
+        self._lifeline = lifeline
+        self._stay = False
+        self._cut: dict[str, str] = {}
+        self._moods: dict[str, Json] = {}
+        self._lock = threading.Lock()
+        self.guests = {
+            plan.name: Guest(
+                directory / "machines" / plan.name, fabric.boot(plan, directory=directory / "machines" / plan.name)
+            )
+            for plan in topology.machines
+        }
+        self._operations: dict[str, Callable[[Json], object]] = {
+            "status": self._status,
+            "machine": self._machine,
+            "power": self._power,
+            "wire": self._wire,
+            "server": self._server,
+            "stay": self._set_stay,
+        }
+
+    # Life
+
+    def start(self) -> None:
+        """Build everything and boot all machines at once; raises the first failure."""
+        self._fabric = fabric.build(self.topology)
+        self._servers = _Servers(self.topology.servers, self._fabric.servers)
+        self._listen()
+        self._write_state()
+        self.say(f"{len(self.topology.networks)} networks, {len(self.topology.servers)} stand-in servers, a client")
+        with ThreadPoolExecutor(max_workers=max(4, os.cpu_count() or 1)) as pool:
+            boots = {pool.submit(guest.power_on): name for name, guest in self.guests.items()}
+            for boot in as_completed(boots):
+                self.say(f"{boots[boot]} booted in {boot.result():.1f} s")
+
+    def say(self, text: str) -> None:
+        self.tell({"progress": text})
+
+    def tell(self, message: Json) -> None:
+        """Tell the one who wants the lab; once it has gone nobody listens any more."""
+        with contextlib.suppress(OSError):
+            self._lifeline.sendall(json.dumps(message).encode() + b"\n")
+
+    def wait(self) -> None:
+        """Return when the lab is to end: the lifeline is closed and nobody said that it should stay."""
+        while True:
+            with contextlib.suppress(OSError):
+                while self._lifeline.recv(64):
+                    continue
+            if not self._stay:
+                return
+            signal.pause()
+
+    def end(self) -> None:
+        """End at once. As this is the init of its process namespace, the kernel ends everything else."""
+        os._exit(0)
+
+    def _listen(self) -> None:
+        path = self.directory / control.SOCKET
+        supervisor = self
+
+        class Handler(socketserver.StreamRequestHandler):
+            def handle(self) -> None:
+                supervisor.answer(self.connection, self.rfile.readline())
+
+        class Server(socketserver.ThreadingUnixStreamServer):
+            daemon_threads = True
+            request_queue_size = 128
+
+        server = Server(str(path), Handler)
+        path.chmod(0o600)
+        threading.Thread(target=server.serve_forever, name="control", daemon=True).start()
+
+    def _write_state(self) -> None:
+        state = {
+            "pid": self.pid,
+            "client": self._fabric.client,
+            "servers": {
+                str(plan.address): descriptor
+                for plan, descriptor in zip(self.topology.servers, self._fabric.servers, strict=True)
+            },
+        }
+        (self.directory / STATE).write_text(json.dumps(state))
+
+    # Questions
+
+    def answer(self, connection: socket.socket, line: bytes) -> None:
+        """Answer one question; an error belongs to the one who asked."""
+        try:
+            question = json.loads(line)
+            if question["op"] == "stop":
+                self.end()
+            if question["op"] == "shell":
+                answer: Json = {"ok": self._shell(question, connection)}
+            else:
+                answer = {"ok": self._operations[question["op"]](question)}
+        except Exception as error:
+            answer = control.answer_of(error)
+        with contextlib.suppress(OSError):
+            connection.sendall(json.dumps(answer).encode() + b"\n")
+
+    def _guest(self, name: str) -> Guest:
+        try:
+            return self.guests[name]
+        except KeyError:
+            raise UsageError(f"no machine is named {name}; there are {', '.join(self.guests)}") from None
+
+    def _status(self, question: Json) -> Json:
+        return {
+            "machines": {name: {"power": guest.power.value, "pid": guest.pid} for name, guest in self.guests.items()},
+            "cut": dict(self._cut),
+            "servers": dict(self._moods),
+        }
+
+    def _machine(self, question: Json) -> object:
+        return self._guest(question["machine"]).request(
+            question["request"].pop("op"), limit=question["limit"], **question["request"]
+        )
+
+    def _power(self, question: Json) -> float | None:
+        guest = self._guest(question["machine"])
+        match question["to"]:
+            case "on":
+                return guest.power_on()
+            case "off":
+                guest.power_off()
+            case "freeze":
+                guest.freeze()
+            case "thaw":
+                guest.thaw()
+        return None
+
+    def _wire(self, question: Json) -> None:
+        with self._lock:
+            fabric.set_port(question["port"], up=question["up"])
+            if question["up"]:
+                self._cut.pop(question["port"], None)
+            else:
+                self._cut[question["port"]] = question["machine"]
+
+    def _server(self, question: Json) -> None:
+        order = {key: question[key] for key in ("name", "mood", "status")}
+        with self._lock:
+            self._servers.order(order)
+            fabric.set_port(question["port"], up=not question["vanished"])
+            self._moods[question["name"]] = order | {"vanished": question["vanished"]}
+
+    def _set_stay(self, question: Json) -> None:
+        self._stay = True
+
+    def _shell(self, question: Json, connection: socket.socket) -> object:
+        guest = self._guest(question["machine"])
+        guest.request("ping", limit=5.0)
+        terminal = guest.terminal
+        if terminal is None:
+            raise TransientError(f"{guest.name} is off")
+        socket.send_fds(connection, [b"T"], [terminal])
+        return guest.request(
+            "shell",
+            limit=SHELL_LIMIT,
+            argv=question["argv"],
+            rows=question["rows"],
+            columns=question["columns"],
+            environment=question["environment"],
+        )
+
+
+class _Servers:
+    """The process of all stand-in servers, seen from here."""
+
+    def __init__(self, plans: tuple[ServerPlan, ...], descriptors: tuple[int, ...]) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "vedette.lab.servers"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for plan, descriptor in zip(plans, descriptors, strict=True):
+            self.order(
+                {
+                    "name": str(plan.address),
+                    "namespace": f"/proc/{os.getpid()}/fd/{descriptor}",
+                    "addresses": [str(plan.address), *map(str, plan.virtual)],
+                    "listeners": [[listener.protocol, listener.port] for listener in plan.listeners],
+                    "pages": [[page.path, page.status, page.body] for page in plan.pages],
+                }
+            )
+
+    def order(self, order: Json) -> None:
+        """Give an order and wait until it is in force."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps(order) + "\n")
+        self._process.stdin.flush()
+        answer = self._process.stdout.readline()
+        if not answer:
+            raise PermanentError("the stand-in servers have ended: see supervisor.log")
+        if "error" in (said := json.loads(answer)):
+            raise PermanentError(said["error"])
+
+
+def main(directory: str, lifeline: str) -> None:
+    """Become a lab's supervisor. The process that was started ends as soon as its child, the supervisor, exists."""
+    namespace.isolate()
+    if os.fork():
+        os._exit(0)
+    pid = int(Path("/proc/self").readlink().name)  # as the host counts; from here on /proc shows the lab only
+    namespace.mount_proc()
+    home = Path(directory)
+    topology = plain.load(Topology, json.loads((home / TOPOLOGY).read_text()))
+    supervisor = Supervisor(home, topology, socket.socket(fileno=int(lifeline)), pid)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: supervisor.end())
+    try:
+        supervisor.start()
+        supervisor.tell({"ready": True})
+    except Exception as error:
+        supervisor.tell(control.answer_of(error))
+        supervisor.end()
+    supervisor.wait()
+    supervisor.end()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
