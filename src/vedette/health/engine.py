@@ -17,7 +17,7 @@ from vedette.health.attempt import Attempt, Prepare, Start
 from vedette.health.judge import Judge, Outcome
 from vedette.health.schedule import Lateness, Schedule, Slot
 from vedette.kit import clock, log
-from vedette.kit.units import MILLISECOND, seconds, show
+from vedette.kit.units import MILLISECOND, SECOND, seconds, show
 from vedette.spec.resolved import HttpProbe, TcpProbe
 from vedette.state.health import UNKNOWN, Target, Verdict, Verdicts
 
@@ -29,6 +29,8 @@ STALL = 100 * MILLISECOND
 """A turn this late (ns) means that this process did not run: checks under way get that time on top."""
 HOLD = 100 * MILLISECOND
 """No check is started for this long (ns) after this machine ran out of descriptors, memory or ports."""
+CALM = 5 * SECOND
+"""So long (ns) after the last such trouble it counts as over."""
 
 _log = logging.getLogger("vedette.health")
 
@@ -77,6 +79,7 @@ class Engine:
         """Attempts by time-out, each queue in the order of deadlines; those that are done leave from the front."""
         self._lost = 0
         """Time (ns) in which this process did not run; deadlines are counted without it."""
+        self._held = False
         self._held_until = 0
         self._changes: dict[Target, Verdict] = {}
         self._wake = 0
@@ -144,7 +147,10 @@ class Engine:
         self._expire(now - self._lost)
         if now >= self._held_until:
             for slot in self._schedule.take(now, STARTS):
-                self._begin(slot.item, now)
+                if now < self._held_until:  # since one of those before
+                    self._schedule.postpone(slot, self._held_until)
+                else:
+                    self._begin(slot.item, now)
         self._arm(now)
 
     def _begin(self, course: _Course, now: int) -> None:
@@ -165,6 +171,9 @@ class Engine:
             self._hold(reason, now)
             self._schedule.postpone(course.slot, self._held_until)
         else:
+            if self._held and now >= self._held_until + CALM:
+                self._held = False
+                log.event(_log, logging.INFO, "checks.resumed")
             self._schedule.ended(course.slot, now)
             if course.judge.hear(outcome, reason, now):
                 self._changed(course)
@@ -172,8 +181,9 @@ class Engine:
             self._arm(now)
 
     def _hold(self, reason: str, now: int) -> None:
-        if now >= self._held_until:
-            self._held_until = now + HOLD
+        self._held_until = now + HOLD
+        if not self._held:
+            self._held = True
             log.event(_log, logging.WARNING, "checks.held", reason=reason)
 
     def _expire(self, awake: int) -> None:

@@ -53,13 +53,17 @@ def prepare(target: Target) -> Start:
     probe = target.check.probe
     assert isinstance(probe, HttpProbe)
     family, peer = tcp.address(target)
-    exchange = Exchange(
+    return partial(HttpAttempt, expectation(target, probe), family, peer)
+
+
+def expectation(target: Target, probe: HttpProbe) -> Exchange:
+    """What ``probe`` sends to ``target`` and expects of it; raises ``ValueError``."""
+    return Exchange(
         request=request(target, probe),
         statuses=probe.statuses,
         bodiless=probe.body is None or probe.method == "HEAD",
         matcher=None if probe.body is None else Matcher(probe.body),
     )
-    return partial(HttpAttempt, exchange, family, peer)
 
 
 def request(target: Target, probe: HttpProbe) -> bytes:

@@ -43,7 +43,9 @@ class Checker:
 
     def _report(self, verdicts: Verdicts) -> None:
         found = [(self._numbers[target], verdict) for target, verdict in verdicts.items()]
-        self._parent.send(messages.write_verdicts(found))
+        if not self._parent.send(messages.write_verdicts(found)):
+            # A change that is lost would be lost for good; a successor starts from what the director knows.
+            raise SystemExit("the director does not take verdicts")
 
 
 async def main(parent: Parent) -> None:

@@ -1,0 +1,230 @@
+"""The checker process, as the director has it."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+from collections.abc import AsyncIterator, Callable, Coroutine
+from pathlib import Path
+
+from tests.health.targets import target
+from vedette.health.client import CheckerClient
+from vedette.kit.units import MILLISECOND, MINUTE, SECOND
+from vedette.spec.resolved import HttpProbe
+from vedette.state.health import UNKNOWN, Health, Target, Verdict
+
+
+class Director:
+    """A client whose changes can be awaited."""
+
+    def __init__(self) -> None:
+        self.changes = 0
+        self._changed = asyncio.Event()
+        self.client = CheckerClient(self._notice)
+
+    def _notice(self) -> None:
+        self.changes += 1
+        self._changed.set()
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        while not condition():
+            self._changed.clear()
+            await self._changed.wait()
+
+    def health(self, server: Target) -> Health:
+        return self.client.verdicts[server].health
+
+
+@contextlib.asynccontextmanager
+async def directing() -> AsyncIterator[Director]:
+    director = Director()
+    task = asyncio.create_task(director.client.run())
+    try:
+        yield director
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+def run(scenario: Callable[[], Coroutine[None, None, None]]) -> None:
+    asyncio.run(scenario())
+
+
+def listening() -> socket.socket:
+    return socket.create_server(("127.0.0.1", 0))
+
+
+def quick(listener: socket.socket, fall: int = 2) -> Target:
+    """A target that is checked often, for tests that wait for its fall."""
+    return target(port=listener.getsockname()[1], interval=50 * MILLISECOND, timeout=SECOND, rise=1, fall=fall)
+
+
+def test_servers_are_judged_and_their_end_and_return_noticed() -> None:
+    async def scenario() -> None:
+        async with directing() as director:
+            with listening() as listener:
+                server, port = quick(listener), listener.getsockname()[1]
+                director.client.set_targets([server])
+                assert director.client.verdicts == {server: UNKNOWN}
+                await director.until(lambda: director.health(server) is Health.UP)
+            await director.until(lambda: director.health(server) is Health.DOWN)
+            assert director.client.verdicts[server].reason == "connection refused"
+            with socket.create_server(("127.0.0.1", port)):
+                await director.until(lambda: director.health(server) is Health.UP)
+
+    run(scenario)
+
+
+def test_a_killed_checker_is_replaced_and_the_verdicts_survive() -> None:
+    async def scenario() -> None:
+        async with directing() as director:
+            with listening() as listener:
+                server = quick(listener)
+                dead = target(port=1, interval=50 * MILLISECOND, timeout=SECOND)
+                director.client.set_targets([server, dead])
+                await director.until(lambda: director.health(server) is not Health.UNKNOWN)
+                await director.until(lambda: director.health(dead) is not Health.UNKNOWN)
+                before, changes = dict(director.client.verdicts), director.changes
+                first = director.client.child.pid
+                assert first is not None
+                os.kill(first, signal.SIGKILL)
+                # A target that only a successor can judge: when it is, the others have been through its hands.
+                with listening() as another:
+                    fresh = quick(another)
+                    director.client.set_targets([server, dead, fresh])
+                    await director.until(lambda: director.health(fresh) is Health.UP)
+                assert director.client.child.restarts == 1
+                assert director.client.child.pid != first
+                assert director.client.problem == ""
+                assert {it: director.client.verdicts[it] for it in before} == before
+                assert director.changes == changes + 1, "only the new target was news"
+
+    run(scenario)
+
+
+def test_a_successor_counts_failures_from_the_last_verdict_on() -> None:
+    """The server breaks together with the checker: it goes down after fall failures, not after the first."""
+
+    async def scenario() -> None:
+        asked_after_breaking = 0
+        broken = False
+
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            nonlocal asked_after_breaking
+            with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
+                await reader.readuntil(b"\r\n\r\n")
+                asked_after_breaking += broken
+                writer.write(b"HTTP/1.1 %d x\r\nContent-Length: 0\r\n\r\n" % (500 if broken else 200))
+                await reader.read()
+            writer.close()
+
+        listener = await asyncio.start_server(serve, "127.0.0.1", 0)
+        port = listener.sockets[0].getsockname()[1]
+        async with listener, directing() as director:
+            server = target(port=port, probe=HttpProbe(), interval=50 * MILLISECOND, timeout=SECOND, fall=4)
+            director.client.set_targets([server])
+            await director.until(lambda: director.health(server) is Health.UP)
+            assert director.client.child.pid is not None
+            os.kill(director.client.child.pid, signal.SIGKILL)
+            broken = True
+            await director.until(lambda: director.health(server) is Health.DOWN)
+            assert director.client.child.restarts == 1
+            assert asked_after_breaking >= 4
+
+    run(scenario)
+
+
+def test_a_target_whose_timings_alone_are_edited_keeps_its_verdict() -> None:
+    async def scenario() -> None:
+        async with directing() as director:
+            with listening() as listener:
+                server = quick(listener)
+                director.client.set_targets([server])
+                await director.until(lambda: director.health(server) is Health.UP)
+                verdict = director.client.verdicts[server]
+                slower = target(port=server.port, interval=MINUTE)
+                other = target(port=server.port, probe=HttpProbe())
+                director.client.set_targets([slower, other])
+                assert director.client.verdicts == {slower: verdict, other: UNKNOWN}
+
+    run(scenario)
+
+
+def test_what_is_known_from_elsewhere_counts_until_the_checker_says_otherwise() -> None:
+    async def scenario() -> None:
+        async with directing() as director:
+            server = target(port=1, interval=50 * MILLISECOND, timeout=SECOND, fall=2)
+            adopted = Verdict(Health.UP, 5, "in the table taken over")
+            director.client.set_targets([server], {server: adopted})
+            assert director.client.complete
+            assert director.client.verdicts == {server: adopted}
+            await director.until(lambda: director.health(server) is Health.DOWN)
+
+    run(scenario)
+
+
+def test_it_is_complete_when_every_target_has_a_verdict() -> None:
+    async def scenario() -> None:
+        async with directing() as director:
+            assert director.client.complete
+            servers = [target(f"127.0.0.{number}", 1, interval=MINUTE) for number in range(1, 50)]
+            director.client.set_targets(servers)
+            assert not director.client.complete
+            await director.until(lambda: director.client.complete)
+            assert {director.health(server) for server in servers} == {Health.DOWN}
+
+    run(scenario)
+
+
+def test_it_is_complete_when_the_time_for_verdicts_is_up_even_without_a_checker() -> None:
+    async def scenario() -> None:
+        director = Director()  # never run
+        server = target(port=1, interval=20 * MILLISECOND, timeout=30 * MILLISECOND)
+        director.client.set_targets([server])
+        assert not director.client.complete
+        await director.until(lambda: director.client.complete)
+        assert director.health(server) is Health.UNKNOWN
+
+    run(scenario)
+
+
+def test_setting_the_same_targets_again_changes_nothing() -> None:
+    async def scenario() -> None:
+        async with directing() as director:
+            servers = [target(f"127.0.0.{number}", 1, interval=MINUTE) for number in range(1, 10)]
+            director.client.set_targets(servers)
+            await director.until(lambda: director.client.complete)
+            before = dict(director.client.verdicts)
+            director.client.set_targets(reversed(servers))
+            assert director.client.verdicts == before
+
+    run(scenario)
+
+
+def test_ten_thousand_targets_are_judged() -> None:
+    async def scenario() -> None:
+        async with directing() as director:
+            servers = [
+                target(f"127.{1 + (n >> 16)}.{n >> 8 & 255}.{n & 255}", 1, interval=MINUTE) for n in range(10_000)
+            ]
+            director.client.set_targets(servers)
+            await director.until(lambda: director.client.complete)
+            assert {director.health(server) for server in servers} == {Health.DOWN}
+
+    run(scenario)
+
+
+def test_the_checker_keeps_no_privilege() -> None:
+    async def scenario() -> None:
+        async with directing() as director:
+            server = target(port=1, interval=MINUTE)
+            director.client.set_targets([server])
+            await director.until(lambda: director.client.complete)
+            status = Path(f"/proc/{director.client.child.pid}/status").read_text()
+            fields = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
+            assert int(fields["CapEff"], 16) == int(fields["CapPrm"], 16) == 0
+            assert fields["NoNewPrivs"] == "1"
+
+    run(scenario)

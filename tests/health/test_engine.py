@@ -1,0 +1,257 @@
+"""The engine, on virtual time."""
+
+import asyncio
+from itertools import pairwise
+from typing import cast
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.health.targets import target
+from tests.health.virtual import Behaviour, Lab
+from vedette.health.engine import TICK, Engine
+from vedette.health.judge import Outcome
+from vedette.health.schedule import JITTER
+from vedette.kit.units import MILLISECOND, MINUTE, SECOND
+from vedette.spec.resolved import HttpProbe
+from vedette.state.health import Health, Target, Verdict, Verdicts
+
+REFUSED = Behaviour(Outcome.FAILED, "connection refused", 0)
+HUNG = Behaviour(delay=None)
+
+
+def farm(
+    count: int, *, interval: int = SECOND, timeout: int = SECOND // 2, rise: int = 2, fall: int = 3
+) -> list[Target]:
+    return [
+        target(f"10.0.{number >> 8}.{number & 255}", interval=interval, timeout=timeout, rise=rise, fall=fall)
+        for number in range(count)
+    ]
+
+
+def test_every_server_is_judged_within_one_round() -> None:
+    lab = Lab()
+    lab.engine.apply(farm(200, interval=10 * SECOND))
+    lab.loop.run(SECOND)
+    assert {verdict.health for verdict in lab.engine.verdicts().values()} == {Health.UP}
+
+
+def test_a_dead_server_is_reported_in_fall_intervals_and_one_time_out() -> None:
+    """performance.md: interval x fall + time-out + 50 ms, whether it refuses or hangs."""
+    for behaviour in (REFUSED, HUNG):
+        lab = Lab()
+        (server,) = servers = farm(1, interval=SECOND, timeout=SECOND // 2, fall=3)
+        lab.engine.apply(servers)
+        lab.loop.run(5 * SECOND)
+        died = lab.loop.now
+        lab.behaviours[server] = behaviour
+        lab.loop.run(10 * SECOND)
+        reported, verdict = lab.history(server)[-1]
+        assert verdict.health is Health.DOWN
+        assert reported - died <= 3 * SECOND + SECOND // 2 + 50 * MILLISECOND
+
+
+def test_a_returned_server_is_reported_in_rise_intervals() -> None:
+    lab = Lab()
+    (server,) = servers = farm(1, interval=SECOND, rise=2)
+    lab.behaviours[server] = REFUSED
+    lab.engine.apply(servers)
+    lab.loop.run(5 * SECOND)
+    returned = lab.loop.now
+    del lab.behaviours[server]
+    lab.loop.run(10 * SECOND)
+    reported, verdict = lab.history(server)[-1]
+    assert verdict.health is Health.UP
+    assert reported - returned <= 2 * SECOND + 50 * MILLISECOND
+
+
+def test_a_hundred_hung_servers_delay_nobody() -> None:
+    lab = Lab()
+    servers = farm(1000, interval=SECOND, timeout=5 * SECOND)
+    for server in servers[:100]:
+        lab.behaviours[server] = HUNG
+    lab.engine.apply(servers)
+    lab.loop.run(10 * SECOND)
+    lab.starts.clear()
+    lab.loop.run(30 * SECOND)
+    for server in servers[100:]:
+        gaps = [after - before for before, after in pairwise(lab.starts[server])]
+        assert max(gaps) <= SECOND + SECOND // JITTER + 10 * TICK
+    assert all(len(lab.starts[server]) >= 5 for server in servers[:100]), "the hung ones are still asked"
+
+
+def test_changes_of_one_turn_are_reported_together() -> None:
+    lab = Lab()
+    servers = farm(20)
+    for server in servers:
+        lab.behaviours[server] = REFUSED
+    lab.engine.apply(servers)
+    lab.loop.run(MILLISECOND)
+    assert [len(verdicts) for _, verdicts in lab.reports] == [20]
+
+
+def test_a_server_that_stays_as_it_is_is_not_reported_again() -> None:
+    lab = Lab()
+    lab.engine.apply(farm(20))
+    lab.loop.run(MINUTE)
+    assert sum(len(verdicts) for _, verdicts in lab.reports) == 20
+
+
+def test_an_edit_leaves_the_kept_targets_alone() -> None:
+    lab = Lab()
+    servers = farm(10)
+    lab.engine.apply(servers)
+    lab.loop.run(3 * SECOND + SECOND // 3)
+    before = lab.engine.verdicts()
+    kept, added = servers[:5], target("10.9.9.9")
+    lab.starts.clear()
+    lab.engine.apply([*kept, added])
+    assert lab.engine.verdicts() == {server: before[server] for server in kept} | {
+        added: Verdict(Health.UNKNOWN, 0, "not checked yet")
+    }
+    lab.loop.run(3 * SECOND)
+    assert set(lab.starts) == {*kept, added}
+    assert all(3 <= len(lab.starts[server]) <= 4 for server in kept)
+
+
+def test_a_removed_target_is_not_heard_of_again_even_if_its_check_was_under_way() -> None:
+    lab = Lab()
+    (server,) = servers = farm(1)
+    lab.behaviours[server] = Behaviour(delay=SECOND // 4)
+    lab.engine.apply(servers)
+    lab.loop.run(SECOND // 8)
+    assert lab.under_way
+    lab.engine.apply([])
+    assert not lab.under_way
+    lab.loop.run(MINUTE)
+    assert not lab.reports
+    assert not lab.engine.verdicts()
+
+
+def test_a_change_that_is_not_yet_reported_is_forgotten_with_its_target() -> None:
+    lab = Lab()
+    (server,) = servers = farm(1)
+    lab.behaviours[server] = Behaviour(Outcome.FAILED, "connection refused", SECOND // 4)
+    lab.engine.apply(servers)
+    lab.loop.at(lab.loop.now + SECOND // 4, lab.engine.apply, ())
+    lab.loop.run(SECOND)
+    assert not lab.reports
+
+
+def test_a_target_goes_on_from_what_is_known() -> None:
+    lab = Lab()
+    (server,) = servers = farm(1, fall=3)
+    known = Verdict(Health.UP, 7, "connection accepted")
+    lab.behaviours[server] = REFUSED
+    lab.engine.apply(servers, {server: known})
+    lab.loop.run(SECOND)
+    assert lab.engine.verdicts() == {server: known}
+    lab.loop.run(3 * SECOND)
+    assert lab.health(server) is Health.DOWN
+
+
+def test_a_target_that_cannot_be_checked_as_written_is_down_and_says_why() -> None:
+    lab = Lab()
+    reports: list[Verdicts] = []
+    engine = Engine(report=reports.append, now=lambda: lab.loop.now, loop=cast(asyncio.AbstractEventLoop, lab.loop))
+    bad = target(probe=HttpProbe(body="(unclosed"))
+    engine.apply([bad], {bad: Verdict(Health.UP, 7, "status 200")})
+    lab.loop.run(SECOND)
+    assert reports[0][bad].health is Health.DOWN
+    assert reports[0][bad].reason.startswith("cannot be checked: '(unclosed' is not a regular expression")
+    engine.apply([])
+    engine.close()
+
+
+def test_a_machine_that_runs_out_of_descriptors_changes_no_verdict_and_recovers() -> None:
+    lab = Lab()
+    servers = farm(50, fall=1)
+    lab.engine.apply(servers)
+    lab.loop.run(2 * SECOND)
+    for server in servers:
+        lab.behaviours[server] = Behaviour(Outcome.UNABLE, "too many open files", 0)
+    lab.starts.clear()
+    lab.loop.run(MINUTE)
+    tried = sum(len(starts) for starts in lab.starts.values())
+    assert 60 <= tried <= 60 * 10, "it goes on trying, without haste"
+    lab.behaviours.clear()
+    lab.starts.clear()
+    lab.loop.run(2 * SECOND)
+    assert all(lab.starts[server] for server in servers)
+    assert all(len(lab.history(server)) == 1 for server in servers)
+
+
+def test_a_process_that_was_frozen_takes_no_server_for_dead() -> None:
+    """The answers of the checks under way came while nobody could read them."""
+    lab = Lab()
+    servers = farm(100, interval=SECOND, timeout=SECOND // 2, fall=1)
+    for server in servers:
+        lab.behaviours[server] = Behaviour(delay=SECOND // 4)
+    lab.engine.apply(servers)
+    lab.loop.run(3 * SECOND)
+    for duration in (SECOND, 10 * SECOND, 3600 * SECOND):
+        assert lab.under_way
+        lab.loop.freeze(duration)
+        lab.loop.run(3 * SECOND)
+    assert {verdict.health for verdict in lab.engine.verdicts().values()} == {Health.UP}
+
+
+def test_after_the_end_nothing_is_left() -> None:
+    lab = Lab()
+    lab.engine.apply(farm(10))
+    lab.loop.run(SECOND)
+    lab.engine.close()
+    lab.starts.clear()
+    lab.loop.run(MINUTE)
+    assert not lab.starts
+    assert not lab.under_way
+
+
+behaviours = st.builds(
+    Behaviour,
+    outcome=st.sampled_from([Outcome.PASSED, Outcome.FAILED, Outcome.UNABLE]),
+    reason=st.sampled_from(["a", "b"]),
+    delay=st.one_of(st.none(), st.integers(0, 2 * SECOND)),
+)
+steps = st.one_of(
+    st.tuples(st.just("apply"), st.sets(st.integers(0, 5))),
+    st.tuples(st.just("behave"), st.tuples(st.integers(0, 5), behaviours)),
+    st.tuples(st.just("run"), st.integers(0, 3 * SECOND)),
+    st.tuples(st.just("freeze"), st.integers(0, 3 * SECOND)),
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(steps, max_size=30))
+def test_whatever_happens_each_target_is_checked_and_reports_add_up(script: list[tuple[str, object]]) -> None:
+    """The lab asserts that no two checks of one target overlap; here that reports and verdicts agree at the end."""
+    lab = Lab()
+    servers = farm(6)
+    wanted: set[Target] = set()
+    told: dict[Target, Verdict] = {}
+    for step in script:
+        match step:
+            case "apply", set() as numbers:
+                wanted = {servers[number] for number in numbers}
+                lab.engine.apply(wanted)
+                told = {server: verdict for server, verdict in told.items() if server in wanted}
+                lab.reports.clear()
+            case "behave", (int() as number, Behaviour() as behaviour):
+                lab.behaviours[servers[number]] = behaviour
+            case "run", int() as duration:
+                lab.loop.run(duration)
+            case "freeze", int() as duration:
+                lab.loop.freeze(duration)
+        for _, verdicts in lab.reports:
+            assert verdicts.keys() <= wanted
+            told |= verdicts
+        lab.reports.clear()
+    lab.loop.run(0)
+    for _, verdicts in lab.reports:
+        told |= verdicts
+    assert {server: verdict for server, verdict in lab.engine.verdicts().items() if verdict.since} == told
+    lab.behaviours.clear()
+    lab.starts.clear()
+    lab.loop.run(6 * SECOND)
+    assert lab.starts.keys() == wanted
+    assert all(lab.health(server) is Health.UP for server in wanted)
