@@ -6,7 +6,7 @@ no fault can touch.
 """
 
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
@@ -17,13 +17,15 @@ _LONGEST_NAME = 21
 
 
 class Kind(IntEnum):
-    """What was tried. ``MARK`` is no attempt: it says that everything started before its start is recorded."""
+    """What was tried. Two are no attempts: ``MARK`` says that everything started before its start is recorded,
+    ``PENDING`` that the oldest attempt of a probe without an answer so far began at its start."""
 
     MARK = 0
     REQUEST = 1
     HELD = 2
     DATAGRAM = 3
     PING = 4
+    PENDING = 5
 
 
 class Outcome(IntEnum):
@@ -76,6 +78,8 @@ class Recording:
         self._attempts: list[Attempt] = []
         self.complete_until = 0
         """Every attempt started before this instant is known."""
+        self.pending: dict[int, int] = {}
+        """When a probe was last seen to wait for an answer, by its index (CLOCK_MONOTONIC ns)."""
 
     def read(self) -> None:
         """Take in what was written since the last call."""
@@ -89,6 +93,8 @@ class Recording:
         for attempt in decode(data):
             if attempt.kind is Kind.MARK:
                 self.complete_until = max(self.complete_until, attempt.start)
+            elif attempt.kind is Kind.PENDING:
+                self.pending[attempt.probe] = attempt.end
             else:
                 self._attempts.append(attempt)
         oldest = self.complete_until - self._keep
@@ -96,10 +102,14 @@ class Recording:
             self._attempts = [attempt for attempt in self._attempts if attempt.start >= oldest]
 
     def since(self, instant: int) -> list[Attempt]:
-        """The known attempts that started at or after ``instant``, by start."""
-        return by_start(attempt for attempt in self._attempts if attempt.start >= instant)
+        """The known attempts that started at or after ``instant``, in the order in which they began.
 
-
-def by_start(attempts: Iterable[Attempt]) -> list[Attempt]:
-    """Records are written when attempts end; analysis wants them in the order in which they began."""
-    return sorted(attempts, key=lambda attempt: attempt.start)
+        Records are written as attempts end, so the search stops at the first that ended before ``instant``.
+        """
+        found = []
+        for attempt in reversed(self._attempts):
+            if attempt.end < instant:
+                break
+            if attempt.start >= instant:
+                found.append(attempt)
+        return sorted(found, key=lambda attempt: attempt.start)

@@ -32,6 +32,8 @@ TIMEOUT = 3 * SECOND
 REOPEN = 200 * MILLISECOND
 """Before a broken long-lived connection is opened again."""
 FLUSH = 50 * MILLISECOND
+LATE = 100 * MILLISECOND
+"""A probe that waits this long for an answer is reported as pending."""
 LONGEST_RUN = 3600 * SECOND
 """Even a forgotten client ends."""
 _MOST_OPEN = 8192
@@ -128,10 +130,17 @@ class Client:
         for exchange in [exchange for exchange in self._open.values() if exchange.deadline <= now]:
             self._end(exchange, Outcome.TIMED_OUT)
         oldest = min((exchange.start for exchange in self._open.values()), default=now)
+        waiting = {exchange.probe for exchange in self._open.values() if self._is_late(exchange, now)}
+        for probe in waiting:
+            self._buffer += attempts.encode(Attempt(probe, Kind.PENDING, oldest, now, Outcome.ANSWERED))
         self._buffer += attempts.encode(Attempt(0, Kind.MARK, oldest, now, Outcome.ANSWERED))
         self._out.write(self._buffer)
         self._buffer.clear()
         return now + FLUSH
+
+    @staticmethod
+    def _is_late(exchange: Exchange, now: int) -> bool:
+        return exchange.held is None and now - exchange.start > LATE
 
     # attempts
 
@@ -193,7 +202,7 @@ class Client:
             self._end_held(exchange, exchange.held, outcome)
 
     def _record(self, exchange: Exchange, outcome: Outcome) -> None:
-        status, server = _STATUS.match(exchange.received), _SERVER.search(exchange.received)
+        status, server = _STATUS.match(exchange.received), _server_of(exchange.received)
         self._buffer += attempts.encode(
             Attempt(
                 probe=exchange.probe,
@@ -202,7 +211,7 @@ class Client:
                 end=time.monotonic_ns(),
                 outcome=outcome,
                 status=0 if status is None else int(status[1]),
-                server="" if server is None else server[1].decode(errors="replace"),
+                server=server.decode(errors="replace"),
             )
         )
 
@@ -282,6 +291,14 @@ def _request(probe: Probe, *, keep: bool) -> bytes:
     host = probe.host or (str(probe.address) if probe.address.version == 4 else f"[{probe.address}]")
     connection = "keep-alive" if keep else "close"
     return f"GET {probe.path} HTTP/1.1\r\nHost: {host}\r\nConnection: {connection}\r\n\r\n".encode()
+
+
+def _server_of(answer: bytes) -> bytes:
+    """Who answered: a stand-in says so in a header, or in front of what it echoes."""
+    header = _SERVER.search(answer)
+    if header is not None:
+        return header[1]
+    return answer.partition(b" ")[0] if answer.endswith(_ECHO) else b""
 
 
 def _outcome(error: OSError) -> Outcome:

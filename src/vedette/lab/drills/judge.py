@@ -1,10 +1,9 @@
 """Compares what was seen with what was promised. Pure."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from vedette.kit.units import MILLISECOND
-from vedette.lab.drills import expectations
 from vedette.lab.drills.expectations import Expectation
 from vedette.lab.outage import Experience
 from vedette.lab.probes import FAST, Probe
@@ -13,21 +12,18 @@ from vedette.lab.sightings import Double
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """One stretch of a drill: from causing something (``since``) until all was calm again (``until``).
+    """One stretch of a drill, from an act (``acted``, CLOCK_MONOTONIC ns) until all was calm again.
 
-    ``experiences`` are in the order of the probes; ``touched`` are the groups that the fault may concern.
+    ``expected`` and ``experiences`` are in the order of the probes; None expects nothing of a probe. ``exclusive``:
+    no two machines may answer for one address.
     """
 
     name: str
-    since: int
-    until: int
-    expectation: Expectation
-    touched: Collection[str]
+    acted: int
+    expected: Sequence[Expectation | None]
     experiences: Sequence[Experience]
     doubles: Sequence[Double]
-
-    def expected_of(self, probe: Probe) -> Expectation:
-        return self.expectation if probe.group in self.touched else expectations.nothing_lost("not concerned")
+    exclusive: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,34 +40,42 @@ class Sums:
 def violations(watch: Watch, probes: Sequence[Probe]) -> list[str]:
     """Every promise that this watch saw broken, fit for a person."""
     found: list[str] = []
-    for probe, seen in zip(probes, watch.experiences, strict=True):
-        found += [f"{watch.name}: {probe.label}: {what}" for what in _of_probe(watch, probe, seen)]
-    if watch.expectation.doubles:
+    for probe, expected, seen in zip(probes, watch.expected, watch.experiences, strict=True):
+        if expected is not None:
+            found += [f"{watch.name}: {probe.label}: {what}" for what in _of_probe(watch, probe, expected, seen)]
+    if watch.exclusive:
         found += [f"{watch.name}: {describe(double)}" for double in watch.doubles]
     return found
 
 
-def _of_probe(watch: Watch, probe: Probe, seen: Experience) -> list[str]:
-    expected = watch.expected_of(probe)
+def _of_probe(watch: Watch, probe: Probe, expected: Expectation, seen: Experience) -> list[str]:
     found: list[str] = []
     resolution = 2 * max(0, probe.period - FAST)  # of a slow probe one missed attempt proves no long outage
     if seen.gap.missed and seen.gap.length > expected.gap + resolution:
         found.append(f"no answer for {milliseconds(seen.gap.length)} ms ({milliseconds(expected.gap)} ms allowed)")
     if expected.failed is not None and seen.failed > expected.failed:
         found.append(f"{seen.failed} of {seen.attempts} attempts failed ({expected.failed} allowed): {causes(seen)}")
-    late = None if seen.last_failure is None else seen.last_failure - watch.since
+    late = None if seen.last_failure is None else seen.last_failure - watch.acted
     if late is not None and expected.failed is None and late > expected.settled:
         found.append(f"an attempt {milliseconds(late)} ms after the fault still failed: {causes(seen)}")
     if expected.held and seen.broken:
-        found.append(f"{seen.broken} long-lived connections broke")
+        found.append(f"long-lived connections broke {seen.broken} times")
     if not seen.attempts:
         found.append("the client made no attempt")
     return found
 
 
 def sums(watches: Sequence[Watch]) -> Sums:
-    """The worst gap and double, and the sum of what was lost. A gap in which nothing failed was the client's own."""
-    seen = [experience for watch in watches for experience in watch.experiences]
+    """The worst gap and double, and the sum of what was lost, over all probes of which something was expected.
+
+    A gap in which nothing failed was the client's own.
+    """
+    seen = [
+        experience
+        for watch in watches
+        for experience, expected in zip(watch.experiences, watch.expected, strict=True)
+        if expected is not None
+    ]
     doubles = [double for watch in watches for double in watch.doubles]
     return Sums(
         gap=max((one.gap.length for one in seen if one.gap.missed), default=0),

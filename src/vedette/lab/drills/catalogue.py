@@ -1,0 +1,26 @@
+"""All drills, in the order in which a rehearsal runs them: the gentle ones first, power last."""
+
+from collections.abc import Sequence
+
+from vedette.kit.errors import UsageError
+from vedette.lab.drills import daemons, edits, interfering, links, moves, power, servers
+from vedette.lab.drills.drill import Drill
+
+ALL: tuple[Drill, ...] = (
+    *moves.DRILLS,
+    *interfering.DRILLS,
+    *servers.DRILLS,
+    *edits.DRILLS,
+    *daemons.DRILLS,
+    *links.DRILLS,
+    *power.DRILLS,
+)
+
+
+def choose(names: Sequence[str]) -> tuple[Drill, ...]:
+    """The named drills in the catalogue's order, all without names; raises :class:`UsageError` on an unknown one."""
+    known = {drill.name for drill in ALL}
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise UsageError(f"there is no drill {unknown[0]} (see them all: vedette rehearse --list)")
+    return tuple(drill for drill in ALL if not names or drill.name in names)

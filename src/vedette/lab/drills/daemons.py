@@ -1,0 +1,123 @@
+"""The daemon, one of its helper processes, or the whole machine stops: killed, frozen, restarted."""
+
+import signal
+
+from vedette.lab.drills import expectations
+from vedette.lab.drills.drill import Drill
+from vedette.lab.drills.expectations import Expectation
+from vedette.lab.drills.ground import Ground, needs_group, needs_other_director, needs_service
+from vedette.lab.drills.scene import Scene
+
+
+def _kill_daemon(scene: Scene) -> None:
+    scene.signal_daemon(scene.active, signal.SIGKILL)
+
+
+def _stop_daemon(scene: Scene) -> None:
+    scene.signal_daemon(scene.active, signal.SIGSTOP)
+
+
+def _continue_daemon(scene: Scene) -> None:
+    scene.signal_daemon(scene.active, signal.SIGCONT)
+
+
+def _freeze(scene: Scene) -> None:
+    scene.freeze(scene.active)
+
+
+def _thaw(scene: Scene) -> None:
+    scene.thaw(scene.active)
+
+
+def _outlasted(scene: Scene) -> bool:
+    """Somebody else holds the group, and the fault lasted longer than any lease that was given before it."""
+    return scene.passed(2 * scene.ground.spec.heartbeat.dead_after) and scene.taken_over()
+
+
+def _kill_checker(scene: Scene) -> None:
+    scene.kill_helper("checker")
+
+
+def _kill_director(scene: Scene) -> None:
+    scene.kill_helper("director")
+
+
+def _helpers_work(scene: Scene) -> bool:
+    """The killed helper lives again and the daemon reports no trouble."""
+    return scene.passed(expectations.CALM) and scene.helper_is_back() and scene.flowing()
+
+
+def _kernel_kept(scene: Scene) -> list[str]:
+    return scene.kernel_changes(scene.patient)
+
+
+def _restart(scene: Scene) -> None:
+    """A clean restart of a director that can be spared; of the only director, of that one."""
+    scene.stop_daemon(scene.patient)
+    scene.start_daemon(scene.patient)
+
+
+def _restarted(_: Ground) -> Expectation:
+    return expectations.nothing_lost("nothing changes in the kernel")
+
+
+def _unharmed(_: Ground) -> Expectation:
+    return expectations.nothing_lost("no address, no table entry lost")
+
+
+DRILLS = (
+    Drill(
+        name="daemon-killed",
+        summary="the active router's daemon is killed (SIGKILL) and not restarted: its kernel stops answering",
+        skip=needs_other_director,
+        expect=lambda ground: expectations.takeover(ground.spec),
+        inject=_kill_daemon,
+        over=_outlasted,
+        heal=Scene.start_missing_daemons,
+    ),
+    Drill(
+        name="daemon-frozen",
+        summary="the active router's daemon is stopped for longer than its lease (SIGSTOP), then goes on",
+        skip=needs_other_director,
+        expect=lambda ground: expectations.takeover(ground.spec),
+        inject=_stop_daemon,
+        over=_outlasted,
+        heal=_continue_daemon,
+    ),
+    Drill(
+        name="machine-frozen",
+        summary="the whole active router is frozen for longer than its lease, then thawed",
+        skip=needs_other_director,
+        expect=lambda ground: expectations.takeover(ground.spec),
+        inject=_freeze,
+        over=_outlasted,
+        heal=_thaw,
+    ),
+    Drill(
+        name="checker-killed",
+        summary="the active router's checker process is killed; it is restarted",
+        skip=needs_service,
+        expect=_unharmed,
+        inject=_kill_checker,
+        over=_helpers_work,
+        verify=_kernel_kept,
+    ),
+    Drill(
+        name="director-killed",
+        summary="the active router's director process is killed; it is restarted",
+        skip=needs_group,
+        expect=_unharmed,
+        inject=_kill_director,
+        over=_helpers_work,
+        verify=_kernel_kept,
+    ),
+    Drill(
+        name="daemon-restarted",
+        summary="the daemon of a standby (of the only router: its own) is stopped and started with the same document",
+        skip=needs_group,
+        expect=_restarted,
+        inject=_restart,
+        over=Scene.settled,
+        verify=_kernel_kept,
+    ),
+)

@@ -1,0 +1,107 @@
+"""The document is edited while everything runs: well, and badly."""
+
+from vedette.lab.drills import documents, expectations, tables
+from vedette.lab.drills.drill import Drill, everyone
+from vedette.lab.drills.expectations import Expectation
+from vedette.lab.drills.ground import Ground, needs_group, needs_service, usable
+from vedette.lab.drills.scene import Scene
+
+
+def _has_weights(ground: Ground) -> str | None:
+    if not any(usable(service) for service in ground.services):
+        return needs_service(ground) or "no virtual service has a usable real server"
+    return None
+
+
+def _remember(scene: Scene) -> None:
+    for node in scene.directors:
+        scene.remember(node)
+
+
+def _reweigh(scene: Scene) -> None:
+    changed = documents.reweigh(scene.document)
+    assert changed is not None
+    scene.edit(changed.text)
+
+
+def _applied(scene: Scene) -> bool:
+    """Every director runs the edited document, and says no problem about it."""
+    return scene.documents_agree() and scene.flowing()
+
+
+def _one_destination_changed(scene: Scene) -> list[str]:
+    """On every director the same one real server has the new weight, in each service that uses it, and no more."""
+    changed = documents.reweigh(scene.document)
+    assert changed is not None
+    found = []
+    for node in scene.directors:
+        before, after = scene.remembered[node], scene.kernel(node)
+        for key in tables.changed_entries(before, after):
+            is_server = len(key) == 3 and key[2].rpartition(":")[0].strip("[]") == str(changed.server)
+            if not is_server or f"-w {changed.weight}" not in after.entries.get(key, ""):
+                found.append(f"{node}: {' → '.join(key)} changed too")
+        if not tables.changed_entries(before, after):
+            found.append(f"{node}: nothing changed in the kernel's table")
+        found += [f"{node}: {what}" for what in tables.reset_counters(before, after)]
+    return found
+
+
+def _break_both_ways(scene: Scene) -> None:
+    """First a document that cannot be read, then one that can and makes no sense; each must show in the status."""
+    for text in (documents.broken_syntax(scene.document), documents.broken_sense(scene.document)):
+        scene.edit(text)
+        if not scene.wait(scene.documents_refused, patience=expectations.EDIT_APPLIED):
+            scene.complain("a broken document does not show in the status")
+
+
+def _nothing_changed(scene: Scene) -> list[str]:
+    found = []
+    for node in scene.directors:
+        found += [f"{node}: {what}" for what in tables.changes(scene.remembered[node], scene.kernel(node))]
+    return found
+
+
+def _restore(scene: Scene) -> None:
+    scene.edit(scene.document)
+
+
+def _harmless(_: Ground) -> Expectation:
+    return expectations.nothing_lost("one destination changes on every director")
+
+
+def _refused(_: Ground) -> Expectation:
+    return expectations.nothing_lost("nothing changes, status shows it")
+
+
+def _restored(_: Ground) -> Expectation:
+    return expectations.nothing_lost("the document is as before")
+
+
+DRILLS = (
+    Drill(
+        name="good-edit",
+        summary="the weight of one real server is edited in the document",
+        skip=_has_weights,
+        prepare=_remember,
+        expect=_harmless,
+        inject=_reweigh,
+        over=_applied,
+        verify=_one_destination_changed,
+        heal=_restore,
+        concern=everyone,
+        expect_healing=_restored,
+    ),
+    Drill(
+        name="bad-edit",
+        summary="the document is overwritten with one that cannot be read, then with one that makes no sense",
+        skip=needs_group,
+        prepare=_remember,
+        expect=_refused,
+        inject=_break_both_ways,
+        over=Scene.flowing,
+        verify=_nothing_changed,
+        heal=_restore,
+        concern=everyone,
+        expect_healing=_restored,
+    ),
+)

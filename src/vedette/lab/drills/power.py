@@ -1,0 +1,98 @@
+"""A machine loses its power, and comes back."""
+
+from vedette.lab.drills import expectations
+from vedette.lab.drills.drill import Drill
+from vedette.lab.drills.expectations import Expectation
+from vedette.lab.drills.ground import Ground, needs_other_director, needs_witness
+from vedette.lab.drills.scene import Scene
+from vedette.spec.resolved import Failback
+
+
+def _idle_standby(ground: Ground) -> str | None:
+    reason = needs_other_director(ground)
+    if reason is None and len(ground.spec.groups) > 1 and len(ground.candidates) < 3:
+        return "every other director holds a group of its own"
+    return reason
+
+
+def _returns(ground: Ground) -> str | None:
+    reason = needs_other_director(ground)
+    if reason is not None or ground.group is None:
+        return reason
+    if ground.group.preferred_nodes and ground.group.failback is Failback.AUTOMATIC:
+        return None
+    return "the group stays where it is: there is no failback to drill"
+
+
+def _witness_lost(_: Ground) -> Expectation:
+    return expectations.nothing_lost("nothing lost: a witness holds nothing")
+
+
+def _standby_lost(_: Ground) -> Expectation:
+    return expectations.nothing_lost("nothing lost: a standby serves nobody")
+
+
+def _cut_active(scene: Scene) -> None:
+    scene.power_off(scene.active)
+
+
+def _cut_standby(scene: Scene) -> None:
+    scene.power_off(scene.standby)
+
+
+def _cut_witness(scene: Scene) -> None:
+    scene.power_off(scene.witness)
+
+
+def _cut_and_wait(scene: Scene) -> None:
+    scene.power_off(scene.active)
+    scene.wait(scene.taken_over)
+
+
+def _noticed(scene: Scene) -> bool:
+    """Long enough for everybody to have given the silent node up."""
+    return scene.passed(2 * scene.ground.spec.heartbeat.dead_after) and scene.flowing()
+
+
+def _revive(scene: Scene) -> None:
+    scene.revive_all()
+
+
+DRILLS = (
+    Drill(
+        name="power-cut-active",
+        summary="the router that holds the address loses its power; another takes over",
+        skip=needs_other_director,
+        expect=lambda ground: expectations.takeover(ground.spec),
+        inject=_cut_active,
+        over=Scene.taken_over,
+        heal=_revive,
+    ),
+    Drill(
+        name="return-of-node",
+        summary="the preferred router comes back and takes its group back",
+        skip=_returns,
+        expect=lambda ground: expectations.move(ground.spec, ground.services),
+        prepare=_cut_and_wait,
+        inject=_revive,
+        over=Scene.settled,
+    ),
+    Drill(
+        name="power-cut-standby",
+        summary="a router that holds nothing loses its power",
+        skip=_idle_standby,
+        expect=_standby_lost,
+        inject=_cut_standby,
+        over=_noticed,
+        heal=_revive,
+    ),
+    Drill(
+        name="power-cut-witness",
+        summary="the witness loses its power",
+        skip=needs_witness,
+        expect=_witness_lost,
+        inject=_cut_witness,
+        over=_noticed,
+        heal=_revive,
+    ),
+)

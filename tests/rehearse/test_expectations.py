@@ -1,0 +1,52 @@
+"""What a document promises about a fault."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from vedette.kit.units import MILLISECOND, SECOND
+from vedette.lab.drills import expectations
+from vedette.spec.resolved import ClusterSpec, SplitBrainPolicy, VirtualService
+
+Make = Callable[..., VirtualService]
+MakeCluster = Callable[..., ClusterSpec]
+
+
+def test_a_takeover_may_take_as_long_as_dead_after_says(make_cluster: MakeCluster) -> None:
+    assert expectations.takeover(make_cluster()).gap == 1300 * MILLISECOND
+    assert expectations.takeover(make_cluster(dead_after=3 * SECOND)).gap == 3300 * MILLISECOND
+
+
+def test_two_holders_are_never_allowed_unless_the_document_tolerates_a_partition(make_cluster: MakeCluster) -> None:
+    tolerant = make_cluster(policy=SplitBrainPolicy.TOLERATE)
+    assert expectations.takeover(make_cluster(), partition=True).doubles
+    assert expectations.takeover(tolerant).doubles
+    assert not expectations.takeover(tolerant, partition=True).doubles
+
+
+def test_a_planned_move_loses_no_connection_with_the_same_choice_on_both_sides(
+    make_service: Make, make_cluster: MakeCluster
+) -> None:
+    spec = make_cluster()
+    seamless = expectations.move(spec, [make_service(scheduler="mh")])
+    assert (seamless.gap, seamless.failed, seamless.held) == (50 * MILLISECOND, 0, True)
+    mixed = expectations.move(spec, [make_service(scheduler="mh"), make_service(scheduler="wlc")])
+    assert mixed.failed == expectations.STRADDLING
+    assert not mixed.held
+
+
+def test_a_silent_server_is_detected_one_time_out_later_than_one_that_refuses(make_service: Make) -> None:
+    (check,) = make_service().checks
+    assert expectations.detection(check, silent=False) == 3300 * MILLISECOND
+    assert expectations.detection(check, silent=True) == 3800 * MILLISECOND
+
+
+def test_the_slowest_check_of_all_users_of_a_server_counts(make_service: Make) -> None:
+    slow = make_service()
+    slow = replace(slow, checks=(replace(slow.checks[0], interval=10 * SECOND),))
+    lost = expectations.server_lost([make_service(), slow], silent=False)
+    assert lost.settled == 30 * SECOND + expectations.DETECTION_SLACK
+
+
+def test_a_fault_of_somebody_else_loses_nothing() -> None:
+    calm = expectations.nothing_lost("why")
+    assert (calm.failed, calm.held, calm.reason) == (0, True, "why")

@@ -1,0 +1,83 @@
+"""Which drills a document can be put through, and why not the others."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from vedette.lab.drills import catalogue
+from vedette.lab.drills.ground import Ground
+from vedette.spec.resolved import ClusterSpec, Role, SplitBrainPolicy, VirtualService
+
+MakeGround = Callable[[ClusterSpec], Ground]
+MakeCluster = Callable[..., ClusterSpec]
+Make = Callable[..., VirtualService]
+DRILLS = {drill.name: drill for drill in catalogue.ALL}
+
+
+def skipped(ground: Ground) -> dict[str, str]:
+    return {name: reason for name, drill in DRILLS.items() if (reason := drill.skip(ground)) is not None}
+
+
+def test_two_routers_and_a_witness_go_through_everything_but_what_needs_two_links(
+    make_ground: MakeGround, make_cluster: MakeCluster
+) -> None:
+    assert set(skipped(make_ground(make_cluster()))) == {"link-cut-each"}
+
+
+def test_two_separate_links_are_cut_one_after_the_other(make_ground: MakeGround, make_cluster: MakeCluster) -> None:
+    ground = replace(make_ground(make_cluster()), link_networks={"lan": "lan", "cross": "cross"})
+    assert skipped(ground) == {}
+
+
+def test_a_link_over_the_clients_network_is_not_cut_as_a_heartbeat_link(
+    make_ground: MakeGround, make_cluster: MakeCluster
+) -> None:
+    ground = replace(make_ground(make_cluster()), link_networks={"lan": "net"})
+    assert "link-cut-all" in skipped(ground)
+
+
+def test_a_single_director_is_put_through_what_concerns_it_alone(
+    make_ground: MakeGround, make_cluster: MakeCluster
+) -> None:
+    spec = make_cluster(nodes=(("r1", Role.DIRECTOR),), policy=SplitBrainPolicy.TOLERATE)
+    applied = DRILLS.keys() - skipped(make_ground(spec)).keys()
+    assert applied == {
+        *("vip-deleted", "ipvs-flushed", "good-edit", "bad-edit", "daemon-restarted"),
+        *("real-server-dies", "real-server-hangs", "real-server-500", "all-servers-die"),
+        *("checker-killed", "director-killed"),
+    }
+
+
+def test_without_a_witness_its_power_is_not_cut(make_ground: MakeGround, make_cluster: MakeCluster) -> None:
+    spec = make_cluster(nodes=(("r1", Role.DIRECTOR), ("r2", Role.DIRECTOR)), policy=SplitBrainPolicy.TOLERATE)
+    assert skipped(make_ground(spec))["power-cut-witness"] == "the document has no witness"
+
+
+def test_a_connect_check_does_not_notice_hangs_and_errors(
+    make_ground: MakeGround, make_cluster: MakeCluster, make_service: Make
+) -> None:
+    reasons = skipped(make_ground(make_cluster(make_service(http=False))))
+    assert {"real-server-hangs", "real-server-500"} <= reasons.keys()
+    assert "real-server-dies" not in reasons
+
+
+def test_a_service_without_a_page_is_not_left_without_servers(
+    make_ground: MakeGround, make_cluster: MakeCluster, make_service: Make
+) -> None:
+    plain = replace(make_service(), sorry=None)
+    assert "all-servers-die" in skipped(make_ground(make_cluster(plain)))
+    shared = make_cluster(make_service("a"), replace(plain, name="b"))
+    assert "all-servers-die" in skipped(make_ground(shared))
+
+
+@pytest.mark.parametrize("name", sorted(DRILLS))
+def test_every_drill_that_applies_says_what_it_expects(
+    name: str, make_ground: MakeGround, make_cluster: MakeCluster
+) -> None:
+    ground = make_ground(make_cluster())
+    if DRILLS[name].skip(ground) is None:
+        expected = DRILLS[name].expect(ground)
+        assert expected.reason
+        assert expected.gap > 0
+        assert DRILLS[name].expect_healing(ground).gap > 0
