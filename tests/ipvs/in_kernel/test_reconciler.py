@@ -1,0 +1,156 @@
+"""The reconciler on the kernel's own table, with traffic where counters and destinations must show it."""
+
+import asyncio
+import socket
+import subprocess
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from tests.ipvs.documents import HTTP, SERVERS, VIP, WEB, at, document, service, verdicts
+
+from vedette.ipvs.kernel import KernelTable
+from vedette.ipvs.model import AddressKey
+from vedette.ipvs.plan import Action
+from vedette.ipvs.reconciler import Reconciler
+from vedette.ipvs.repair import Drift, Repair
+from vedette.kit.units import SECOND
+from vedette.reconcile.outcome import Outcome
+from vedette.spec.resolved import ClusterSpec, Endpoint, OnFailure, Protocol, SorryPage, SorryServer
+from vedette.state.health import Health
+
+SYSLOG = Endpoint(VIP, 514, Protocol.UDP)
+PATIENCE = 20.0
+"""Seconds after which a test gives up."""
+
+
+class Counting(KernelTable):
+    """The kernel's table, with a list of all that was sent."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sent: list[Action] = []
+
+    def perform(self, actions: Sequence[Action]) -> list[Outcome]:
+        self.sent += actions
+        return super().perform(actions)
+
+
+def reconciler(folder: Path, table: KernelTable, repairs: list[Repair] | None = None) -> Reconciler:
+    return Reconciler(run_dir=folder, driver=table, repaired=(repairs if repairs is not None else []).extend)
+
+
+def converge(target: Reconciler, spec: ClusterSpec, default: Health = Health.UP, *, complete: bool = True) -> None:
+    target.update(spec, verdicts(spec, default=default), complete=complete)
+    asyncio.run(target.reconcile())
+
+
+def ipvsadm(*arguments: str) -> str:
+    return subprocess.run(["ipvsadm", *arguments], capture_output=True, text=True, check=True).stdout
+
+
+def hold(*addresses: str) -> None:
+    for address in addresses:
+        subprocess.run(["ip", "addr", "add", f"{address}/32", "dev", "lo"], check=True)
+
+
+def counted(table: KernelTable, key: AddressKey, total: int) -> dict[str, int]:
+    """Connections by destination, when the kernel's estimator has counted so many: it does so every two seconds."""
+    for _ in range(int(PATIENCE / 0.1)):
+        usage = table.observe().usage[key].destinations
+        counts = {str(name): item.counters.connections for name, item in usage.items()}
+        if sum(counts.values()) >= total:
+            return counts
+        time.sleep(0.1)
+    raise AssertionError(f"not {total} connections but {counts}")
+
+
+def test_a_restart_sends_nothing_and_ipvsadm_sees_no_difference(table: KernelTable, tmp_path: Path) -> None:
+    spec = document(service(scheduler="mh", scheduler_flags=("port",), persistence_timeout=60 * SECOND))
+    converge(reconciler(tmp_path, table), spec)
+    before = ipvsadm("-Sn")
+    assert before.count("\n") == 4
+    again = Counting()
+    converge(reconciler(tmp_path, again), spec, Health.UNKNOWN, complete=False)
+    converge(reconciler(tmp_path, again), spec)
+    assert again.sent == []
+    assert ipvsadm("-Sn") == before
+    again.close()
+
+
+def test_a_changed_weight_resets_no_counter(table: KernelTable, tmp_path: Path) -> None:
+    hold(str(VIP), *(str(server.address) for server in SERVERS))
+    spec = document(service(endpoints=(SYSLOG,), scheduler="rr", checks=()))
+    key = AddressKey(SYSLOG.protocol, SYSLOG.address, SYSLOG.port)
+    target = reconciler(tmp_path, table)
+    converge(target, spec)
+    for _ in range(6):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+            client.sendto(b"hello", (str(VIP), SYSLOG.port))
+    before = counted(table, key, 6)
+    assert set(before.values()) == {2}
+    heavier = (SERVERS[0], replace(SERVERS[1], weight=5), SERVERS[2])
+    converge(target, document(replace(spec.virtual_services[0], real_servers=heavier), digest="2"))
+    assert counted(table, key, 6) == before
+    assert table.observe().table[key].destinations[at("10.0.0.12", 514)].weight == 5
+
+
+def test_the_page_of_the_director_itself_is_reached_when_all_servers_are_down(
+    table: KernelTable, tmp_path: Path
+) -> None:
+    hold(str(VIP))
+    page = SorryServer(page=SorryPage(503, "sorry"))
+    spec = document(service(sorry=page, on_failure=OnFailure.QUIESCE))
+    converge(reconciler(tmp_path, table), spec, Health.DOWN)
+    with socket.create_server((str(VIP), HTTP.port)) as server:
+        server.settimeout(PATIENCE)
+        with socket.create_connection((str(VIP), HTTP.port), timeout=PATIENCE):
+            server.accept()[0].close()
+    assert counted(table, WEB, 1)[f"{VIP}:80"] == 1
+
+
+@pytest.mark.parametrize(
+    ("damage", "drift"),
+    [
+        (["-C"], Drift.MISSING),
+        (["-D", "-t", f"{VIP}:80"], Drift.MISSING),
+        (["-d", "-t", f"{VIP}:80", "-r", "10.0.0.12:80"], Drift.MISSING),
+        (["-e", "-t", f"{VIP}:80", "-r", "10.0.0.12:80", "-m", "-w", "50"], Drift.CHANGED),
+        (["-E", "-t", f"{VIP}:80", "-s", "rr"], Drift.CHANGED),
+        (["-a", "-t", f"{VIP}:80", "-r", "10.0.0.66:80", "-m"], Drift.FOREIGN),
+    ],
+)
+def test_what_ipvsadm_breaks_is_put_right_by_itself(
+    table: KernelTable, tmp_path: Path, damage: list[str], drift: Drift
+) -> None:
+    async def scenario() -> tuple[Repair, ...]:
+        heard: asyncio.Future[tuple[Repair, ...]] = asyncio.get_running_loop().create_future()
+        target = Reconciler(run_dir=tmp_path, driver=table, repaired=heard.set_result)
+        spec = document(service())
+        target.update(spec, verdicts(spec), complete=True)
+        await target.reconcile()
+        before = ipvsadm("-Sn")
+        running = asyncio.create_task(target.run())
+        ipvsadm(*damage)
+        assert ipvsadm("-Sn") != before
+        found = await asyncio.wait_for(heard, PATIENCE)
+        assert ipvsadm("-Sn") == before
+        running.cancel()
+        with suppress(asyncio.CancelledError):
+            await running
+        return found
+
+    (repair,) = asyncio.run(scenario())
+    assert (repair.service, repair.drift) == (WEB, drift)
+
+
+def test_time_outs_and_sysctls_reach_the_kernel(table: KernelTable, tmp_path: Path) -> None:
+    spec = document(service())
+    spec = replace(spec, ipvs_timeouts=replace(spec.ipvs_timeouts, udp=15 * SECOND))
+    converge(reconciler(tmp_path, table), spec)
+    assert ipvsadm("-L", "--timeout").split()[-1] == "15"
+    for name in ("sloppy_tcp", "expire_nodest_conn"):
+        assert Path(f"/proc/sys/net/ipv4/vs/{name}").read_text().strip() == "1"
