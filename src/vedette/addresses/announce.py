@@ -5,7 +5,7 @@ which a neighbour ignores a change after the last one (facts-kernel.md section 5
 the address is announced already, and an answer means that somebody else has it too.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from vedette.kit.units import MILLISECOND, MINUTE, SECOND
@@ -36,10 +36,11 @@ DEFEND_INTERVAL = SECOND
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """One VIP's round of frames: begun at ``start`` (ns), ``step`` frames sent."""
+    """One VIP's round of frames: begun at ``start`` (ns), ``step`` frames sent, last begun again at ``defended``."""
 
     start: int
     step: int = 0
+    defended: int = -DEFEND_INTERVAL
 
     @property
     def at(self) -> int:
@@ -55,11 +56,14 @@ class Schedule:
 
     def advance(self, now: int) -> "Schedule":
         """The schedule after the next frame; the periodic ones that a sleep has missed are left out."""
-        following = Schedule(self.start, self.step + 1)
+        following = replace(self, step=self.step + 1)
         if following.step <= len(STEPS) or following.at > now:
             return following
-        return Schedule(self.start, len(STEPS) + (now - self.start - STEPS[-1][0]) // PERIOD)
+        return replace(self, step=len(STEPS) + (now - self.start - STEPS[-1][0]) // PERIOD)
 
     def defend(self, now: int) -> "Schedule":
         """Begin again because somebody else claims the address, at once or when :data:`DEFEND_INTERVAL` allows."""
-        return Schedule(max(now, self.start + DEFEND_INTERVAL)) if self.start <= now else self
+        if self.start > now:
+            return self
+        start = max(now, self.defended + DEFEND_INTERVAL)
+        return Schedule(start, defended=start)

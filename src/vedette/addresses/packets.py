@@ -32,11 +32,10 @@ class Watcher:
 
     def __init__(self, ethertype: int, code: bytes) -> None:
         self._ethertype = ethertype
-        self._socket = socket.socket(
-            socket.AF_PACKET, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK, 0
-        )
+        # What comes before the filter is in place is judged by the reader anyway.
+        kind = socket.SOCK_DGRAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK
+        self._socket = socket.socket(socket.AF_PACKET, kind, socket.htons(ethertype))
         self.filter(code)
-        self._socket.bind(("", ethertype))
 
     def fileno(self) -> int:
         return self._socket.fileno()
