@@ -60,8 +60,11 @@ class Control:
 
 
 def _read(connection: socket.socket, first: bytes = b"") -> Any:
-    with connection.makefile("rb") as lines:
-        line = first + lines.readline()
+    try:
+        with connection.makefile("rb") as lines:
+            line = first + lines.readline()
+    except OSError as error:
+        raise TransientError("the lab has ended") from error
     if not line.endswith(b"\n"):
         raise TransientError("the lab has ended")
     return result(json.loads(line))

@@ -34,19 +34,25 @@ def build(topology: Topology) -> Fabric:
         lines.append(f"link add {network.bridge} type bridge {_BRIDGE}")
         lines.append(f"link set {network.bridge} addrgenmode none up")
     for machine in topology.machines:
-        for leg in machine.legs:
-            lines.append(f"tuntap add dev {leg.port} mode tap")
-            lines.append(f"link set {leg.port} addrgenmode none master {_bridge(topology, leg)} up")
+        lines += [f"tuntap add dev {leg.port} mode tap" for leg in machine.legs]
     client = namespace.create()
-    lines += [line for leg in topology.client for line in _veth(topology, leg, client)]
+    lines += [line for leg in topology.client for line in _veth(leg, client)]
     servers = tuple(namespace.create() for _ in topology.servers)
     for server, descriptor in zip(topology.servers, servers, strict=True):
-        lines += _veth(topology, server.leg, descriptor)
+        lines += _veth(server.leg, descriptor)
+    lines += [f"link set {port} addrgenmode none master {bridge} up" for port, bridge in bridges(topology).items()]
     namespace.ip(lines)
     _prepare_client(topology, Namespace(_path(client)))
     for server, descriptor in zip(topology.servers, servers, strict=True):
         _prepare_server(server, Namespace(_path(descriptor)))
     return Fabric(client, servers)
+
+
+def bridges(topology: Topology) -> dict[str, str]:
+    """The bridge that each wire's end belongs to."""
+    legs = [leg for machine in topology.machines for leg in machine.legs]
+    legs += [*topology.client, *(server.leg for server in topology.servers)]
+    return {leg.port: topology.network(leg.network).bridge for leg in legs}
 
 
 def boot(plan: MachinePlan, *, directory: Path) -> Boot:
@@ -67,9 +73,11 @@ def boot(plan: MachinePlan, *, directory: Path) -> Boot:
 
 
 def _inside(index: int, leg: Leg) -> Iterator[str]:
-    """Lines of ``ip -batch`` in a machine: its driver's vecN becomes the interface that the document speaks of."""
-    yield f"link set vec{index} name {leg.interface}"
+    """Lines of ``ip -batch`` in a machine: the interface that the document speaks of, on its wire (vecN)."""
+    yield f"link set vec{index} addrgenmode none up"
+    yield f"link add link vec{index} name {leg.interface} type macvlan mode passthru"
     yield from _configure(leg)
+    yield f"link set vec{index} netns HIDDEN"
 
 
 def _configure(leg: Leg) -> Iterator[str]:
@@ -80,13 +88,8 @@ def _configure(leg: Leg) -> Iterator[str]:
         yield f"route replace {destination} dev {leg.interface}"
 
 
-def _veth(topology: Topology, leg: Leg, descriptor: int) -> Iterator[str]:
-    yield (f"link add {leg.port} type veth peer name {leg.interface} address {leg.mac} netns {_path(descriptor)}")
-    yield f"link set {leg.port} addrgenmode none master {_bridge(topology, leg)} up"
-
-
-def _bridge(topology: Topology, leg: Leg) -> str:
-    return topology.network(leg.network).bridge
+def _veth(leg: Leg, descriptor: int) -> Iterator[str]:
+    yield f"link add {leg.port} type veth peer name {leg.interface} address {leg.mac} netns {_path(descriptor)}"
 
 
 def _path(descriptor: int) -> str:
@@ -118,6 +121,11 @@ def _sysctls(values: dict[str, str]) -> None:
             file.write(value)
 
 
-def set_port(port: str, *, up: bool) -> None:
-    """Take a wire's end in the switch down, or up again."""
-    namespace.ip([f"link set {port} {'up' if up else 'down'}"])
+def plug(port: str, bridge: str) -> None:
+    """Put a wire's end into a network."""
+    namespace.ip([f"link set {port} master {bridge}"])
+
+
+def unplug(port: str) -> None:
+    """Pull a wire's end out of its network. It stays up: the kernel of a machine gives up a tap that went down."""
+    namespace.ip([f"link set {port} nomaster"])

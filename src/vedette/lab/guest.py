@@ -29,7 +29,7 @@ MEMORY = "256M"
 """Memory of one machine; about 60 MB of it are ever touched."""
 BOOT_LIMIT = 60.0
 """Seconds to a ready agent before a boot counts as failed; on two busy cores it takes 3 to 10."""
-ANSWER_GRACE = 5.0
+ANSWER_GRACE = 3.0
 """Seconds beyond a request's own time limit before its machine counts as not answering."""
 
 Json = dict[str, Any]
@@ -54,9 +54,9 @@ class Plug:
 class Boot:
     """What a machine is told when it starts.
 
-    ``ip`` holds lines for ``ip -batch``; ``mounts`` shows directories of the host, writable, in the machine;
-    ``private`` are empty directories in memory; ``files`` is a directory of the host whose files are copied to the
-    machine's root, behind all that.
+    ``ip`` holds lines for ``ip -batch``, in which HIDDEN stands for the namespace of the wires; ``mounts`` shows
+    directories of the host, writable, in the machine; ``private`` are empty directories in memory; ``files`` is a
+    directory of the host whose files are copied to the machine's root, behind all that.
     """
 
     hostname: str
@@ -71,6 +71,7 @@ class Boot:
         return {
             "hostname": self.hostname,
             "ip": list(self.ip),
+            "wires": [f"vec{index}" for index in range(len(self.plugs))],
             "sysctls": dict(self.sysctls),
             "mounts": {target: str(source) for target, source in self.mounts.items()},
             "private": list(self.private),

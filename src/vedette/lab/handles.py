@@ -132,12 +132,19 @@ class Wire:
         self.machine, self.leg = machine, leg
         self._control = control
 
-    def cut(self) -> None:
-        """Nothing passes any more, in either direction, from now on."""
-        self._control.ask("wire", machine=self.machine, port=self.leg.port, up=False)
+    def cut(self, *, silent: bool = False) -> None:
+        """Nothing passes any more, in either direction, and the machine's interface loses its carrier.
+
+        A ``silent`` cut is somewhere behind the machine's switch port: its interface notices nothing.
+        """
+        self._set(up=False, silent=silent)
 
     def heal(self) -> None:
-        self._control.ask("wire", machine=self.machine, port=self.leg.port, up=True)
+        self._set(up=True, silent=False)
+
+    def _set(self, *, up: bool, silent: bool) -> None:
+        leg = self.leg
+        self._control.ask("wire", machine=self.machine, port=leg.port, interface=leg.interface, up=up, silent=silent)
 
 
 class Network:

@@ -28,6 +28,10 @@ from vedette.lab.guest import Guest
 from vedette.lab.topology import ServerPlan, Topology
 
 TOPOLOGY, STATE = "topology.json", "state.json"
+CABLE, SILENT = "cable", "silent"
+"""How a wire is cut: seen by the machine as a loss of carrier, or not seen."""
+CARRIER_LIMIT = 1.0
+"""Seconds to wait for a machine to notice that its cable is cut, or back."""
 SHELL_LIMIT = 7 * 86400.0
 """Seconds that a shell may stay open."""
 
@@ -41,6 +45,7 @@ class Supervisor:
         self.directory, self.topology, self.pid = directory, topology, pid
         self._lifeline = lifeline
         self._stay = False
+        self._bridges = fabric.bridges(topology)
         self._cut: dict[str, str] = {}
         self._moods: dict[str, Json] = {}
         self._lock = threading.Lock()
@@ -161,7 +166,11 @@ class Supervisor:
         guest = self._guest(question["machine"])
         match question["to"]:
             case "on":
-                return guest.power_on()
+                took = guest.power_on()
+                for leg in self.topology.machine(guest.name).legs:
+                    if self._cut.get(leg.port) == CABLE:
+                        self._carrier(guest.name, leg.interface, up=False)
+                return took
             case "off":
                 guest.power_off()
             case "freeze":
@@ -171,18 +180,32 @@ class Supervisor:
         return None
 
     def _wire(self, question: Json) -> None:
+        """Cut or heal a wire; the machine's interface loses its carrier with it, unless the cut is a silent one."""
+        port, up = question["port"], question["up"]
         with self._lock:
-            fabric.set_port(question["port"], up=question["up"])
-            if question["up"]:
-                self._cut.pop(question["port"], None)
-            else:
-                self._cut[question["port"]] = question["machine"]
+            self._connect(port, up=up)
+            silent = self._cut.pop(port, None) == SILENT if up else question["silent"]
+            if not up:
+                self._cut[port] = SILENT if silent else CABLE
+        if not silent:
+            self._carrier(question["machine"], question["interface"], up=up)
+
+    def _connect(self, port: str, *, up: bool) -> None:
+        if up:
+            fabric.plug(port, self._bridges[port])
+        else:
+            fabric.unplug(port)
+
+    def _carrier(self, machine: str, interface: str, *, up: bool) -> None:
+        # A machine that is off or frozen learns of it when it is back.
+        with contextlib.suppress(TransientError):
+            self._guest(machine).request("carrier", limit=CARRIER_LIMIT, interface=interface, up=up)
 
     def _server(self, question: Json) -> None:
         order = {key: question[key] for key in ("name", "mood", "status")}
         with self._lock:
             self._servers.order(order)
-            fabric.set_port(question["port"], up=not question["vanished"])
+            self._connect(question["port"], up=not question["vanished"])
             self._moods[question["name"]] = order | {"vanished": question["vanished"]}
 
     def _set_stay(self, question: Json) -> None:
