@@ -19,15 +19,19 @@ def skipped(ground: Ground) -> dict[str, str]:
     return {name: reason for name, drill in DRILLS.items() if (reason := drill.skip(ground)) is not None}
 
 
-def test_two_routers_and_a_witness_go_through_everything_but_what_needs_two_links(
+def test_two_routers_and_a_witness_go_through_everything_but_what_needs_more_cables(
     make_ground: MakeGround, make_cluster: MakeCluster
 ) -> None:
-    assert set(skipped(make_ground(make_cluster()))) == {"link-cut-each"}
+    assert set(skipped(make_ground(make_cluster()))) == {"link-cut-each", "server-link-cut"}
 
 
-def test_two_separate_links_are_cut_one_after_the_other(make_ground: MakeGround, make_cluster: MakeCluster) -> None:
-    ground = replace(make_ground(make_cluster()), link_networks={"lan": "lan", "cross": "cross"})
+def test_a_spare_link_is_cut_and_one_that_carries_traffic_is_not(
+    make_ground: MakeGround, make_cluster: MakeCluster
+) -> None:
+    ground = make_ground(make_cluster())
+    ground = replace(ground, link_networks={"lan": "lan", "cross": "cross"}, inner_networks=frozenset({"lan"}))
     assert skipped(ground) == {}
+    assert ground.idle_links == ["cross"]
 
 
 def test_a_link_over_the_clients_network_is_not_cut_as_a_heartbeat_link(

@@ -66,15 +66,20 @@ def _used(topology: Topology) -> Iterator[IPAddress]:
 def ground(spec: ClusterSpec, topology: Topology, probes: tuple[Probe, ...]) -> Ground:
     """What the drills may know."""
     homes = reachable(spec, topology)
-    served = {probe.address for probe in probes if probe.service} or {probe.address for probe in probes}
+    links = {link.name: network for link in spec.heartbeat.links if (network := _link_network(link, topology))}
     first = next((group for group in spec.groups if any(probe.group == group.name for probe in probes)), None)
     own = {vip.address for vip in first.addresses} if first is not None else set()
-    links = {link.name: network for link in spec.heartbeat.links if (network := _link_network(link, topology))}
+    served = own & {probe.address for probe in probes if probe.service}
+    networks = {homes[address] for address in own if address in homes}
+    reached = {homes[address] for address in served or own if address in homes}
+    clients = reached - set(links.values()) or reached
     return Ground(
         spec=spec,
         probes=probes,
         link_networks=links,
-        client_networks=frozenset(homes[address] for address in (own & served or own) if address in homes),
+        client_networks=frozenset(clients),
+        inner_networks=frozenset(networks - clients),
+        server_networks=frozenset(server.leg.network for server in topology.servers),
     )
 
 

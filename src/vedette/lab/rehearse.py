@@ -5,6 +5,7 @@ every drill is undone before the next one begins, also one that ended in the mid
 """
 
 import contextlib
+import os
 import shutil
 import signal
 import time
@@ -58,7 +59,7 @@ def rehearse(document: Path, *, drills: Sequence[Drill], progress: Progress, kee
     begun = time.monotonic_ns()
     with _terminated_as_interrupted():
         progress.step("building the lab")
-        lab = Lab.up(document, progress=progress.detail)
+        lab = Lab.up(document, name=f"rehearsal-{os.getpid()}", progress=progress.detail)
         try:
             stage = Stage(lab, document.read_text(), progress)
             progress.done(f"lab of {len(lab.machines)} machines, {len(lab.servers)} real servers and a client is up")
@@ -76,7 +77,8 @@ def rehearse(document: Path, *, drills: Sequence[Drill], progress: Progress, kee
                 _keep_logs(lab, logs)
         finally:
             if keep:
-                progress.done(f"the lab stays up: vedette lab status; vedette lab down (its name is {lab.name})")
+                lab.let_go()
+                progress.done(f"the lab stays up: vedette lab status {lab.name}; vedette lab down {lab.name} ends it")
             else:
                 progress.step("taking the lab down")
                 lab.down()
@@ -268,8 +270,10 @@ def _line(result: Result) -> Iterator[str]:
 def _keep_logs(lab: Lab, target: Path) -> None:
     """Copy what the machines wrote, so that a failure can be looked into after the lab is gone."""
     target.mkdir(parents=True, exist_ok=True)
-    for path in lab.logs():
-        shutil.copy(path, target / path.name)
+    for name, machine in lab.machines.items():
+        for log in (lab.daemon_log(name), machine.directory / "console.log"):
+            if log.exists():
+                shutil.copy(log, target / f"{name}-{log.name}")
 
 
 @contextlib.contextmanager

@@ -21,13 +21,16 @@ from vedette.spec.resolved import (
 
 @dataclass(frozen=True, slots=True)
 class Ground:
-    """``link_networks`` maps each heartbeat link to the network of the lab that carries it; ``client_networks`` are
-    the networks through which the client reaches the drilled group's addresses."""
+    """``link_networks`` maps each heartbeat link to the network of the lab that carries it. ``client_networks`` are
+    those through which clients come; ``inner_networks`` others on which the drilled group has addresses (the real
+    servers' gateway); ``server_networks`` are those of the real servers."""
 
     spec: ClusterSpec
     probes: Sequence[Probe]
     link_networks: Mapping[str, str]
     client_networks: frozenset[str]
+    inner_networks: frozenset[str] = frozenset()
+    server_networks: frozenset[str] = frozenset()
 
     @property
     def group(self) -> Group | None:
@@ -48,9 +51,10 @@ class Ground:
         return [name for name in self.group.nodes if name in directors]
 
     @property
-    def apart(self) -> dict[str, str]:
-        """The heartbeat links that do not share a network with the clients."""
-        return {link: network for link, network in self.link_networks.items() if network not in self.client_networks}
+    def idle_links(self) -> list[str]:
+        """The networks that carry heartbeats and nothing else."""
+        busy = self.client_networks | self.inner_networks | self.server_networks
+        return sorted(set(self.link_networks.values()) - busy)
 
     @property
     def services(self) -> list[VirtualService]:

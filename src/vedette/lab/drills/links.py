@@ -10,20 +10,28 @@ from vedette.spec.resolved import SplitBrainPolicy
 
 
 def _several_links(ground: Ground) -> str | None:
-    if len(ground.apart) < 1 or len(set(ground.link_networks.values())) < 2:
+    if len(set(ground.link_networks.values())) < 2:
         return "there is one heartbeat link only: see link-cut-all"
+    if not ground.idle_links:
+        return "every heartbeat link carries other traffic too: see the other drills of cables"
     return needs_other_director(ground)
 
 
 def _separate_links(ground: Ground) -> str | None:
-    if len(ground.apart) < len(ground.link_networks):
+    if set(ground.link_networks.values()) & ground.client_networks:
         return "a heartbeat link runs over the clients' network: see client-link-cut"
+    return needs_other_director(ground)
+
+
+def _inner_side(ground: Ground) -> str | None:
+    if not ground.inner_networks:
+        return "the group has no address on an inner network whose cable could be watched"
     return needs_other_director(ground)
 
 
 def _cut_each(scene: Scene) -> None:
     """One link after the other, each for twice deadAfter; the others carry the heartbeats meanwhile."""
-    for network in sorted(set(scene.ground.apart.values())):
+    for network in scene.ground.idle_links:
         scene.cut(scene.active, network)
         scene.pause(2 * scene.ground.spec.heartbeat.dead_after)
         scene.mend(scene.active, network)
@@ -37,6 +45,11 @@ def _cut_all(scene: Scene) -> None:
 
 def _cut_client(scene: Scene) -> None:
     for network in sorted(scene.ground.client_networks):
+        scene.cut(scene.active, network)
+
+
+def _cut_inner(scene: Scene) -> None:
+    for network in sorted(scene.ground.inner_networks):
         scene.cut(scene.active, network)
 
 
@@ -54,7 +67,7 @@ def _spare_link(_: Ground) -> Expectation:
 DRILLS = (
     Drill(
         name="link-cut-each",
-        summary="each heartbeat link of the active router is cut and healed, one after the other",
+        summary="each cable of the active router that carries heartbeats only is cut and healed, one after the other",
         skip=_several_links,
         expect=_spare_link,
         inject=_cut_each,
@@ -76,6 +89,15 @@ DRILLS = (
         skip=needs_other_director,
         expect=lambda ground: expectations.takeover(ground.spec, partition=True),
         inject=_cut_client,
+        over=Scene.taken_over,
+        heal=Scene.mend_all,
+    ),
+    Drill(
+        name="server-link-cut",
+        summary="the active router's cable to the real servers' network, where they have their gateway, is cut",
+        skip=_inner_side,
+        expect=lambda ground: expectations.takeover(ground.spec, partition=True),
+        inject=_cut_inner,
         over=Scene.taken_over,
         heal=Scene.mend_all,
     ),
