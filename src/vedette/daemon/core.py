@@ -7,7 +7,7 @@ end before the next one starts, also where performing one event causes another.
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from random import SystemRandom
 
@@ -48,7 +48,8 @@ class Core:
         self._holding: set[str] = set()
         self.stopped = asyncio.Event()
         self.trouble: str | None = None
-        self.links = Links(spec.heartbeat.links, me=node, receive=self._received)
+        interfaces = spec.node(node).interfaces
+        self.links = Links(spec.heartbeat.links, me=node, interfaces=interfaces, receive=self._received)
         self._machine = Machine(
             config=config.from_spec(spec, revision=revision),
             me=node,
@@ -86,6 +87,10 @@ class Core:
         """Run another document whose voters, policy and timings are the same."""
         self.handle(events.Reconfigure(groups=config.groups_of(spec), nodes=config.nodes_of(spec)))
         self.handle(events.SpecRunning(revision=revision, digest=spec.digest))
+
+    def refused(self) -> Mapping[str, int]:
+        """Datagrams that did not count, by reason."""
+        return self._machine.refused
 
     def view(self) -> View:
         return self._machine.view(clock.boottime())

@@ -194,7 +194,7 @@ class Keeper:
             "view": plain.dump(core.view()) if core else None,
             "addresses": [plain.dump(item) | {"kind": "address"} for item in self._addresses.status()],
             "problems": [{"scope": scope, "message": message} for scope, message in self._problems()],
-            "refused": core.refused() if core else {},
+            "refused": dict(core.refused()) if core else {},
             "processes": [
                 {"name": "keeper", "pid": os.getpid(), "restarts": 0},
                 {"name": "director", "pid": self._director.pid, "restarts": self._director.restarts},
