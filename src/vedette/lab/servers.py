@@ -16,7 +16,7 @@ import sys
 from dataclasses import dataclass, field
 from enum import Enum
 from http import HTTPStatus
-from typing import Any
+from typing import Any, cast
 
 from vedette.kit.net import family, parse
 from vedette.lab.namespace import Namespace
@@ -47,7 +47,8 @@ class Server:
     mood: Mood = Mood.ANSWERING
     status: int | None = None
     listening: list[asyncio.Server] = field(default_factory=list)
-    transports: set[asyncio.BaseTransport] = field(default_factory=set)
+    connections: set[asyncio.Transport] = field(default_factory=set)
+    ports: set[asyncio.DatagramTransport] = field(default_factory=set)
 
     async def listen(self) -> None:
         """Open every listener; raises ``OSError``."""
@@ -63,13 +64,14 @@ class Server:
         for server in self.listening:
             server.close()
         self.listening.clear()
-        for transport in list(self.transports):
-            sock = transport.get_extra_info("socket")
-            if sock is not None and sock.type == socket.SOCK_STREAM:
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
-            if isinstance(transport, asyncio.WriteTransport):
-                transport.abort()
-        self.transports.clear()
+        for connection in self.connections:
+            sock = connection.get_extra_info("socket")
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+            connection.abort()
+        for port in self.ports:
+            port.abort()
+        self.connections.clear()
+        self.ports.clear()
 
     async def obey(self, order: dict[str, Any]) -> None:
         """Change the mood; raises ``OSError`` when it cannot listen again."""
@@ -108,11 +110,11 @@ class Stream(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
-        self._server.transports.add(transport)
+        self._server.connections.add(transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self._transport is not None:
-            self._server.transports.discard(self._transport)
+            self._server.connections.discard(self._transport)
 
     def data_received(self, data: bytes) -> None:
         if self._server.mood is not Mood.ANSWERING:
@@ -165,9 +167,8 @@ class Datagrams(asyncio.DatagramProtocol):
         self._transport: asyncio.DatagramTransport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.DatagramTransport)
-        self._transport = transport
-        self._server.transports.add(transport)
+        self._transport = cast(asyncio.DatagramTransport, transport)
+        self._server.ports.add(self._transport)
 
     def datagram_received(self, data: bytes, addr: tuple[str | Any, int]) -> None:
         if self._server.mood is Mood.ANSWERING and self._transport is not None:
