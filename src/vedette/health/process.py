@@ -7,7 +7,6 @@ programming of IPVS. It keeps no privilege: what it needs to connect, every user
 import asyncio
 import contextlib
 import gc
-import resource
 
 from vedette.health import body, messages
 from vedette.health.engine import Engine
@@ -50,18 +49,12 @@ class Checker:
 
 async def main(parent: Parent) -> None:
     """Check until the director goes away."""
-    _allow_many_descriptors()
+    privileges.allow_many_descriptors()  # with hung servers, all checks may be under way at once
     body.limit_searches()
     with contextlib.closing(Checker(parent)) as checker:
         await parent.open(checker.receive)
         privileges.keep_capabilities(())
         await asyncio.Event().wait()
-
-
-def _allow_many_descriptors() -> None:
-    """Each check under way takes one descriptor, and with hung servers all may be under way at once."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import contextlib
 import ctypes
 import os
+import resource
 import signal
 import struct
 from collections.abc import Collection
@@ -34,6 +35,13 @@ def die_with_parent(parent: int) -> None:
     _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         raise SystemExit("the parent process is gone")
+
+
+def allow_many_descriptors() -> int:
+    """Raise the soft limit of open files to the hard one (getrlimit(2)); returns it."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return 1 << 20 if hard == resource.RLIM_INFINITY else hard
 
 
 def keep_capabilities(kept: Collection[int]) -> None:
