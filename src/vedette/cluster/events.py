@@ -56,9 +56,15 @@ class Gate:
 
 @dataclass(frozen=True, slots=True)
 class Readiness:
-    """Whether everything behind the addresses works on this node (IPVS table loaded, connections received)."""
+    """Whether this node could serve what it would take.
+
+    ``services``: everything behind the addresses works (IPVS table loaded, connections received). Without it
+    nothing is taken, but what is held stays: helpers restart, and their death must cost no address.
+    ``connected``: the clients' side is reachable (carriers up). Without it what is held goes to a node that is ready.
+    """
 
     services: bool
+    connected: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +171,7 @@ class Reason(Enum):
     STOPPING = "daemon stops"
     NOT_ALLOWED = "the document does not place it here"
     REMOVED = "removed from the document"
-    NOT_READY = "services or kernel do not work here"
+    CUT_OFF = "clients cannot reach it here"
     HIGHER_CLAIM = "the other node has the higher claim"
     LEFTOVER = "the kernel holds it without a lease"
     # why state was not used

@@ -50,7 +50,8 @@ class Hearing:
         if isinstance(message, Reason):
             self._refuse(message, link, now)
             return
-        if message.sender == self._site.tag and message.session == self._site.session:
+        echoed_by_link = message.sender == self._site.tag and message.session == self._site.session
+        if echoed_by_link or message.to not in (0, self._site.tag):
             return
         peer = self._peers.get(message.sender)
         if peer is None:

@@ -159,8 +159,8 @@ class Machine:
                 self._emptied(group, now)
             case Gate(working):
                 self._steering.gate = working
-            case Readiness(services):
-                self._steering.services = services
+            case Readiness(services, connected):
+                self._steering.services, self._steering.connected = services, connected
             case SpecRunning(revision, digest):
                 self._telling.running(revision, digest)
             case Move():

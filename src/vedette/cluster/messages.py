@@ -117,10 +117,10 @@ class Flag(IntFlag):
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One datagram. ``keys``: fingerprints of all accepted keys; ``own``: (group, round) of the sender's leases.
+    """One datagram. ``to`` is the tag of the only node that it is for, 0 = everyone.
 
-    ``holds`` is what the sender's kernel holds, ``wishes`` the digest of its preferences, ``digest`` the first
-    eight bytes of its document's.
+    ``keys``: fingerprints of all accepted keys; ``own``: (group, round) of the sender's leases. ``holds`` is what the
+    sender's kernel holds, ``wishes`` the digest of its preferences, ``digest`` the first eight bytes of its document's.
     """
 
     config: bytes
@@ -130,6 +130,7 @@ class Message:
     incarnation: int
     sequence: int
     flags: Flag
+    to: int = 0
     score: int = 0
     wishes: int = 0
     revision: int = 0

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 
 from vedette.cluster import wire
 from vedette.cluster.ballot import Ballot
-from vedette.cluster.config import REPEATS
+from vedette.cluster.config import REPEATS, tag
 from vedette.cluster.events import Outgoing
 from vedette.cluster.messages import Echo, Flag, Item, Message, Wishes
 from vedette.cluster.peers import Peer
@@ -149,7 +149,8 @@ class Outbox:
     def _addressed(self, message: Message, head: Letterhead, to: str | None) -> Message:
         """Echo whom it goes to."""
         names = sorted(head.echoes) if to is None else [to]
-        return replace(message, echoes=tuple(echo for name in names for echo in head.echoes[name]))
+        echoes = tuple(echo for name in names for echo in head.echoes[name])
+        return replace(message, to=tag(to) if to is not None else 0, echoes=echoes)
 
     def _repeat(self, now: int, alive: list[Peer]) -> bool:
         """Whether the announcement is due again; it ends when everyone alive has echoed it, or after the last."""

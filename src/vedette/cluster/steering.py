@@ -20,7 +20,7 @@ from vedette.spec.resolved import Failback
 
 
 class Steering:
-    """Looks at every group once a call. ``gate`` and ``services``: whether this node could serve what it takes."""
+    """Looks at every group once a call. ``gate``, ``services``, ``connected``: see the events of those names."""
 
     def __init__(
         self,
@@ -38,7 +38,7 @@ class Steering:
         self._site, self._leases, self._voter = site, leases, voter
         self._owner, self._proposer, self._placement = owner, proposer, placement
         self._preferences, self._peers, self._quorum = preferences, peers, quorum
-        self.gate = self.services = True
+        self.gate = self.services = self.connected = True
         self.stopping = self._in_place = False
         self._noted: dict[str, object] = {}
         self._was_silent = site.silent(site.started)
@@ -196,7 +196,7 @@ class Steering:
 
     @property
     def _able(self) -> bool:
-        return self.gate and self.services and not self.stopping
+        return self.gate and self.services and self.connected and not self.stopping
 
     @property
     def _maintained(self) -> bool:
@@ -268,7 +268,7 @@ class Steering:
             return Reason.STANDBY
         if not self._placement.may_hold(group, self._site.me):
             return Reason.NOT_ALLOWED
-        return None if self.gate and self.services else Reason.NOT_READY
+        return None if self.gate and self.connected else Reason.CUT_OFF
 
     def _note_acquired(self, lease: Lease, group: CoreGroup | None, now: int) -> None:
         """Once for every lease that was won."""

@@ -1,223 +1,238 @@
-"""The links that heartbeats travel on: UDP sockets, one idea of what is sent and received for every kind of link.
+"""The links: UDP sockets around the sans-IO core (the one impure module of this package).
 
-A link that cannot be opened (its interface or address is not there yet) is tried again and again and disturbs no
-other. Nothing is raised while it runs: what goes wrong is counted, and peers that are not heard speak for themselves.
+Every datagram goes out on every link. On a unicast link it goes to each node's address; on a multicast or broadcast
+link it goes to all, also what is meant for one. A link whose address or interface is not there (yet) is tried again
+every second; nothing that happens to a link is fatal, everything is counted.
 """
 
 import asyncio
 import contextlib
 import errno
-import logging
 import socket
 import struct
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from ipaddress import IPv4Address
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
-from vedette.kit import log, net
-from vedette.kit.net import IPAddress
+from vedette.cluster.wire import LARGEST
+from vedette.kit.net import IPAddress, family
+from vedette.kit.units import SECOND, seconds
 from vedette.spec.resolved import Link
 
-logger = logging.getLogger("vedette.links")
+Receive = Callable[[str, bytes], None]
+Endpoint = tuple[str, int] | tuple[str, int, int, int]
 
-RETRY = 0.5
-"""Seconds between tries to open a link."""
-BURST = 64
-"""Datagrams that are read from one link before others have their turn."""
-LONGEST = 2048
-"""Bytes read of a datagram; the codec refuses anything near it."""
-BUFFER = 1 << 18
-"""Bytes that the kernel may keep for us: a second of hostile traffic must not push out a second of heartbeats."""
-_INTERNETWORK_CONTROL = 0xC0
-"""Class selector 6 (RFC 2474): what routing protocols use, so that a busy network drops something else."""
-_IP_MULTICAST_ALL = 49
+RETRY = SECOND
+"""How often (ns) a link that could not be opened is tried again."""
+AT_ONCE = 64
+"""Datagrams read from one socket before the loop may do something else."""
+RECEIVE_BUFFER = 1 << 18
+"""Bytes: some hundred datagrams. A flood or a long pause must not queue up more than can be read at once."""
+
+_GONE = frozenset({errno.ENODEV, errno.ENXIO})
+_CS6 = 0xC0
+"""Class selector 6, network control (RFC 4594 section 3): heartbeats go before the traffic that they protect."""
+_IP_MULTICAST_ALL, _IPV6_MULTICAST_ALL = 49, 29
+_BROADCAST = "255.255.255.255"
 
 
 @dataclass(slots=True)
-class Statistics:
-    """Datagrams and failed calls of one link; ``problem`` is empty, or why the link is not open."""
+class LinkStatistics:
+    """One link. ``problem`` says why it is not open now; ``""`` when it is."""
 
+    name: str
+    open: bool = False
+    problem: str = ""
     sent: int = 0
     received: int = 0
-    errors: int = 0
-    problem: str = ""
+    send_errors: int = 0
+    receive_errors: int = 0
+
+
+@dataclass(slots=True)
+class _Path:
+    """A link as this node uses it. ``targets``: where a datagram for a node goes; ``everyone``: one for all."""
+
+    link: Link
+    statistics: LinkStatistics
+    interface: str | None
+    socket: socket.socket | None = None
+    everyone: tuple[Endpoint, ...] = ()
+    targets: dict[str, Endpoint] = field(default_factory=dict)
+
+    @property
+    def shared(self) -> bool:
+        return self.link.multicast is not None or self.link.broadcast
 
 
 class Links:
-    """All links of this node. ``receive`` gets the link's name and each datagram, in the event loop."""
+    """All links of one node. ``receive`` is called with (link name, data) and must read the clock itself.
+
+    ``interfaces`` maps the document's logical interface names to this node's (``Node.interfaces``).
+    """
 
     def __init__(
-        self,
-        links: tuple[Link, ...],
-        *,
-        me: str,
-        interfaces: Mapping[str, str],
-        receive: Callable[[str, bytes], None],
+        self, links: Sequence[Link], *, me: str, receive: Receive, interfaces: Mapping[str, str] | None = None
     ) -> None:
-        self._links = [_Path(link, me, interfaces, receive) for link in links if me in link.addresses]
+        self._me, self._receive = me, receive
+        names = interfaces or {}
+        self._paths = [
+            _Path(
+                link, LinkStatistics(link.name), names.get(link.interface, link.interface) if link.interface else None
+            )
+            for link in links
+            if me in link.addresses or link.multicast is not None or link.broadcast
+        ]
+        self._retries: dict[str, asyncio.TimerHandle] = {}
 
     async def open(self) -> None:
-        """Open what can be opened; the rest is tried again in the background."""
-        for path in self._links:
-            path.open()
+        """Open what can be opened now; the rest follows by itself."""
+        for path in self._paths:
+            self._open(path)
 
     def close(self) -> None:
-        for path in self._links:
-            path.close()
+        for timer in self._retries.values():
+            timer.cancel()
+        self._retries.clear()
+        for path in self._paths:
+            self._close(path)
 
     def send(self, data: bytes, *, to: str | None = None) -> None:
-        """Send one datagram on every link, to one node or (``to`` None) to all."""
-        for path in self._links:
-            path.send(data, to)
+        """Send on every link to every other node, or to one."""
+        for path in self._paths:
+            if path.socket is None:
+                continue
+            endpoints = path.everyone
+            if to is not None and not path.shared:
+                endpoints = (path.targets[to],) if to in path.targets else ()
+            for endpoint in endpoints:
+                self._send(path, data, endpoint)
 
-    def statistics(self) -> dict[str, Statistics]:
-        return {path.link.name: path.statistics for path in self._links}
+    def statistics(self) -> tuple[LinkStatistics, ...]:
+        return tuple(path.statistics for path in self._paths)
 
+    # Inside
 
-class _Path:
-    """One link's sockets: one that receives and sends, and for groups one more that hears the group."""
-
-    def __init__(
-        self, link: Link, me: str, interfaces: Mapping[str, str], receive: Callable[[str, bytes], None]
-    ) -> None:
-        self.link, self.statistics = link, Statistics()
-        self._mine = link.addresses[me]
-        self._peers = {name: address for name, address in link.addresses.items() if name != me}
-        self._interface = interfaces.get(link.interface, link.interface) if link.interface else None
-        self._receive = receive
-        self._sockets: list[socket.socket] = []
-        self._timer: asyncio.TimerHandle | None = None
-
-    def open(self) -> None:
-        self._timer = None
+    def _send(self, path: _Path, data: bytes, endpoint: Endpoint) -> None:
+        if path.socket is None:
+            return
         try:
-            for end in self._open():
-                self._sockets.append(end)
-                asyncio.get_running_loop().add_reader(end, self._readable, end)
+            path.socket.sendto(data, endpoint)
         except OSError as error:
-            self._close_sockets()
-            problem = f"cannot be opened: {error.strerror}"
-            if problem != self.statistics.problem:
-                log.event(logger, logging.WARNING, "link.closed", link=self.link.name, reason=error.strerror)
-            self.statistics.problem = problem
-            self._timer = asyncio.get_running_loop().call_later(RETRY, self.open)
-            return
-        if self.statistics.problem:
-            log.event(logger, logging.INFO, "link.open", link=self.link.name)
-        self.statistics.problem = ""
+            path.statistics.send_errors += 1
+            if error.errno in _GONE:
+                self._fail(path, error)
+        else:
+            path.statistics.sent += 1
 
-    def close(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        self._close_sockets()
-
-    def send(self, data: bytes, to: str | None) -> None:
-        if not self._sockets:
-            return
-        for destination in self._destinations(to):
+    def _read(self, path: _Path) -> None:
+        for _ in range(AT_ONCE):
+            if path.socket is None:
+                return
             try:
-                self._sockets[0].sendto(data, destination)
-            except OSError as error:
-                self.statistics.errors += 1
-                if error.errno in (errno.ENODEV, errno.EADDRNOTAVAIL, errno.EBADF):
-                    self._reopen()
-                    return
-            else:
-                self.statistics.sent += 1
-
-    def _destinations(self, to: str | None) -> list[tuple[str, int] | tuple[str, int, int, int]]:
-        if self.link.multicast is not None:
-            return [self._sockaddr(self.link.multicast)]
-        if self.link.broadcast:
-            return [("255.255.255.255", self.link.port)]
-        if to is None:
-            return [self._sockaddr(address) for address in self._peers.values()]
-        return [self._sockaddr(self._peers[to])] if to in self._peers else []
-
-    def _sockaddr(self, address: IPAddress) -> tuple[str, int] | tuple[str, int, int, int]:
-        if isinstance(address, IPv4Address):
-            return str(address), self.link.port
-        scope = self._index() if address.is_link_local or address.is_multicast else 0
-        return str(address), self.link.port, 0, scope
-
-    def _index(self) -> int:
-        return socket.if_nametoindex(self._interface) if self._interface else 0
-
-    # sockets
-
-    def _open(self) -> list[socket.socket]:
-        group = self.link.multicast
-        if group is None and not self.link.broadcast:
-            return [self._socket(self._mine)]
-        ends = [self._socket(self._mine)]
-        try:
-            ends.append(self._socket(group if group is not None else IPv4Address("0.0.0.0")))  # noqa: S104
-            if group is not None:
-                self._join(ends[0], ends[1], group)
-            else:
-                ends[0].setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
-        except OSError:
-            for end in ends:
-                end.close()
-            raise
-        return ends
-
-    def _socket(self, address: IPAddress) -> socket.socket:
-        end = socket.socket(net.family(address), socket.SOCK_DGRAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
-        try:
-            end.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            end.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER)
-            if isinstance(address, IPv4Address):
-                end.setsockopt(socket.IPPROTO_IP, socket.IP_TOS, _INTERNETWORK_CONTROL)
-            else:
-                end.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-                end.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_TCLASS, _INTERNETWORK_CONTROL)
-            if self._interface is not None:  # a datagram that went round by another cable proves nothing of this one
-                end.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, self._interface.encode() + b"\0")
-            end.bind(self._sockaddr(address))
-        except OSError:
-            end.close()
-            raise
-        return end
-
-    def _join(self, sender: socket.socket, hearer: socket.socket, group: IPAddress) -> None:
-        """One hop, not heard by ourselves, and only this group's datagrams (ip(7), ipv6(7))."""
-        if isinstance(group, IPv4Address):
-            request = struct.pack("=4s4si", group.packed, self._mine.packed, self._index())
-            hearer.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, request)
-            hearer.setsockopt(socket.IPPROTO_IP, _IP_MULTICAST_ALL, 0)
-            sender.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, request)
-            sender.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_TTL, 1)
-            sender.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_LOOP, 0)
-            return
-        index = self._index()
-        hearer.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_JOIN_GROUP, group.packed + struct.pack("=i", index))
-        sender.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_IF, index)
-        sender.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_HOPS, 1)
-        sender.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_LOOP, 0)
-
-    def _readable(self, end: socket.socket) -> None:
-        for _ in range(BURST):
-            try:
-                data = end.recv(LONGEST)
+                data = path.socket.recv(LARGEST + 1)
             except BlockingIOError:
                 return
-            except OSError:  # an ICMP error of an earlier send, or the interface has gone
-                self.statistics.errors += 1
+            except OSError as error:
+                path.statistics.receive_errors += 1
+                if error.errno in _GONE:
+                    self._fail(path, error)
                 return
-            self.statistics.received += 1
-            self._receive(self.link.name, data)
-            if end.fileno() < 0:
-                return  # what was received made us stop
+            path.statistics.received += 1
+            self._receive(path.link.name, data)
 
-    def _reopen(self) -> None:
-        self._close_sockets()
-        if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(RETRY, self.open)
+    def _open(self, path: _Path) -> None:
+        self._retries.pop(path.link.name, None)
+        try:
+            path.socket = _connected(path, self._me)
+        except OSError as error:
+            self._fail(path, error)
+            return
+        path.statistics.open, path.statistics.problem = True, ""
+        asyncio.get_running_loop().add_reader(path.socket, self._read, path)
 
-    def _close_sockets(self) -> None:
-        for end in self._sockets:
-            with contextlib.suppress(OSError, ValueError):
-                asyncio.get_running_loop().remove_reader(end)
-            end.close()
-        self._sockets.clear()
+    def _fail(self, path: _Path, error: OSError) -> None:
+        """Close the link and try again soon."""
+        self._close(path)
+        path.statistics.problem = error.strerror or str(error)
+        loop = asyncio.get_running_loop()
+        self._retries[path.link.name] = loop.call_later(seconds(RETRY), self._open, path)
+
+    def _close(self, path: _Path) -> None:
+        if path.socket is not None:
+            asyncio.get_running_loop().remove_reader(path.socket)
+            path.socket.close()
+            path.socket = None
+        path.statistics.open = False
+
+
+def _connected(path: _Path, me: str) -> socket.socket:
+    """Make the socket of a link and fill in where it sends to; raises ``OSError``."""
+    link = path.link
+    with contextlib.ExitStack() as undo:
+        if link.broadcast:
+            opened = undo.enter_context(_socket(socket.AF_INET))
+            _open_broadcast(opened, path)
+        elif link.multicast is not None:
+            opened = undo.enter_context(_socket(family(link.multicast)))
+            _open_multicast(opened, path, link.multicast)
+        else:
+            opened = undo.enter_context(_socket(family(link.addresses[me])))
+            opened.bind(_endpoint(link.addresses[me], path))
+            others = sorted(set(link.addresses) - {me})
+            path.targets = {name: _endpoint(link.addresses[name], path) for name in others}
+            path.everyone = tuple(path.targets.values())
+        undo.pop_all()
+    return opened
+
+
+def _socket(address_family: int) -> socket.socket:
+    made = socket.socket(address_family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
+    if address_family == socket.AF_INET:
+        made.setsockopt(socket.IPPROTO_IP, socket.IP_TOS, _CS6)
+    else:
+        made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_TCLASS, _CS6)
+        made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+    return made
+
+
+def _open_broadcast(opened: socket.socket, path: _Path) -> None:
+    """255.255.255.255 out of one interface (socket(7), SO_BINDTODEVICE): no need to know its subnets."""
+    opened.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+    if path.interface is not None:
+        opened.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, path.interface.encode() + b"\0")
+    opened.bind(("", path.link.port))
+    path.everyone = ((_BROADCAST, path.link.port),)
+
+
+def _open_multicast(opened: socket.socket, path: _Path, group: IPAddress) -> None:
+    """Join on one interface, send there, one hop far, and do not hear oneself (ip(7), ipv6(7))."""
+    index = socket.if_nametoindex(path.interface) if path.interface is not None else 0
+    if group.version == 4:
+        member = struct.pack("@4s4si", group.packed, bytes(4), index)
+        opened.setsockopt(socket.IPPROTO_IP, _IP_MULTICAST_ALL, 0)
+        opened.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_TTL, 1)
+        opened.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_LOOP, 0)
+        opened.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, member)
+        opened.bind((str(group), path.link.port))
+        opened.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, member)
+        path.everyone = ((str(group), path.link.port),)
+        return
+    opened.setsockopt(socket.IPPROTO_IPV6, _IPV6_MULTICAST_ALL, 0)
+    opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_HOPS, 1)
+    opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_LOOP, 0)
+    opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_IF, index)
+    opened.bind((str(group), path.link.port, 0, index))
+    opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_JOIN_GROUP, group.packed + struct.pack("@I", index))
+    path.everyone = ((str(group), path.link.port, 0, index),)
+
+
+def _endpoint(address: IPAddress, path: _Path) -> Endpoint:
+    """A socket address; a link-local one needs its interface (RFC 4007 section 6)."""
+    if address.version == 4:
+        return str(address), path.link.port
+    scope = 0
+    if address.is_link_local and path.interface is not None:
+        scope = socket.if_nametoindex(path.interface)
+    return str(address), path.link.port, 0, scope

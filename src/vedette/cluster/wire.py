@@ -4,7 +4,7 @@ Layout, all numbers big-endian::
 
     2 magic "VD" · 1 format version · 8 cluster id · 8 config id · 4 key id
     keys    count, 4 each: fingerprints of the accepted keys
-    sender  4 tag · 8 session · 4 incarnation · 8 sequence
+    sender  4 tag · 8 session · 4 incarnation · 8 sequence · 4 tag of the only receiver, or 0
     state   2 flags · 2 score · 4 digest of the preferences · 4 revision · 8 digest of the document
     echoes  count, each 4 tag · 8 session · 8 sequence · 1 has-ack [· 2 how far back · 8 bitmap]
     own     count, each 4 group · 4 round
@@ -49,7 +49,7 @@ HIGHEST_ROUND = 1 << 31
 
 _MAGIC, _VERSION, _MAC = b"VD", 1, 16
 _HEADER = struct.Struct(">2sB8s8s4s")
-_SENDER = struct.Struct(">IQIQHhII8s")
+_SENDER = struct.Struct(">IQIQIHhII8s")
 _ECHO, _ACK = struct.Struct(">IQQB"), struct.Struct(">HQ")
 _OWN, _TAG = struct.Struct(">II"), struct.Struct(">I")
 _ITEM, _KIND, _BALLOT = struct.Struct(">BIIII"), struct.Struct(">BI"), struct.Struct(">III")
@@ -87,6 +87,7 @@ def encode(message: Message, *, cluster: bytes, secret: bytes) -> bytes:
             message.session,
             message.incarnation,
             message.sequence,
+            message.to,
             message.flags,
             message.score,
             message.wishes,
@@ -220,7 +221,7 @@ class _Reader:
 
 def _message(config: bytes, reader: _Reader) -> Message:
     keys = tuple(reader.take(4) for _ in reader.count(MOST_KEYS))
-    sender, session, incarnation, sequence, flags, score, wishes, revision, digest = _SENDER.unpack(
+    sender, session, incarnation, sequence, to, flags, score, wishes, revision, digest = _SENDER.unpack(
         reader.take(_SENDER.size)
     )
     message = Message(
@@ -231,6 +232,7 @@ def _message(config: bytes, reader: _Reader) -> Message:
         incarnation=incarnation,
         sequence=sequence,
         flags=Flag(flags & 31),
+        to=to,
         score=score,
         wishes=wishes,
         revision=revision,
