@@ -70,5 +70,5 @@ lock: tools/lock  ## Choose the newest releases again and write the lock files
 
 clean:  ## Remove what the other targets made, and what a killed lab left behind
 	@test ! -x $(BIN)/vedette || $(BIN)/vedette lab down --all
-	@rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	@rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis rehearsal-logs
 	@find src tests benchmarks -type d -name __pycache__ -prune -exec rm -rf {} +
