@@ -5,6 +5,8 @@ import contextlib
 import os
 import signal
 import socket
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Callable, Coroutine
 from pathlib import Path
 
@@ -228,3 +230,35 @@ def test_the_checker_keeps_no_privilege() -> None:
             assert fields["NoNewPrivs"] == "1"
 
     run(scenario)
+
+
+def test_a_frozen_checker_without_privileges_still_dies_with_its_director() -> None:
+    """It cannot notice the closed channel itself; dropping privileges must not have undone the kernel's promise."""
+    script = """
+import asyncio, os, signal
+from tests.health.targets import target
+from vedette.health.client import CheckerClient
+def judged():
+    os.kill(client.child.pid, signal.SIGSTOP)
+    print(client.child.pid, flush=True)
+client = CheckerClient(judged)
+async def main():
+    client.set_targets([target(port=1)])
+    await client.run()
+asyncio.run(main())
+"""
+    root = Path(__file__).parents[2]
+    director = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, cwd=root)
+    assert director.stdout is not None
+    with director, director.stdout:
+        checker = os.pidfd_open(int(director.stdout.readline()))
+        director.kill()
+
+    async def ended() -> None:
+        over = asyncio.Event()
+        asyncio.get_running_loop().add_reader(checker, over.set)
+        await over.wait()
+        asyncio.get_running_loop().remove_reader(checker)
+
+    asyncio.run(ended())
+    os.close(checker)

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from pathlib import Path
 
 import pytest
@@ -134,21 +134,32 @@ def test_cancelling_the_supervisor_ends_the_helper() -> None:
 
 def test_a_helper_inherits_no_descriptor_class_or_signal_mask() -> None:
     async def scenario() -> None:
-        with tempfile.NamedTemporaryFile() as secret:
+        with tempfile.NamedTemporaryFile() as secret, urgent():
             os.set_inheritable(secret.fileno(), True)
-            before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1})
-            try:
-                async with running(Supervised()) as it:
-                    it.child.send({"describe": True})
-                    said = await it.messages.get()
-            finally:
-                signal.pthread_sigmask(signal.SIG_SETMASK, before)
+            async with running(Supervised()) as it:
+                it.child.send({"describe": True})
+                said = await it.messages.get()
             assert secret.name not in said["files"]
+            assert said["sockets"] == 3, "its channel, and the two by which its loop wakes itself"
             assert said["blocked"] == []
             assert said["policy"] == os.SCHED_OTHER
             assert said["oom"] == "0"
 
     run(scenario)
+
+
+@contextlib.contextmanager
+def urgent() -> Iterator[None]:
+    """This process as the keeper is: real-time where allowed, with a signal blocked."""
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1})
+    policy, parameters = os.sched_getscheduler(0), os.sched_getparam(0)
+    with contextlib.suppress(PermissionError):
+        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
+    try:
+        yield
+    finally:
+        os.sched_setscheduler(0, policy, parameters)
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 
 def test_a_helper_dies_with_its_parent(tmp_path: Path) -> None:

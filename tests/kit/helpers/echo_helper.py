@@ -23,7 +23,8 @@ async def main(parent: Parent) -> None:
                     pass
             case {"describe": _}:
                 blocked = signal.pthread_sigmask(signal.SIG_BLOCK, ())
-                descriptors = [str(path.readlink()) for path in Path("/proc/self/fd").iterdir() if path.is_symlink()]
+                links = [path for path in Path("/proc/self/fd").iterdir() if int(path.name) > 2 and path.is_symlink()]
+                descriptors = [str(path.readlink()) for path in links]
                 parent.send(
                     {
                         "policy": os.sched_getscheduler(0),
