@@ -93,21 +93,18 @@ class Announcer:
             event(_log, logging.DEBUG, "announcement.not_sent", address=address, reason=error.strerror)
 
     def _watch(self) -> None:
-        """Listen for claims to exactly the held addresses; without any of a family, not at all."""
+        """Listen for claims to exactly the held addresses."""
         v4 = [address for address in self._held if isinstance(address, IPv4Address)]
         v6 = [address for address in self._held if isinstance(address, IPv6Address)]
-        self._listen(frames.ARP, claims.arp(v4) if v4 else None)
-        self._listen(frames.IPV6, claims.advertisements(v6) if v6 else None)
+        self._listen(frames.ARP, claims.arp(v4), wanted=bool(v4))
+        self._listen(frames.IPV6, claims.advertisements(v6), wanted=bool(v6))
 
-    def _listen(self, ethertype: int, code: bytes | None) -> None:
+    def _listen(self, ethertype: int, code: bytes, *, wanted: bool) -> None:
+        """Open a watcher when it is first needed. It stays, deaf: closing a packet socket waits for an RCU period."""
         watcher = self._watchers.get(ethertype)
-        if code is None:
-            if watcher is not None:
-                self._loop.remove_reader(watcher.fileno())
-                self._watchers.pop(ethertype).close()
-        elif watcher is not None:
+        if watcher is not None:
             watcher.filter(code)
-        else:
+        elif wanted:
             watcher = self._watchers[ethertype] = Watcher(ethertype, code)
             self._loop.add_reader(watcher.fileno(), watcher.read, self._hear)
 
