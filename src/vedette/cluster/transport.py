@@ -55,7 +55,7 @@ class _Path:
     link: Link
     statistics: LinkStatistics
     interface: str | None
-    socket: socket.socket | None = None
+    end: socket.socket | None = None
     everyone: tuple[Endpoint, ...] = ()
     targets: dict[str, Endpoint] = field(default_factory=dict)
 
@@ -99,7 +99,7 @@ class Links:
     def send(self, data: bytes, *, to: str | None = None) -> None:
         """Send on every link to every other node, or to one."""
         for path in self._paths:
-            if path.socket is None:
+            if path.end is None:
                 continue
             endpoints = path.everyone
             if to is not None and not path.shared:
@@ -113,10 +113,10 @@ class Links:
     # Inside
 
     def _send(self, path: _Path, data: bytes, endpoint: Endpoint) -> None:
-        if path.socket is None:
+        if path.end is None:
             return
         try:
-            path.socket.sendto(data, endpoint)
+            path.end.sendto(data, endpoint)
         except OSError as error:
             path.statistics.send_errors += 1
             if error.errno in _GONE:
@@ -126,10 +126,10 @@ class Links:
 
     def _read(self, path: _Path) -> None:
         for _ in range(AT_ONCE):
-            if path.socket is None:
+            if path.end is None:
                 return
             try:
-                data = path.socket.recv(LARGEST + 1)
+                data = path.end.recv(LARGEST + 1)
             except BlockingIOError:
                 return
             except OSError as error:
@@ -143,12 +143,12 @@ class Links:
     def _open(self, path: _Path) -> None:
         self._retries.pop(path.link.name, None)
         try:
-            path.socket = _connected(path, self._me)
+            path.end = _connected(path, self._me)
         except OSError as error:
             self._fail(path, error)
             return
         path.statistics.open, path.statistics.problem = True, ""
-        asyncio.get_running_loop().add_reader(path.socket, self._read, path)
+        asyncio.get_running_loop().add_reader(path.end, self._read, path)
 
     def _fail(self, path: _Path, error: OSError) -> None:
         """Close the link and try again soon."""
@@ -158,10 +158,10 @@ class Links:
         self._retries[path.link.name] = loop.call_later(seconds(RETRY), self._open, path)
 
     def _close(self, path: _Path) -> None:
-        if path.socket is not None:
-            asyncio.get_running_loop().remove_reader(path.socket)
-            path.socket.close()
-            path.socket = None
+        if path.end is not None:
+            asyncio.get_running_loop().remove_reader(path.end)
+            path.end.close()
+            path.end = None
         path.statistics.open = False
 
 
