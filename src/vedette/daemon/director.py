@@ -20,7 +20,7 @@ from vedette.daemon.documents import Archive, Version
 from vedette.health.client import CheckerClient
 from vedette.ipvs.reconciler import Reconciler
 from vedette.ipvs.repair import Repair
-from vedette.kit import clock, log, plain
+from vedette.kit import clock, log, net, plain
 from vedette.kit.child import Parent, serve
 from vedette.kit.errors import UsageError
 from vedette.kit.units import SECOND
@@ -53,8 +53,9 @@ class Director:
         self._replies: dict[int, asyncio.Future[dict[str, Any]]] = {}
         self._requests = 0
         self._working: bool | None = None
+        self._directing = asyncio.Event()
         self._checker = CheckerClient(changed=self._verdicts_changed)
-        self._sorry = SorryClient()
+        self._sorry = SorryClient(changed=lambda: None)
         self._reconciler = Reconciler(run_dir=run_dir, report=self._tell_readiness, repaired=_log_repairs)
 
     async def run(self) -> None:
@@ -63,11 +64,17 @@ class Director:
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._follow_document())
-                tasks.create_task(self._checker.run())
-                tasks.create_task(self._sorry.run())
-                tasks.create_task(self._reconciler.run())
+                tasks.create_task(self._direct())
         finally:
             server.close()
+
+    async def _direct(self) -> None:
+        """What only a director does; a witness never gets here."""
+        await self._directing.wait()
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._checker.run())
+            tasks.create_task(self._sorry.run())
+            tasks.create_task(self._reconciler.run())
 
     # the document
 
@@ -122,6 +129,7 @@ class Director:
         self._version, self._applied = version, clock.boottime()
         if spec.node(self._node).role is Role.WITNESS:
             return
+        self._directing.set()
         self._checker.set_targets(all_targets(spec))
         self._sorry.set_pages(
             {
@@ -225,7 +233,7 @@ class Director:
         )
 
     def _processes(self) -> Sequence[dict[str, Any]]:
-        helpers = (self._checker.child, self._sorry.child)
+        helpers = (self._checker.child, self._sorry.child) if self._directing.is_set() else ()
         return [
             *self._keeper.get("processes", ()),
             *({"name": c.name, "pid": c.pid, "restarts": c.restarts} for c in helpers),
@@ -234,9 +242,11 @@ class Director:
     def _problems(self) -> list[Problem]:
         found = [Problem(item["scope"], item["message"]) for item in self._keeper.get("problems", ())]
         found += [Problem(scope, message) for scope, message in self._reconciler.problems()]
-        if self._checker.problem:
-            found.append(Problem("checker", self._checker.problem))
-        found += [Problem("sorry page", message) for message in self._sorry.problems()]
+        away = (("checker", self._checker.problem), ("sorry page", self._sorry.problem))
+        found += [Problem(scope, message) for scope, message in away if message]
+        found += [
+            Problem(f"sorry page at {net.endpoint(*place)}", message) for place, message in self._sorry.problems.items()
+        ]
         return found
 
 
