@@ -4,9 +4,11 @@ Handles are cheap and hold no state of their own; all state is with the lab's su
 """
 
 import base64
+import contextlib
 import signal
+import socket
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from types import TracebackType
 from typing import Any, NamedTuple
@@ -121,6 +123,13 @@ class Machine:
     def thaw(self) -> None:
         self._control.ask("power", machine=self.name, to="thaw")
 
+    def shell(self, join: Callable[[int, socket.socket], None], *, size: tuple[int, int]) -> None:
+        """Open a shell and let ``join`` connect its terminal to the caller's (rows, columns) until it ends."""
+        with self._control.terminal(
+            "shell", machine=self.name, argv=["bash", "-l"], rows=size[0], columns=size[1], environment={}
+        ) as (terminal, ended):
+            join(terminal, ended)
+
     def _request(self, op: str, *, limit: float = 30.0, **arguments: object) -> Any:
         return self._control.ask("machine", machine=self.name, limit=limit, request={"op": op} | arguments)
 
@@ -180,6 +189,11 @@ class Capture:
                 return
         process.wait()
         raise PermanentError(f"the capture did not start: {said.strip()}")
+
+    def wait(self, duration: float | None) -> None:
+        """Let it run for so many seconds, or until Ctrl-C."""
+        with contextlib.suppress(subprocess.TimeoutExpired, KeyboardInterrupt):
+            self._process.wait(duration)
 
     def stop(self) -> None:
         """End the capture; the file is complete then."""
