@@ -109,7 +109,11 @@ def plan(wanted: Wanted, observed: Observed, *, mark: int) -> tuple[Change, ...]
         same=_lives_long_enough,
     )
     changes = [_change(action) for action in actions]
-    return tuple(sorted(changes, key=phase))
+    return tuple(sorted(changes, key=_order))
+
+
+def _order(change: Change) -> tuple[Phase, int, int, int]:
+    return phase(change), change.address.version, int(change.address), change.index
 
 
 def phase(change: Change) -> Phase:
