@@ -147,4 +147,8 @@ def _weight(service: Plain, server: Plain) -> str:
 
 def _connections(service: Plain, server: Plain) -> str:
     entries = _entries(service, server)
-    return f"{sum(e['active'] for e in entries)}+{sum(e['inactive'] for e in entries)}" if entries else "-"
+    return (
+        f"{sum(e['activeConnections'] for e in entries)}+{sum(e['inactiveConnections'] for e in entries)}"
+        if entries
+        else "-"
+    )

@@ -192,7 +192,7 @@ class Keeper:
         core = self._core
         return {
             "view": plain.dump(core.view()) if core else None,
-            "addresses": [plain.dump(item) | {"kind": "address"} for item in self._addresses.status()],
+            "addresses": [_address(item) for item in self._addresses.status()],
             "problems": [{"scope": scope, "message": message} for scope, message in self._problems()],
             "refused": dict(core.refused()) if core else {},
             "processes": [
@@ -258,6 +258,18 @@ class Keeper:
                 await self._core.stopped.wait()
         self._core.close()
         log.event(logger, logging.INFO, "keeper.stopped", node=self._node)
+
+
+def _address(item: addressing.AddressStatus) -> dict[str, Any]:
+    return {
+        "group": item.group,
+        "address": str(item.address),
+        "interface": item.interface,
+        "onInterface": item.on_interface,
+        "onLoopback": item.on_lo,
+        "answering": item.answering,
+        "problem": item.problem,
+    }
 
 
 _FIXED = (
