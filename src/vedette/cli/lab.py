@@ -12,6 +12,7 @@ from vedette.kit.errors import PermanentError, UsageError
 
 if TYPE_CHECKING:
     from vedette.lab.lab import Lab
+    from vedette.lab.namespace import Namespace
 
 NAME = "lab"
 HELP = "build the machines, networks, servers and clients of a document, and spoil them by hand"
@@ -229,9 +230,8 @@ def _run(args: argparse.Namespace) -> int:
     if args.machine in lab.machines:
         code, out, err = lab.machines[args.machine].run(args.command, stdin=stdin, timeout=args.timeout)
     else:
-        place = lab.client if args.machine == "client" else lab.server(args.machine).namespace
         try:
-            done = place.run(args.command, stdin=stdin, timeout=args.timeout)
+            done = _place(lab, args.machine).run(args.command, stdin=stdin, timeout=args.timeout)
         except subprocess.TimeoutExpired:
             code, out, err = None, "", ""
         except OSError as error:
@@ -247,6 +247,18 @@ def _run(args: argparse.Namespace) -> int:
         _say(f"ended after {args.timeout:g} s")
         return TIMED_OUT
     return code if code >= 0 else 128 - code
+
+
+def _place(lab: "Lab", name: str) -> "Namespace":
+    """The namespace of the client or of a real server."""
+    if name == "client":
+        return lab.client
+    for address, server in lab.servers.items():
+        if str(address) == name:
+            return server.namespace
+    raise UsageError(
+        f"{name} is neither a machine ({', '.join(lab.machines)}) nor `client` nor a real server's address"
+    )
 
 
 def _shell(args: argparse.Namespace) -> int:

@@ -13,6 +13,7 @@ import socket
 import subprocess
 import sys
 import threading
+import tty
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
@@ -130,6 +131,7 @@ class Guest:
         plan.write_text(json.dumps(self.boot.plain()))
         ours, theirs = socket.socketpair()
         terminal, line = os.openpty()
+        tty.setraw(line)
         self._close_channel()
         self.terminal, self._frozen = terminal, False
         with theirs, open(self.console_log, "ab") as console:

@@ -22,6 +22,9 @@ from vedette.lab.namespace import Namespace
 from vedette.lab.servers import Mood
 from vedette.lab.topology import Leg, MachinePlan, ServerPlan
 
+_SHELL = ("bash", "--noprofile", "--norc", "-i")
+"""Not what the host's root has in its profile: that would be run by a slower machine."""
+
 
 class Finished(NamedTuple):
     """What a command left; ``code`` is None when its time was up (it is killed then)."""
@@ -126,7 +129,7 @@ class Machine:
     def shell(self, join: Callable[[int, socket.socket], None], *, size: tuple[int, int]) -> None:
         """Open a shell and let ``join`` connect its terminal to the caller's (rows, columns) until it ends."""
         with self._control.terminal(
-            "shell", machine=self.name, argv=["bash", "-l"], rows=size[0], columns=size[1], environment={}
+            "shell", machine=self.name, argv=_SHELL, rows=size[0], columns=size[1], environment={"PS1": r"\h:\w\$ "}
         ) as (terminal, ended):
             join(terminal, ended)
 
