@@ -257,7 +257,6 @@ class Addresses:
         }
         for group, up in carriers.items():
             if up != self._carriers.get(group, True):
-                event(_log, logging.WARNING, "carrier.changed", group=group, up=up)
                 self._report(CarrierChanged(group, up))
         self._carriers = carriers
 
@@ -266,7 +265,6 @@ class Addresses:
         when, known = self._conflicts.get(address, (0, ""))
         self._conflicts[address] = (now, text)
         if text != known or now - when > _CONFLICT_SHOWN:
-            event(_log, logging.WARNING, "address.conflict", address=address, mac=text)
             self._report(Conflict(address, text))
 
     def _report(self, news: AddressEvent) -> None:

@@ -34,19 +34,31 @@ class Installed:
 
 
 def attach(requests: Requests, interface: int, direction: Direction, program: int) -> None:
-    """Put the program (a descriptor) on the interface; an older one of ours is replaced with no moment between."""
+    """Put the program (a descriptor) on the interface; an older one of ours is replaced with no moment between.
+
+    Raises :class:`TransientError` where the interface goes away meanwhile, and :class:`PermanentError` where it has
+    an ``ingress`` qdisc of somebody else, which has no egress side and would take both our filters as one.
+    """
+    _prepare(requests, interface)
     options = (
         attribute(_BPF_DESCRIPTOR, struct.pack("=I", program))
         + attribute(_BPF_NAME, NAME.encode() + b"\0")
         + attribute(_BPF_FLAGS, struct.pack("=I", _DIRECT_ACTION))
     )
-    head = _TCMSG.pack(0, interface, _CLSACT_HANDLE, _CLSACT, 0)
-    qdisc = Message(_NEWQDISC, CREATE | EXCL, head + attribute(_KIND, b"clsact\0"))
     body = attribute(_KIND, b"bpf\0") + nest(_OPTIONS, options)
-    codes = requests.perform([qdisc, Message(_NEWFILTER, CREATE | REPLACE, _head(interface, direction) + body)])
-    codes = {index: code for index, code in codes.items() if (index, code) != (0, errno.EEXIST)}
-    for code in codes.values():
+    for code in requests.perform([Message(_NEWFILTER, CREATE | REPLACE, _head(interface, direction) + body)]).values():
         _refuse(code, interface)
+
+
+def _prepare(requests: Requests, interface: int) -> None:
+    """Give the interface its clsact qdisc, unless it has one."""
+    head = _TCMSG.pack(0, interface, _CLSACT_HANDLE, _CLSACT, 0)
+    codes = requests.perform([Message(_NEWQDISC, CREATE | EXCL, head + attribute(_KIND, b"clsact\0"))])
+    for code in codes.values():
+        if code != errno.EEXIST:
+            _refuse(code, interface)
+        if interface not in prepared(requests):
+            raise PermanentError(f"interface {interface} has an ingress qdisc in the place of the gate's clsact")
 
 
 def detach(requests: Requests, interface: int, direction: Direction) -> None:

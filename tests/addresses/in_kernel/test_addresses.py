@@ -14,7 +14,7 @@ from tests.addresses.groups import ME, group
 from tests.addresses.in_kernel.conftest import Serve
 from tests.addresses.wire import LAN, VIP, VIP6, Wire, claim_of, ip
 
-from vedette.addresses import frames, gate, kernel
+from vedette.addresses import bpf, frames, gate, kernel
 from vedette.addresses.addresses import Addresses
 from vedette.addresses.model import (
     FOREVER,
@@ -24,6 +24,7 @@ from vedette.addresses.model import (
     CarrierChanged,
     Conflict,
     Emptied,
+    GateFailed,
     GateWorks,
     Put,
     Repaired,
@@ -445,6 +446,45 @@ def test_a_configured_interface_wins_over_the_subnet(wire: Wire, tmp_path: Path)
             assert (named.interface, named.problem) == (LAN, "")
             assert homeless.interface is None
             assert "192.0.2.8" in homeless.problem
+
+    asyncio.run(scenario())
+
+
+def test_where_bpf_is_refused_nothing_is_held_until_it_is_allowed(
+    wire: Wire, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scenario() -> None:
+        with monkeypatch.context() as forbidden:
+            forbidden.setattr(bpf, "_CALL_NUMBER", {})
+            forbidden.setattr(bpf, "_GENERIC_CALL_NUMBER", 9999)
+            async with desk(tmp_path, WEB) as place:
+                assert isinstance(await place.news.get(), GateFailed)
+                place.addresses.hold("web", FOREVER)
+                await asyncio.sleep(0)
+                await asyncio.sleep(0)
+                assert found(VIP) == []
+                assert place.addresses.held() == frozenset()
+                assert all("BPF" in item.problem for item in place.addresses.status())
+                forbidden.undo()
+                place.configure(WEB)
+                await place.hears(GateWorks())
+                await until(lambda: "web" in place.addresses.held())
+
+    asyncio.run(scenario())
+
+
+def test_an_interface_whose_hook_somebody_else_has_cannot_hold(wire: Wire, tmp_path: Path) -> None:
+    subprocess.run(["tc", "qdisc", "add", "dev", LAN, "ingress"], check=True)
+
+    async def scenario() -> None:
+        async with desk(tmp_path, WEB) as place:
+            assert isinstance(await place.news.get(), GateFailed)
+            place.addresses.hold("web", FOREVER)
+            await asyncio.sleep(0.05)
+            assert found(VIP) == []
+            await asyncio.to_thread(subprocess.run, ["tc", "qdisc", "del", "dev", LAN, "ingress"], check=True)
+            await place.hears(GateWorks())
+            await until(lambda: "web" in place.addresses.held())
 
     asyncio.run(scenario())
 
