@@ -35,6 +35,8 @@ def run(args: argparse.Namespace) -> int:
     try:
         _write(key)
     except FileExistsError:
+        if not key.parent.is_dir():
+            raise PermanentError(f"{key.parent} is not a folder") from None
         remedy = "use it as it is, or choose another name with --key"
         raise UsageError(f"{key} exists and is not overwritten: {remedy}") from None
     except OSError as error:
@@ -45,7 +47,8 @@ def run(args: argparse.Namespace) -> int:
 
 def _write(key: Path) -> None:
     """Write a random key that only its owner may read; raises ``OSError``, ``FileExistsError`` among them."""
-    key.parent.mkdir(parents=True, exist_ok=True)
+    if not key.parent.is_dir():
+        key.parent.mkdir(mode=0o700, parents=True)
     descriptor = os.open(key, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     with os.fdopen(descriptor, "w") as file:
         file.write(secrets.token_hex(KEY_BYTES) + "\n")

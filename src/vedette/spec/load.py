@@ -133,5 +133,7 @@ def _report(findings: Findings, spec: ClusterSpec | None, key_files: tuple[Path,
 
 def _once(problems: list[Problem]) -> tuple[Problem, ...]:
     """Sort by place; what an alias repeats is said once."""
-    unique = {(item.line, item.column, item.message): item for item in reversed(problems)}
+    unique: dict[tuple[int, int, str], Problem] = {}
+    for item in problems:
+        unique.setdefault((item.line, item.column, item.message), item)
     return tuple(sorted(unique.values(), key=lambda item: (item.line or sys.maxsize, item.column)))

@@ -12,7 +12,7 @@ import yaml
 
 from vedette.spec import scalars, syntax
 from vedette.spec.findings import Findings
-from vedette.spec.tree import Path, Spot
+from vedette.spec.tree import FAULTY, Path, Spot
 from vedette.spec.values import shorten
 
 LARGEST = 16 << 20
@@ -24,8 +24,6 @@ MOST_VALUES = 1_000_000
 
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _FORBIDDEN = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-_FAULTY = object()
-"""Stands for a value that was reported and is left out."""
 
 
 class _Stop(Exception):  # noqa: N818 (control flow)
@@ -55,6 +53,7 @@ class _Reader:
         self._count = 0
         self._anchors: dict[str, tuple[Any, int]] = {}
         self._open: set[str] = set()
+        self._at: Path = ()
 
     def read(self) -> None:
         try:
@@ -62,10 +61,17 @@ class _Reader:
             self._document()
         except yaml.YAMLError as error:
             fault = syntax.explain(error, self._text)
+            self._cut_off()
             self._findings.add_at(fault.line, fault.column, (), fault.message, fault.remedy)
-            self._tree.cut_off = True
         except _Stop:
-            self._tree.cut_off = True
+            self._cut_off()
+
+    def _cut_off(self) -> None:
+        """Nothing is known of the rest, nor whether the value that was being read is whole."""
+        self._tree.cut_off = True
+        if self._at:
+            self._findings.spoil(self._at)
+            self._tree.put(self._at, FAULTY)
 
     def _document(self) -> None:
         next(self._events)
@@ -76,10 +82,10 @@ class _Reader:
         if isinstance(first, yaml.MappingStartEvent):
             self._mapping(first, (), self._tree.root)
         else:
-            line, column = _place(first)
             empty = isinstance(first, yaml.ScalarEvent) and not first.value
             message = "the document is empty" if empty else "a document is a mapping of keys"
-            self._findings.add_at(line, column, (), message, "start with `apiVersion: vedette.dev/v1alpha1`")
+            place = (1, 1) if empty else _place(first)
+            self._findings.add_at(*place, (), message, "start with `apiVersion: vedette.dev/v1alpha1`")
             raise _Stop
         next(self._events)
         second = next(self._events)
@@ -126,6 +132,8 @@ class _Reader:
     def _value(self, event: Any, path: Path, holder: Any) -> None:
         """Read the value that begins with ``event`` and attach it to its holder (None: read past it)."""
         self._grow(event)
+        if holder is not None:
+            self._at = path
         if len(path) > DEEPEST:
             self._findings.add_at(*_place(event), path, f"more than {DEEPEST} levels inside each other")
             raise _Stop
@@ -162,15 +170,12 @@ class _Reader:
     def _attach(self, holder: Any, path: Path, value: Any) -> None:
         if holder is None:
             return
-        key: Any = path[-1]
-        if value is _FAULTY:
+        if value is FAULTY:
             self._findings.spoil(path)
-            if isinstance(holder, list):
-                self._tree.skip(holder, key)
-        elif isinstance(holder, list):
-            self._tree.append(holder, key, value)
+        if isinstance(holder, list):
+            holder.append(value)
         else:
-            holder[key] = value
+            holder[path[-1]] = value
 
     def _scalar(self, event: Any, path: Path) -> Any:
         if not event.implicit[0] and not event.implicit[1]:
@@ -181,17 +186,17 @@ class _Reader:
         if value is None:
             word = f"`{path[-1]}`" if isinstance(path[-1], str) else "this item"
             self._findings.add_at(*_place(event), path, f"{word} has no value", "write a value, or leave it out")
-            return _FAULTY
+            return FAULTY
         if isinstance(value, scalars.Ambiguous):
             self._findings.add_at(*_place(event), path, value.message, value.remedy)
-            return _FAULTY
+            return FAULTY
         return value
 
     def _alias(self, event: Any, path: Path) -> Any:
         if event.anchor in self._open or event.anchor not in self._anchors:
             why = "holds itself" if event.anchor in self._open else "is not defined above"
             self._findings.add_at(*_place(event), path, f"`*{shorten(event.anchor)}` {why}", "write the value here")
-            return _FAULTY
+            return FAULTY
         value, size = self._anchors[event.anchor]
         self._count += size
         self._grow(event)

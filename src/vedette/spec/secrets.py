@@ -84,15 +84,17 @@ def _read(item: SecretFile, findings: Findings, *, report: Callable[[Place, str,
             item.place, f"the key file {item.file} cannot be read: {os.strerror(error.errno or 0)}", "run as its owner"
         )
         return None
-    with os.fdopen(descriptor, "rb") as file:
+    try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             findings.add(item.place, f"{item.file} is not a regular file", make)
             return None
         if status.st_mode & 0o077:
-            findings.add(item.place, f"{item.file} can be read by others than its owner", f"chmod 600 {item.file}")
+            findings.add(item.place, f"{item.file} is open to others than its owner", f"chmod 600 {item.file}")
             return None
-        secret = file.read(LARGEST + 1).rstrip(b"\r\n")
+        secret = os.read(descriptor, LARGEST + 2).rstrip(b"\r\n")
+    finally:
+        os.close(descriptor)
     if not SHORTEST <= len(secret) <= LARGEST:
         message = f"the key in {item.file} has {len(secret)} bytes"
         findings.add(item.place, message, f"a key has {SHORTEST} to {LARGEST}; {make}")

@@ -12,7 +12,7 @@ from vedette.spec import words
 from vedette.spec.findings import Findings
 from vedette.spec.model import HACluster, anatomy
 from vedette.spec.scalars import Decimal
-from vedette.spec.tree import Path
+from vedette.spec.tree import FAULTY, Path
 from vedette.spec.values import shorten
 
 _ROUNDS = 16
@@ -46,7 +46,7 @@ def _report(fault: Any, findings: Findings) -> Path:
         return _report_missing(path, findings)
     if fault["type"] == "extra_forbidden":
         return _report_unknown(path, findings)
-    if fault["type"] != "too_short" or findings.sound(path):  # else its items were left out, and reported
+    if fault["input"] is not FAULTY and (fault["type"] != "too_short" or findings.sound(path)):
         message, remedy = _explain(fault, path)
         findings.add(path, message, remedy)
     return findings.tree.original(path)
@@ -55,10 +55,15 @@ def _report(fault: Any, findings: Findings) -> Path:
 def _report_missing(path: Path, findings: Findings) -> Path:
     part = anatomy.part_at(path)
     if findings.sound(path) and not findings.tree.cut_off:
-        purpose = f": {_first_sentence(part.description)}" if part else ""
-        findings.add(path[:-1], f"`{path[-1]}` is missing", f"add `{path[-1]}`{purpose}", at_key=True)
+        findings.add(path[:-1], f"`{path[-1]}` is missing", _addition(part) if part else "", at_key=True)
     original = findings.tree.original(path)
     return original if part and part.stand_in else original[:-1]
+
+
+def _addition(part: anatomy.Part) -> str:
+    if len(part.choices) == 1:
+        return f"add `{part.key}: {part.choices[0]}`"
+    return f"add `{part.key}`: {_first_sentence(part.description)}"
 
 
 def _report_unknown(path: Path, findings: Findings) -> Path:
@@ -131,9 +136,8 @@ def _explain(fault: Any, path: Path) -> tuple[str, str]:
 def _explain_choice(value: Any, path: Path) -> tuple[str, str]:
     part = anatomy.part_at(path)
     choices = part.choices if part else ()
-    if not isinstance(value, str):
-        return f"{_name(path)} cannot be {_describe(value)}", f"write one of {words.listing(choices)}"
-    return f"{_name(path)} cannot be {_describe(value)}", words.for_value(value, choices)
+    remedy = words.for_value(value if isinstance(value, str) else "", choices)
+    return f"{_name(path)} cannot be {_describe(value)}", remedy
 
 
 def _explain_bound(kind: str, name: str, value: Any, context: dict[str, Any]) -> tuple[str, str]:
@@ -143,7 +147,7 @@ def _explain_bound(kind: str, name: str, value: Any, context: dict[str, Any]) ->
         case "too_long":
             return f"{name} has too many items", f"write at most {context['max_length']}"
         case "string_too_short" | "too_short":
-            return f"{name} is empty", "write at least one, or leave the key out"
+            return f"{name} is empty", "write something, or leave the key out if it may be left out"
         case "greater_than_equal":
             return f"{name} cannot be {value}", f"write {context['ge']} or more"
     return f"{name} cannot be {value}", f"write {context['le']} or less"

@@ -35,6 +35,7 @@ _EXPLANATIONS = (
     ("unknown escape", "this escape is not known inside double quotes", "use single quotes, or write \\\\", False),
     ("unexpected document indicator", "`---` or `...` inside a value", "close the quotes or brackets above", True),
     ("undefined tag handle", "tags are not used here", "write the value without it, or quote it", False),
+    ("alphabetic or numeric", "`&` and `*` begin an anchor or alias", "quote the value if that is not meant", False),
     ("anchor", "`&` and `*` begin an anchor or alias", "quote the value if that is not meant", False),
     ("alias", "`&` and `*` begin an anchor or alias", "quote the value if that is not meant", False),
     ("nesting", "too many levels inside each other", "", False),

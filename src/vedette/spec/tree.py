@@ -12,6 +12,13 @@ Path = tuple[Key, ...]
 """A place in the document: keys and list indexes from its root."""
 
 
+class Faulty:
+    """Stands where a value was reported already: nothing more is said of it."""
+
+
+FAULTY = Faulty()
+
+
 @dataclass(frozen=True, slots=True)
 class Spot:
     """Line and column, counted from 1, of a value and of its key (the same for list items)."""
@@ -94,24 +101,17 @@ class Tree:
         del container[index], kept[index]
 
     def put(self, path: Path, value: Any) -> None:
-        """Put a stand-in at a key whose container is still there."""
+        """Put another value at ``path`` (indexes of the text), if what would hold it is still there."""
         container: Any = self.root
         for key in path[:-1]:
             container = self._child(container, key)
+        last = path[-1]
         if isinstance(container, dict):
-            container[path[-1]] = value
-
-    def skip(self, container: list[Any], index: int) -> None:
-        """Note that item ``index`` of the text is left out of ``container``, which is being read."""
-        kept = self._kept.setdefault(id(container), list(range(len(container))))
-        assert index >= len(kept)
-
-    def append(self, container: list[Any], index: int, value: Any) -> None:
-        """Add item ``index`` of the text to ``container``."""
-        container.append(value)
-        kept = self._kept.get(id(container))
-        if kept is not None:
-            kept.append(index)
+            container[last] = value
+        elif isinstance(container, list) and isinstance(last, int):
+            index = self._index(container, last)
+            if index is not None:
+                container[index] = value
 
     def _index(self, container: list[Any], key: int) -> int | None:
         kept = self._kept.get(id(container))

@@ -54,7 +54,7 @@ class PortRange:
         return self.last - self.first + 1
 
 
-_DURATION = re.compile(r"([0-9]{1,9})(ms|s|m|h)")
+_DURATION = re.compile(r"([0-9]{1,12})(ms|s|m|h)")
 _UNITS = {"ms": units.MILLISECOND, "s": units.SECOND, "m": units.MINUTE, "h": units.HOUR}
 LONGEST_DURATION = 100 * 24 * units.HOUR
 

@@ -60,6 +60,9 @@ _FOREIGN_KEYS = {
 
 _PHRASES = {
     "<<": "YAML 1.2 has no merge keys; write it out, or use `defaults`, `checks` or `serverPools`",
+    "keepalive": "write `heartbeat: {interval: 500ms}` in spec",
+    "udpport": "write it in a link: `links: [{name: lan, port: 694, unicast: {}}]`",
+    "checkport": "write `checks: [{tcp: {}, port: 80}]`",
     "protocol": "it is part of the port: `ports: [53/udp]`",
     "port": "write `ports: [80]` in a virtual service, `port` in a real server or check",
     "ports": "ports belong to virtualServices[]: `ports: [80, 443]`",
@@ -85,7 +88,7 @@ _PHRASES = {
     "auth": "write `auth: {keys: [{secretFile: cluster.key}]}` in spec",
     "secretFile": "a secret is in a file of its own: `secretFile: cluster.key`",
 }
-"""What to say when our word does not belong where the foreign one stood."""
+"""What to say of a foreign word, or of our word for it, where neither belongs."""
 
 _FOREIGN_VALUES = {
     "dr": "directRouting", "gate": "directRouting", "g": "directRouting", "droute": "directRouting",
@@ -119,11 +122,11 @@ def for_key(word: str, known: Sequence[str]) -> Advice:
     near = _near(word, known)
     if near:
         return Advice(f"did you mean `{near}`?", near)
-    phrase = _PHRASES.get(word) or _PHRASES.get(ours or "")
+    phrase = _PHRASES.get(plain) or _PHRASES.get(word) or _PHRASES.get(ours or "")
     if phrase:
         return Advice(phrase)
     where = [place for place in anatomy.places().get(ours or word, ()) if place]
-    if 1 <= len(where) <= 3:
+    if 1 <= len(where) <= 2:
         return Advice(f"`{ours or word}` belongs to {' or '.join(where)}")
     return Advice(f"known here: {listing(known)}" if known else "leave it out")
 
@@ -154,7 +157,9 @@ def for_value(word: str, choices: Sequence[str]) -> str:
     if ours in choices:
         return f"the word here is `{ours}`"
     near = _near(word, choices)
-    return f"did you mean `{near}`?" if near else f"write one of {listing(choices)}"
+    if near:
+        return f"did you mean `{near}`?"
+    return f"write {listing(choices, last=' or ')}"
 
 
 def for_reference(word: str, names: Sequence[str]) -> str:

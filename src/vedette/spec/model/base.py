@@ -68,12 +68,12 @@ def later(what: str, description: str, *, values: tuple[str, ...] = (), **others
     return field
 
 
-def _checked(parse: Callable[[Any], object]) -> Callable[[Any], Any]:
+def _checked(parse: Callable[[Any], object], example: str = "") -> Callable[[Any], Any]:
     """Turn a parser into a validator that keeps the written form."""
 
     def check(value: Any) -> Any:
         if isinstance(value, bool) or not isinstance(value, int | str):
-            raise PydanticCustomError("value", "needs a number or text", {"remedy": ""})
+            raise PydanticCustomError("value", "needs a whole number or text", {"remedy": f"write it like {example}"})
         try:
             parse(value)
         except values.BadValueError as error:
@@ -83,8 +83,11 @@ def _checked(parse: Callable[[Any], object]) -> Callable[[Any], Any]:
     return check
 
 
-def _number_too(parse: Callable[[Any], object], schema: dict[str, Any]) -> tuple[Any, Any]:
-    return PlainValidator(_checked(parse)), WithJsonSchema(schema | {"x-kubernetes-int-or-string": True})
+_INT_OR_STRING = {"anyOf": [{"type": "integer"}, {"type": "string"}], "x-kubernetes-int-or-string": True}
+
+
+def _number_too(parse: Callable[[Any], object], example: str) -> tuple[Any, Any]:
+    return PlainValidator(_checked(parse, example)), WithJsonSchema(_INT_OR_STRING)
 
 
 def _duration(value: Any) -> Any:
@@ -116,7 +119,7 @@ FilePath = Annotated[str, StringConstraints(min_length=1, max_length=1024, patte
 """A file name; a relative one counts from the directory of the document."""
 
 Duration = Annotated[
-    str, PlainValidator(_duration), WithJsonSchema({"type": "string", "pattern": r"^[0-9]{1,9}(ms|s|m|h)$"})
+    str, PlainValidator(_duration), WithJsonSchema({"type": "string", "pattern": r"^[0-9]{1,12}(ms|s|m|h)$"})
 ]
 """A time with its unit: ``500ms``, ``3s``, ``10m``, ``1h``."""
 
@@ -133,11 +136,10 @@ VirtualAddresses = Annotated[
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 
-_PORTS_SCHEMA = {"anyOf": [{"type": "integer"}, {"type": "string"}]}
-Ports = Annotated[int | str, *_number_too(values.parse_port, _PORTS_SCHEMA)]
+Ports = Annotated[int | str, *_number_too(values.parse_port, "80 or 53/udp")]
 """``80``, ``53/udp`` or ``50000-60000/udp``."""
 
-Statuses = Annotated[int | str, *_number_too(values.parse_statuses, _PORTS_SCHEMA)]
+Statuses = Annotated[int | str, *_number_too(values.parse_statuses, "200 or 200-299")]
 """``200`` or ``200-299``."""
 
 

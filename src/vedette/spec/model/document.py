@@ -20,7 +20,7 @@ ObjectName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9.-]*[a-
 class Metadata(Shape):
     """Name and labels, as in every Kubernetes object."""
 
-    name: ObjectName = required("Name of the cluster: lower case letters, digits, - and .", stand_in="x")
+    name: ObjectName = required("Name of the cluster: lower case letters, digits, dots and dashes.", stand_in="x")
     namespace: ObjectName | None = optional("Namespace in Kubernetes; means nothing in a file.")
     labels: Labels | None = optional("Labels as in Kubernetes.")
     annotations: Words | None = optional("Annotations as in Kubernetes.")

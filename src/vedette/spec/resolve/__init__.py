@@ -4,7 +4,7 @@ from vedette.spec.findings import Findings
 from vedette.spec.model import HACluster
 from vedette.spec.model.balancing import Ipvs
 from vedette.spec.model.balancing import IpvsTimeouts as WrittenTimeouts
-from vedette.spec.resolve import cluster, groups, nodes
+from vedette.spec.resolve import cluster, groups, interfaces, nodes
 from vedette.spec.resolve.scope import Scope
 from vedette.spec.resolve.services import Services
 from vedette.spec.resolved import ClusterSpec, IpvsTimeouts, Key
@@ -21,6 +21,7 @@ def resolve(document: HACluster, findings: Findings, *, digest: str, keys: tuple
     heartbeat = cluster.resolve_heartbeat(scope, links)
     policy = cluster.resolve_policy(scope, all_nodes)
     all_groups = groups.resolve_groups(scope, all_nodes)
+    interfaces.check(scope, all_nodes, all_groups, links)
     services = Services(scope, all_groups, groups.address_book(scope))
     return ClusterSpec(
         name=document.metadata.name,

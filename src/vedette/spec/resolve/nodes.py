@@ -137,15 +137,19 @@ def _check_link_names(scope: Scope, names: list[str]) -> None:
 
 def _check_paths(scope: Scope, links: tuple[Link, ...]) -> None:
     """Report links that are the same path, and pairs of nodes without any."""
-    if not scope.sound(LINKS) or not scope.intact(NODES, "name", "address", "linkAddresses"):
+    if not scope.intact(NODES, "name", "address", "linkAddresses"):
         return
     seen: dict[object, str] = {}
     for index, link in enumerate(links):
+        if not scope.sound((*LINKS, index)):
+            continue
         where = link.interface if link.multicast or link.broadcast else tuple(sorted(link.addresses.items()))
         same = seen.setdefault((where, link.multicast, link.broadcast, link.port), link.name)
         if same != link.name:
             remedy = f"give nodes their own `linkAddresses: {{{link.name}: …}}`, or leave the link out"
             scope.fault((*LINKS, index), f"link `{link.name}` is the same path as `{same}`", remedy)
+    if not scope.sound(LINKS):
+        return
     for one, other in combinations([node.name for node in scope.spec.nodes], 2):
         if not any(link.multicast or link.broadcast or {one, other} <= link.addresses.keys() for link in links):
             remedy = "both need an address on one of them: `linkAddresses`"

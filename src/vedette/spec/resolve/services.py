@@ -132,7 +132,7 @@ class Services:
         if all(server.port is None for server in servers.servers):
             return
         ports = sorted({item.port for item in endpoints})
-        seen: set[tuple[object, int, int]] = set()
+        seen: dict[tuple[object, int, int], int | None] = {}
         for number, server in enumerate(servers.servers):
             where = path if servers.shared else (*servers.place(number), "port")
             if forwarding is not Forwarding.MASQUERADE and server.port and any(port != server.port for port in ports):
@@ -141,11 +141,10 @@ class Services:
                 return
             for port in ports:
                 entry = (server.address, server.port or port, port)
-                if entry in seen:
+                if seen.setdefault(entry, server.port) != server.port:  # written alike, it is reported already
                     message = f"{endpoint(server.address, server.port or port)} is twice behind port {port}"
                     self._scope.fault(where, message, "keep one of them")
                     return
-                seen.add(entry)
 
     def _sorry(
         self, written: model.VirtualService, forwarding: Forwarding, endpoints: Sequence[Endpoint], path: Path
