@@ -36,9 +36,13 @@ class FakeTable:
     def close(self) -> None:
         """Nothing is open."""
 
-    def observe(self) -> Observation:
+    def observe(self) -> dict[ServiceKey, Service]:
         self._fail()
         self.looks += 1
+        return dict(self.table)
+
+    def inspect(self) -> Observation:
+        self._fail()
         usage = {
             key: Usage(destinations=dict.fromkeys(service.destinations, DestinationUsage()))
             for key, service in self.table.items()

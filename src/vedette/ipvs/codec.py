@@ -10,6 +10,7 @@ has traps, all seen in a real kernel (facts-netlink.md section 1):
 """
 
 import struct
+import sys
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address
 from socket import AF_INET, AF_INET6, IPPROTO_SCTP, IPPROTO_TCP, IPPROTO_UDP
@@ -49,7 +50,7 @@ _AF, _PROTOCOL, _ADDRESS, _PORT, _MARK, _SCHEDULER = 1, 2, 3, 4, 5, 6
 _FLAGS, _PERSISTENCE, _NETMASK, _ENGINE, _SERVICE_STATS64 = 7, 8, 9, 11, 12
 # IPVS_DEST_ATTR_*
 _D_ADDRESS, _D_PORT, _D_METHOD, _D_WEIGHT, _D_UPPER, _D_LOWER = 1, 2, 3, 4, 5, 6
-_D_ACTIVE, _D_INACTIVE, _D_PERSISTENT, _D_AF, _D_STATS64 = 7, 8, 9, 11, 12
+_D_ACTIVE, _D_INACTIVE, _D_PERSISTENT, _D_STATS, _D_AF, _D_STATS64 = 7, 8, 9, 10, 11, 12
 _D_TUNNEL, _D_TUNNEL_PORT, _D_TUNNEL_FLAGS = 13, 14, 15
 # IP_VS_SVC_F_*: what the kernel keeps in the flags beside Flags
 _PERSISTENT, _HASHED = 0x1, 0x2
@@ -67,6 +68,24 @@ _I32 = struct.Struct("=i")
 _BE16 = struct.Struct("!H")
 _MASKED = struct.Struct("=II")
 _DEFAULT_TUNNEL = Tunnel()
+
+# Where things are in a payload: struct genlmsghdr and the header of the one nest come first.
+_INNER, _NUMBERS, _FAMILY_OF_ADDRESS, _STATS = 8, 92, 116, 124
+_FIXED = struct.Struct(f"={_NUMBERS}xI4xI4xI4xI4x2xH")
+"""The headers of the three moving numbers and of the address family, and the kind of what stands behind."""
+
+
+def _header(size: int, kind: int) -> int:
+    return int.from_bytes(struct.pack("=HH", size, kind), sys.byteorder)
+
+
+_FIXED_HEADERS = (
+    _header(8, _D_ACTIVE),
+    _header(8, _D_INACTIVE),
+    _header(8, _D_PERSISTENT),
+    _header(6, _D_AF),
+    _D_STATS,
+)
 
 # Requests
 
@@ -133,7 +152,7 @@ def flush() -> bytes:
 # Answers
 
 
-def read_service(payload: bytes) -> tuple[ServiceKey, Settings, Counters]:
+def read_service(payload: bytes) -> tuple[ServiceKey, Settings]:
     """Decode one answer to :func:`get_services`, or one of our own requests."""
     found = attributes(attributes(payload[4:])[_SERVICE])
     key = _read_service_key(found)
@@ -149,26 +168,32 @@ def read_service(payload: bytes) -> tuple[ServiceKey, Settings, Counters]:
         granularity=granularity,
         engine=_text(found.get(_ENGINE, b"")),
     )
-    return key, settings, _read_counters(found.get(_SERVICE_STATS64, b""))
+    return key, settings
 
 
-def read_destination(payload: bytes, version: int) -> tuple[DestinationKey, Destination, DestinationUsage]:
-    """Decode one answer to :func:`get_destinations`; ``version`` is the service's, for kernels that leave it out."""
+def read_counters(payload: bytes) -> Counters:
+    """Decode the moving numbers of an answer to :func:`get_services`."""
+    return _read_counters(attributes(attributes(payload[4:])[_SERVICE]).get(_SERVICE_STATS64, b""))
+
+
+def read_destination(payload: bytes, version: int) -> tuple[DestinationKey, Destination]:
+    """Decode one answer to :func:`get_destinations`; ``version`` is the service's, for kernels that leave it out.
+
+    Linux since 5.3 sends what a person sets, then the moving numbers, then the address family, then statistics, all at
+    fixed places. There an entry that has not changed since the last look is not decoded again.
+    """
+    if len(payload) >= _FIXED.size and _FIXED.unpack_from(payload) == _FIXED_HEADERS:
+        return _decode_again(payload[_INNER:_NUMBERS] + payload[_FAMILY_OF_ADDRESS:_STATS], version)
+    return _decode(attributes(payload[4:])[_DESTINATION], version)
+
+
+def read_usage(payload: bytes) -> DestinationUsage:
+    """Decode the moving numbers of an answer to :func:`get_destinations`."""
     found = attributes(attributes(payload[4:])[_DESTINATION])
-    af = _U16.unpack(found[_D_AF])[0] if _D_AF in found else _FAMILY_OF[version]
-    key = DestinationKey(_read_address(found[_D_ADDRESS], af), _BE16.unpack(found[_D_PORT])[0])
-    destination = Destination(
-        weight=_I32.unpack(found[_D_WEIGHT])[0],
-        method=Method(_U32.unpack(found[_D_METHOD])[0] & _METHOD_MASK),
-        upper=_U32.unpack(found[_D_UPPER])[0],
-        lower=_U32.unpack(found[_D_LOWER])[0],
-        tunnel=_read_tunnel(found),
+    numbers = (found[kind] for kind in (_D_ACTIVE, _D_INACTIVE, _D_PERSISTENT) if kind in found)
+    return DestinationUsage(
+        Connections(*(_U32.unpack(number)[0] for number in numbers)), _read_counters(found.get(_D_STATS64, b""))
     )
-    connections = Connections(*(_U32.unpack(found[kind])[0] for kind in _NUMBERS if kind in found))
-    return key, destination, DestinationUsage(connections, _read_counters(found.get(_D_STATS64, b"")))
-
-
-_NUMBERS = (_D_ACTIVE, _D_INACTIVE, _D_PERSISTENT)
 
 
 def read_timeouts(payload: bytes) -> Timeouts:
@@ -281,6 +306,23 @@ def _destination(destination: Destination) -> bytes:
             _u16(_D_TUNNEL_FLAGS, destination.tunnel.checksum),
         )
     )
+
+
+def _decode(inner: bytes, version: int) -> tuple[DestinationKey, Destination]:
+    found = attributes(inner)
+    af = _U16.unpack(found[_D_AF])[0] if _D_AF in found else _FAMILY_OF[version]
+    key = DestinationKey(_read_address(found[_D_ADDRESS], af), _BE16.unpack(found[_D_PORT])[0])
+    destination = Destination(
+        weight=_I32.unpack(found[_D_WEIGHT])[0],
+        method=Method(_U32.unpack(found[_D_METHOD])[0] & _METHOD_MASK),
+        upper=_U32.unpack(found[_D_UPPER])[0],
+        lower=_U32.unpack(found[_D_LOWER])[0],
+        tunnel=_read_tunnel(found),
+    )
+    return key, destination
+
+
+_decode_again = lru_cache(maxsize=1 << 17)(_decode)
 
 
 def _read_tunnel(found: dict[int, bytes]) -> Tunnel:

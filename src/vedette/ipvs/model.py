@@ -195,7 +195,7 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """What one look at the kernel found."""
+    """What one look at the kernel found, with the moving numbers."""
 
     table: dict[ServiceKey, Service]
     usage: dict[ServiceKey, Usage]

@@ -56,7 +56,8 @@ _Key = ServiceKey | DestinationId
 class TableDriver(Protocol):
     """What :class:`vedette.ipvs.kernel.KernelTable` does; every method may raise ``OSError`` or a VedetteError."""
 
-    def observe(self) -> Observation: ...
+    def observe(self) -> dict[ServiceKey, Service]: ...
+    def inspect(self) -> Observation: ...
     def fingerprint(self) -> bytes: ...
     def perform(self, actions: Sequence[Action]) -> list[Outcome]: ...
     def tune(self, tuning: Tuning) -> tuple[str, ...]: ...
@@ -99,7 +100,7 @@ class Reconciler:
         self._wanted: dict[ServiceKey, Service] | None = None
         self._left: dict[ServiceKey, Service] | None = None
         self._observation = Observation({}, {})
-        self._observed = 0
+        self._inspected = 0
         self._fingerprint = b""
 
     def update(self, spec: ClusterSpec, verdicts: Verdicts, *, complete: bool) -> None:
@@ -142,7 +143,7 @@ class Reconciler:
     async def _pass(self, spec: ClusterSpec) -> None:
         self._fingerprint = self._driver.fingerprint()
         started = self._clock()
-        observed = self._observe().table
+        observed = self._driver.observe()
         self._pace.note(started=started, ended=self._clock())
         left = self._left if self._left is not None else observed
         if self._wanted is None:
@@ -150,7 +151,7 @@ class Reconciler:
         owned = self._owner(spec)
         self._list({*self._wanted, *filter(owned, observed)})
         actions = plan(self._wanted, observed, owned=owned, deletions=self._complete)
-        self._entries.keep({action.key for action in actions})
+        self._entries.keep(action.key for action in actions)
         performed = await self._perform(actions)
         self._left = apply(observed, performed)
         self._tune(spec.ipvs_timeouts)
@@ -165,9 +166,9 @@ class Reconciler:
         """The table at most a second old, one entry for each endpoint of the document (:class:`ServiceStatus`)."""
         if self._spec is None:
             return []
-        if self._clock() - self._observed > SECOND and self._whole.due(_TABLE, self._clock()):
+        if self._clock() - self._inspected > SECOND and self._whole.due(_TABLE, self._clock()):
             try:
-                self._observe()
+                self._observation, self._inspected = self._driver.inspect(), self._clock()
             except (PermanentError, TransientError, OSError) as error:
                 self._trouble(_TABLE, _policy(error))
         found = status(self._spec, self._verdicts, self._observation, self._reasons())
@@ -185,11 +186,6 @@ class Reconciler:
         return {key: failure.reason for key, failure in self._entries.failures.items()}
 
     # Steps of a pass
-
-    def _observe(self) -> Observation:
-        self._observation = self._driver.observe()
-        self._observed = self._clock()
-        return self._observation
 
     def _owner(self, spec: ClusterSpec) -> Callable[[ServiceKey], bool]:
         """Ours is what we programmed, and everything on an address of the document."""

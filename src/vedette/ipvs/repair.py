@@ -30,15 +30,17 @@ class Repair:
 def repairs(actions: Iterable[Action], left: Table) -> tuple[Repair, ...]:
     """Which of a plan's actions undo what others did to the table since we ``left`` it."""
     found: Counter[tuple[ServiceKey, Drift]] = Counter()
-    opened = set()
+    opened: set[ServiceKey] = set()
     for action in actions:
-        if action.key in opened:  # a hashed service gets its scheduler at last: the same repair goes on
-            continue
-        if isinstance(action, Create):
-            opened.add(action.key)
+        match action.key:
+            case DestinationId(service):
+                pass
+            case service if service in opened:  # a hashed service gets its scheduler at last: the same repair
+                continue
+            case service:
+                opened.add(service)
         drift = _drift(action, _item(left, action.key))
         if drift is not None:
-            service = action.key.service if isinstance(action.key, DestinationId) else action.key
             found[service, drift] += 1
     return tuple(Repair(service, drift, entries) for (service, drift), entries in found.items())
 

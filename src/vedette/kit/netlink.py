@@ -24,6 +24,7 @@ _SO_SNDBUFFORCE, _SO_RCVBUFFORCE = 32, 33
 _HEADER = struct.Struct("=IHHII")
 _ATTRIBUTE = struct.Struct("=HH")
 _NESTED, _TYPE_MASK = 0x8000, 0x3FFF
+_LARGEST_ANSWER = 1 << 20
 BATCH = 256
 """Messages in one send: the best of those measured; it also bounds how long one call holds the process."""
 
@@ -84,6 +85,7 @@ class Requests:
             except PermissionError:
                 continue
         self._sequence = 0
+        self._buffer = memoryview(bytearray(_LARGEST_ANSWER))
 
     def close(self) -> None:
         self._socket.close()
@@ -128,14 +130,18 @@ class Requests:
         self._socket.send(b"".join(parts))
         return first
 
+    def _receive(self) -> bytes:
+        """One datagram. The buffer is kept: a fresh one of this size for each costs more than the datagram."""
+        return bytes(self._buffer[: self._socket.recv_into(self._buffer)])
+
     def _acknowledgements(self) -> Iterator[tuple[int, int]]:
-        for kind, sequence, payload in _frames(self._socket.recv(1 << 20)):
+        for kind, sequence, payload in _frames(self._receive()):
             if kind == _ERROR:
                 yield sequence, -struct.unpack_from("=i", payload)[0]
 
     def _answers(self, sequence: int, *, until_done: bool) -> Iterator[tuple[int, bytes]]:
         while True:
-            for kind, answered, payload in _frames(self._socket.recv(1 << 20)):
+            for kind, answered, payload in _frames(self._receive()):
                 if answered != sequence:
                     continue
                 if kind == _ERROR:

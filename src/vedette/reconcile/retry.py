@@ -1,6 +1,6 @@
 """Which things failed, why, and when to try them again. It holds no clock and draws no random number itself."""
 
-from collections.abc import Callable, Container, Hashable
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -32,7 +32,7 @@ class Retries(Generic[K]):
 
     def due(self, key: K, now: int) -> bool:
         """Whether ``key`` may be tried: it has not failed, or its delay is over."""
-        failure = self._failures.get(key)
+        failure = self._failures.get(key) if self._failures else None
         return failure is None or failure.due <= now
 
     def failed(self, key: K, outcome: RetryAfter | Stalled, now: int) -> bool:
@@ -50,11 +50,13 @@ class Retries(Generic[K]):
 
     def succeeded(self, key: K) -> bool:
         """Forget a failure; whether there was one."""
-        return self._failures.pop(key, None) is not None
+        return bool(self._failures) and self._failures.pop(key, None) is not None
 
-    def keep(self, keys: Container[K]) -> None:
+    def keep(self, keys: Iterable[K]) -> None:
         """Forget the failures of all others: nobody tries them any more."""
-        self._failures = {key: failure for key, failure in self._failures.items() if key in keys}
+        if self._failures:
+            kept = set(keys)
+            self._failures = {key: failure for key, failure in self._failures.items() if key in kept}
 
     def hurry(self) -> None:
         """Make everything due: what was refused may be something else now."""

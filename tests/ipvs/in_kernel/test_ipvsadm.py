@@ -56,4 +56,4 @@ def test_we_observe_what_ipvsadm_programmed(table: KernelTable) -> None:
     local = DestinationId(VIRTUAL6, DestinationKey(VIRTUAL6.address, VIRTUAL6.port))
     ipvsadm("-R", stdin=SAVED.replace("-g -w 3", "-g -w 3 -x 100 -y 50"))
     expected = apply(EVERYTHING, [Update(local, Destination(1, Method.LOCAL), Destination(1, Method.DIRECT_ROUTING))])
-    assert table.observe().table == expected
+    assert table.observe() == expected

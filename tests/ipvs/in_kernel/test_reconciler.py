@@ -60,7 +60,7 @@ def hold(*addresses: str) -> None:
 def counted(table: KernelTable, key: AddressKey, total: int) -> dict[str, int]:
     """Connections by destination, when the kernel's estimator has counted so many: it does so every two seconds."""
     for _ in range(int(PATIENCE / 0.1)):
-        usage = table.observe().usage[key].destinations
+        usage = table.inspect().usage[key].destinations
         counts = {str(name): item.counters.connections for name, item in usage.items()}
         if sum(counts.values()) >= total:
             return counts
@@ -95,7 +95,7 @@ def test_a_changed_weight_resets_no_counter(table: KernelTable, tmp_path: Path) 
     heavier = (SERVERS[0], replace(SERVERS[1], weight=5), SERVERS[2])
     converge(target, document(replace(spec.virtual_services[0], real_servers=heavier), digest="2"))
     assert counted(table, key, 6) == before
-    assert table.observe().table[key].destinations[at("10.0.0.12", 514)].weight == 5
+    assert table.observe()[key].destinations[at("10.0.0.12", 514)].weight == 5
 
 
 def test_the_page_of_the_director_itself_is_reached_when_all_servers_are_down(
