@@ -55,8 +55,8 @@ class CheckerClient:
 
     @property
     def verdicts(self) -> Verdicts:
-        """The last word on every target; a live view."""
-        return MappingProxyType(self._verdicts)
+        """The last word on every target, as of now; later changes do not reach what was handed out."""
+        return dict(self._verdicts)
 
     @property
     def complete(self) -> bool:
