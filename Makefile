@@ -6,8 +6,8 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.installed
 
-# The lab's machines are User Mode Linux kernels; what their wires, tables and captures are made and read with.
-LAB_PACKAGES := user-mode-linux iproute2 ipvsadm nftables tcpdump kmod procps
+# The lab's machines are User Mode Linux kernels; what their wires, tables and captures are made and looked at with.
+LAB_PACKAGES := user-mode-linux iproute2 ipvsadm nftables tcpdump kmod procps curl
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test lint format bench simulate test-unit test-kernel test-lab lock clean lab-packages
@@ -69,6 +69,6 @@ lock: tools/lock  ## Choose the newest releases again and write the lock files
 	@tools/lock
 
 clean:  ## Remove what the other targets made, and what a killed lab left behind
-	@test ! -x $(BIN)/vedette || $(BIN)/vedette lab down --all
+	@test ! -x $(BIN)/vedette || test ! -d /run/vedette-lab || $(BIN)/vedette lab status >/dev/null || true
 	@rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis rehearsal-logs
 	@find src tests benchmarks -type d -name __pycache__ -prune -exec rm -rf {} +
