@@ -15,7 +15,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Protocol
 
-from vedette.kit.errors import VedetteError
+from vedette.kit.errors import TransientError, VedetteError
 from vedette.kit.units import MILLISECOND, SECOND
 from vedette.lab import layout
 from vedette.lab.drills import expectations, judge
@@ -143,15 +143,17 @@ class Stage:
 
     def _drill(self, drill: Drill, begun: int) -> Result:
         expected = drill.expect(self.ground)
-        holders = self._settled_holders()
-        scene = self._scene(holders or {}, partial(drill.accept, self.ground))
         watches: list[Watch] = []
         problems: list[str] = []
-        if holders is None:
-            problems.append(f"it could not begin: {_whereabouts(scene)}")
-        else:
+        notes: list[str] = []
+        try:
+            holders = self._settled_holders()
+            scene = self._scene(holders, partial(drill.accept, self.ground))
+            notes = scene.notes
             problems += self._perform(drill, scene, expected, watches)
-        problems += scene.complaints
+            problems += scene.complaints
+        except VedetteError as error:
+            problems.append(str(error))
         for watch in watches:
             problems += judge.violations(watch, self.ground.probes)
         return Result(
@@ -161,7 +163,7 @@ class Stage:
             expected=expected.reason,
             sums=judge.sums(watches) if watches else None,
             reasons=tuple(problems),
-            notes=tuple(scene.notes),
+            notes=tuple(notes),
             duration=time.monotonic_ns() - begun,
             tolerated=not expected.doubles,
         )
@@ -171,6 +173,7 @@ class Stage:
         problems: list[str] = []
         try:
             drill.prepare(scene)
+            scene.exempt = {probe for probe in self.ground.probes if drill.concern(scene, probe) is Concern.EXEMPT}
             scene.pause(CALM_BEFORE)
             scene.injected = time.monotonic_ns()
             drill.inject(scene)
@@ -232,13 +235,14 @@ class Stage:
             exclusive=expected.doubles,
         )
 
-    def _settled_holders(self) -> dict[str, str] | None:
-        """Wait for peace, and ask the machines' kernels who holds what; None when there is no peace."""
+    def _settled_holders(self) -> dict[str, str]:
+        """Wait for peace, and ask the machines' kernels who holds what; raises :class:`TransientError` without it."""
         scene = self._scene({}, any_answer)
         if not scene.wait(scene.settled, patience=SETTLING):
+            self._progress.detail("repairing what the former drill left")
             scene.restore()
             if not scene.wait(scene.settled, patience=SETTLING):
-                return None
+                raise TransientError(f"it could not begin: {_whereabouts(scene)}")
         return scene.kernel_holders()
 
     def _scene(self, holders: dict[str, str], accept: Accept) -> Scene:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from vedette.kit.errors import TransientError
 from vedette.kit.units import MILLISECOND, SECOND, seconds
 from vedette.lab.attempts import Attempt
 from vedette.lab.drills import tables
@@ -18,7 +19,7 @@ from vedette.lab.drills.judge import milliseconds
 from vedette.lab.drills.tables import Kernel
 from vedette.lab.lab import Lab
 from vedette.lab.observers import Observers
-from vedette.lab.outage import Accept
+from vedette.lab.outage import Accept, any_answer
 from vedette.lab.probes import Probe
 from vedette.lab.sightings import silence
 from vedette.spec.resolved import Group, Role
@@ -53,6 +54,8 @@ class Scene:
         self.holders, self.document, self._accept = holders, document, accept
         self.measured: dict[str, int] = {}
         self.remembered: dict[str, Kernel] = {}
+        self.exempt: set[Probe] = set()
+        """Probes that are promised nothing while the fault lasts."""
         self.notes: list[str] = []
         self.complaints: list[str] = []
         self.injected = time.monotonic_ns()
@@ -136,8 +139,8 @@ class Scene:
         return self.observers.latest()
 
     def flowing(self) -> bool:
-        """Every attempt of the last moments was answered acceptably."""
-        return self.observers.flowing(self.observers.probes, self._accept)
+        """Every attempt of the last moments to which something is promised was answered acceptably."""
+        return self.observers.flowing([probe for probe in self.ground.probes if probe not in self.exempt], self._accept)
 
     def recovered(self) -> bool:
         """Traffic flows, and the fault is old enough for the first attempts to have met it."""
@@ -162,7 +165,7 @@ class Scene:
             holder, home = self.holder(group), self.home(group)
             if holder is None or home not in (None, holder):
                 return False
-        return self.flowing() and self._all_ready()
+        return self.observers.flowing(self.ground.probes, any_answer) and self._all_ready()
 
     def home(self, group: Group) -> str | None:
         """Where failback brings a group; None when it stays where it is."""
@@ -195,9 +198,11 @@ class Scene:
             counters=tables.counters(run(["ipvsadm", "-Ln", "--stats", "--exact"])[1]),
         )
 
-    def kernel_holders(self) -> dict[str, str] | None:
-        """Who has each reached group's addresses on an interface, by the machines' kernels; None when that is not
-        exactly one machine for each."""
+    def kernel_holders(self) -> dict[str, str]:
+        """Who has each reached group's addresses on an interface, by the machines' kernels.
+
+        Raises :class:`TransientError` when that is not exactly one machine for each.
+        """
         kernels = {node: self.kernel(node) for node in self.directors if self.lab.machines[node].alive}
         found: dict[str, str] = {}
         for group in self.reached:
@@ -208,7 +213,7 @@ class Scene:
                 if own <= {address for interface, address in kernel.addresses if interface != "lo"}
             ]
             if len(nodes) != 1:
-                return None
+                raise TransientError(f"the addresses of {group.name} are on {' and '.join(nodes) or 'no machine'}")
             found[group.name] = nodes[0]
         return found
 
@@ -234,12 +239,12 @@ class Scene:
 
     def status(self, node: str) -> Plain | None:
         """The status of a node's daemon; None when it does not answer."""
-        code, out, _ = self.lab.machines[node].run(
-            ["python3", "-S", "-c", ASK, "/run/vedette/vedette.sock"], timeout=10
-        )
         try:
+            code, out, _ = self.lab.machines[node].run(
+                ["python3", "-S", "-c", ASK, "/run/vedette/vedette.sock"], timeout=10
+            )
             answer = json.loads(out) if code == 0 else None
-        except ValueError:
+        except (ValueError, TransientError):
             return None
         return answer if isinstance(answer, dict) and "nodes" in answer else None
 

@@ -37,12 +37,8 @@ def _minding(ground: Ground) -> VirtualService | None:
 
 
 def _sorry(ground: Ground) -> VirtualService | None:
-    """A checked service with a page of its own, whose servers no service without one needs."""
-    for service in watched(ground):
-        shared = [other for server in usable(service) for other in users(ground, server.address)]
-        if service.sorry is not None and service.sorry.page is not None and all(other.sorry for other in shared):
-            return service
-    return None
+    """A checked service with a page of its own."""
+    return next((one for one in watched(ground) if one.sorry is not None and one.sorry.page is not None), None)
 
 
 def _skip(service: VirtualService | None, ground: Ground, why: str) -> str | None:
@@ -147,7 +143,7 @@ def _sorry_bound(ground: Ground) -> Expectation:
     service = _sorry(ground)
     assert service is not None
     shared = {other.name: other for server in service.real_servers for other in users(ground, server.address)}
-    return expectations.sorry_page(shared.values(), silent=False)
+    return expectations.sorry_page([other for other in shared.values() if other.checks], silent=False)
 
 
 DRILLS = (
