@@ -35,24 +35,23 @@ class Guard:
             self._gate.close()
             self._gate = None
 
-    def stand(self, seats: tuple[Seat, ...], leaving: frozenset[IPAddress]) -> frozenset[int]:
+    def stand(
+        self, seats: tuple[Seat, ...], *, leaving: frozenset[IPAddress], occupied: frozenset[int]
+    ) -> frozenset[int]:
         """Make the gate know every address and cover every interface; return the interfaces that it covers.
 
-        ``leaving`` are addresses of groups that are no longer in the document and still on some interface: they stay
-        known, as closed, until they are gone. When nothing is left to guard, the gate is taken down.
+        ``leaving`` are addresses that are no longer in the document and still somewhere: they stay known, as closed,
+        until they are gone. ``occupied`` interfaces still have an address of ours, wanted there or not, and stay
+        covered. When nothing is left to guard, the gate is taken down.
         """
         groups: dict[IPAddress, str | None] = dict.fromkeys(leaving)
         groups |= {seat.vip.address: seat.vip.group for seat in seats}
-        try:
-            if groups:
-                self._stand(groups, seats)
-            else:
-                self._stand_down()
-        except PermanentError as error:
-            self._failed(str(error))
-        except (VedetteError, OSError) as error:
-            event(_log, logging.WARNING, "gate.retry", reason=str(error))
-        return self._covered if self._gate is not None else frozenset()
+        known = self._try(lambda: self._know(groups) if groups else self._stand_down())
+        if not known or not groups:
+            return frozenset()
+        if self._try(lambda: self._cover(seats, occupied)):
+            self._works()
+        return self._covered
 
     def grant(self, group: str, deadline: int) -> None:
         """Open the group until ``deadline``; without a gate nothing is opened, and nothing may be held."""
@@ -68,26 +67,41 @@ class Guard:
         """What the kernel enforces for the group; zeros without a gate."""
         return _NEVER if self._gate is None else self._gate.deadlines(group)
 
-    def _stand(self, groups: Mapping[IPAddress, str | None], seats: tuple[Seat, ...]) -> None:
+    def _try(self, step: Callable[[], None]) -> bool:
+        """Do one step; a failure that only a person can cure is reported, any other will be tried again."""
+        try:
+            step()
+        except PermanentError as error:
+            self._failed(str(error))
+        except (VedetteError, OSError) as error:
+            event(_log, logging.WARNING, "gate.retry", reason=str(error))
+        else:
+            return True
+        self.stale = True
+        return False
+
+    def _know(self, groups: Mapping[IPAddress, str | None]) -> None:
         if self._gate is None:
             self._gate = Gate.open(self._requests)
             self._covered = gate.covered(self._requests)
             self.stale = True
         self._gate.members(groups)
+
+    def _cover(self, seats: tuple[Seat, ...], occupied: frozenset[int]) -> None:
+        assert self._gate is not None
         wanted = frozenset(seat.link.index for seat in seats if seat.link is not None)
-        # Filters go only when every address has its place elsewhere.
-        settled = all(seat.link is not None for seat in seats) and None not in groups.values()
-        if settled and self._covered - wanted:
-            gate.uncover(self._requests, self._covered - wanted)
-            self._covered &= wanted
+        # Filters go only when every address has its place elsewhere, and none of ours is behind them.
+        needless = self._covered - wanted - occupied
+        if needless and all(seat.link is not None for seat in seats):
+            gate.uncover(self._requests, needless)
+            self._covered -= needless
         if not (self.stale or wanted - self._covered):
             return
         refused = self._gate.cover(wanted)
         self._covered = (self._covered | wanted) - refused.keys()
-        self.stale = bool(refused)
+        self.stale = False
         for error in sorted(refused.values(), key=lambda error: not isinstance(error, PermanentError)):
             raise error
-        self._works()
 
     def _stand_down(self) -> None:
         if self._gate is not None or self.stale:

@@ -101,11 +101,11 @@ def plan(wanted: Wanted, observed: Observed, *, mark: int) -> tuple[Change, ...]
         if item.vip.address in wanted.acquire and item.link is not None and item.link.up:
             desired[item.vip.address, item.link.index] = LIFETIME
     found = {(item.address, item.index): item for item in observed.addresses if item.host_route}
-    ours = _Ours(wanted, mark)
+    judge = _Ours(wanted, mark)
     actions = reconcile.diff(
         desired,
         {place: item.valid for place, item in found.items()},
-        owned=lambda place: ours.removable(found[place]),
+        owned=lambda place: judge.removable(found[place]),
         same=_lives_long_enough,
     )
     changes = [_change(action) for action in actions]
@@ -123,12 +123,15 @@ def phase(change: Change) -> Phase:
     return Phase.PREPARE if change.index == LOOPBACK else Phase.ACQUIRE
 
 
+def ours(wanted: Wanted, observed: Observed, *, mark: int) -> tuple[Assigned, ...]:
+    """The addresses that are ours, wherever they are, wanted there or not."""
+    judge = _Ours(wanted, mark)
+    return tuple(item for item in observed.addresses if item.host_route and judge.belongs(item))
+
+
 def lingering(wanted: Wanted, observed: Observed, *, mark: int) -> frozenset[IPAddress]:
-    """The addresses that are still on an interface (``lo`` aside) as one of ours, wanted there or not."""
-    ours = _Ours(wanted, mark)
-    return frozenset(
-        item.address for item in observed.addresses if item.host_route and item.index != LOOPBACK and ours.belongs(item)
-    )
+    """The addresses of ours that are still on an interface (``lo`` aside)."""
+    return frozenset(item.address for item in ours(wanted, observed, mark=mark) if item.index != LOOPBACK)
 
 
 def on_seat(item: Seat, observed: Observed) -> bool:

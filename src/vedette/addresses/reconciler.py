@@ -46,8 +46,12 @@ class Reconciler:
         before = kernel.observe(self._requests)
         seats = tuple(plan.seat(vip, before) for vip in self.vips)
         known = self._remember(seats, before)
-        present = plan.lingering(Wanted(seats, known=known), before, mark=kernel.MARK)
-        covered = self._guard.stand(seats, present - {vip.address for vip in self.vips})
+        ours = plan.ours(Wanted(seats, known=known), before, mark=kernel.MARK)
+        covered = self._guard.stand(
+            seats,
+            leaving=frozenset(item.address for item in ours) - {vip.address for vip in self.vips},
+            occupied=frozenset(item.index for item in ours),
+        )
         self._open()
         wanted = self._want(seats, covered, known, quiet=quiet)
         changes = plan.plan(wanted, before, mark=kernel.MARK)

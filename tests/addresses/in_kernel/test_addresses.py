@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from tests.addresses.wire import LAN, VIP, VIP6, Wire, claim_of, ip
 
 from vedette.addresses import bpf, frames, gate, kernel
 from vedette.addresses.addresses import Addresses
+from vedette.addresses.guard import Guard
 from vedette.addresses.model import (
     FOREVER,
     LOOPBACK,
@@ -26,10 +28,12 @@ from vedette.addresses.model import (
     Emptied,
     GateFailed,
     GateWorks,
+    Link,
     Put,
     Repaired,
+    Vip,
 )
-from vedette.addresses.plan import LIFETIME, REFRESH_BELOW
+from vedette.addresses.plan import LIFETIME, REFRESH_BELOW, Seat
 from vedette.kit.clock import boottime
 from vedette.kit.net import IPAddress
 from vedette.kit.netlink import Requests
@@ -485,6 +489,55 @@ def test_an_interface_whose_hook_somebody_else_has_cannot_hold(wire: Wire, tmp_p
             await asyncio.to_thread(subprocess.run, ["tc", "qdisc", "del", "dev", LAN, "ingress"], check=True)
             await place.hears(GateWorks())
             await until(lambda: "web" in place.addresses.held())
+
+    asyncio.run(scenario())
+
+
+def test_an_address_that_moves_to_another_interface_leaves_no_copy_and_no_filter(wire: Wire, tmp_path: Path) -> None:
+    ip("link add net0 type veth peer name net1", "link set net1 up", "link set net0 up")
+    moved = group("web", "10.77.0.100/24@other", "fd77::100/64@other")
+    node = replace(ME, interfaces={"other": "net0"})
+
+    async def scenario() -> None:
+        async with desk(tmp_path, WEB) as place:
+            await held(place)
+            place.addresses.configure([moved], node, director=True)
+            await until(lambda: "web" in place.addresses.held() and not found(VIP) and not found(VIP6))
+            net = socket.if_nametoindex("net0")
+            assert len(found(VIP, net)) == 1
+            await until(lambda: _covered() == {net})
+
+    asyncio.run(scenario())
+
+
+def test_an_interface_stays_covered_while_one_of_our_addresses_is_on_it(wire: Wire) -> None:
+    requests = Requests(socket.NETLINK_ROUTE)
+    guard = Guard(requests, lambda _: None)
+    lan = Link(socket.if_nametoindex(LAN), LAN, bytes(6), up=True, carrier=True)
+    lo = Link(LOOPBACK, "lo", bytes(6), up=True, carrier=True)
+    vip = Vip(VIP, "web")
+    try:
+        assert guard.stand((Seat(vip, lan),), leaving=frozenset(), occupied=frozenset()) == {lan.index}
+        moved = (Seat(vip, lo),)
+        assert lan.index in guard.stand(moved, leaving=frozenset(), occupied=frozenset({lan.index}))
+        assert lan.index not in guard.stand(moved, leaving=frozenset(), occupied=frozenset())
+    finally:
+        guard.close()
+        requests.close()
+
+
+def test_an_address_that_the_gate_has_no_room_for_is_put_on_no_interface(
+    wire: Wire, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would answer for ever, unguarded, as soon as another address of its group has opened the slot."""
+
+    async def scenario() -> None:
+        async with desk(tmp_path, group("web", "10.77.0.100/24")) as place:
+            await held(place)
+            monkeypatch.setattr(gate, "_MEMBERS_SHAPE", replace(gate._MEMBERS_SHAPE, entries=1))
+            place.configure(WEB)
+            assert found(VIP6) == []
+            assert len(found(VIP)) == 1
 
     asyncio.run(scenario())
 
