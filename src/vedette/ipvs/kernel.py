@@ -96,8 +96,9 @@ class KernelTable:
         family = self._open()
         failed = self._requests.perform([Message(family, 0, encode(action)) for action in actions])
         outcomes: list[Outcome] = [_DONE] * len(actions)
+        loaded: dict[str, bool] = {}
         for index, code in failed.items():
-            if code == errno.ENOENT and _load_for(actions[index]):
+            if code == errno.ENOENT and _load_for(actions[index], loaded):
                 code = self._requests.perform([Message(family, 0, encode(actions[index]))]).get(0, 0)
             outcomes[index] = judge(actions[index], code) if code else _DONE
         return outcomes
@@ -193,12 +194,15 @@ def _load(module: str) -> bool:
         return False
 
 
-def _load_for(action: Action) -> bool:
-    """Load the scheduler and the engine that a refused service needs; whether there is reason to try again."""
+def _load_for(action: Action, loaded: dict[str, bool]) -> bool:
+    """Load what a refused service needs, each module once (``loaded``); whether there is reason to try again."""
     match action:
         case Create(item=Settings() as settings) | Update(after=Settings() as settings):
             modules = [f"ip_vs_{settings.scheduler}"] + ([f"ip_vs_pe_{settings.engine}"] if settings.engine else [])
-            return all(_load(module) for module in modules)
+            for module in modules:
+                if module not in loaded:
+                    loaded[module] = _load(module)
+            return all(loaded[module] for module in modules)
         case _:
             return False
 

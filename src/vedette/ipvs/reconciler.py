@@ -207,18 +207,19 @@ class Reconciler:
         held: list[Action] = []
         absent: set[ServiceKey] = set()
         for start in range(0, len(actions), BATCH):
-            chunk = [action for action in actions[start : start + BATCH] if self._due(action, absent)]
+            now = self._clock()
+            chunk = [action for action in actions[start : start + BATCH] if self._due(action, absent, now)]
             if chunk:
                 self._fingerprint = b""  # whatever it is from now on: the next tick looks again
                 held += self._sort_out(chunk, self._driver.perform(chunk), absent)
             await asyncio.sleep(0)
         return held
 
-    def _due(self, action: Action, absent: set[ServiceKey]) -> bool:
+    def _due(self, action: Action, absent: set[ServiceKey], now: int) -> bool:
         """A destination waits for its service; all else waits only for itself."""
         if isinstance(action.key, DestinationId) and action.key.service in absent:
             return False
-        if self._entries.due(action.key, self._clock()):
+        if self._entries.due(action.key, now):
             return True
         _note_absent(action, absent)
         return False
@@ -256,6 +257,9 @@ class Reconciler:
         event(_log, logging.INFO, "ipvs.programmed", **_counts(performed))
         found = repairs(performed, left)
         if found:
+            services, entries = len({item.service for item in found}), sum(item.entries for item in found)
+            first = f"{found[0].service} {found[0].drift.value}"
+            event(_log, logging.WARNING, "ipvs.repaired", services=services, entries=entries, first=first)
             self._repaired(found)
 
     def _trouble(self, what: str, outcome: RetryAfter | Stalled) -> None:

@@ -1,0 +1,137 @@
+"""A client, a director and real servers, each in a network namespace: what the table does to connections."""
+
+import asyncio
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from ipaddress import ip_address
+from pathlib import Path
+
+import pytest
+from tests.ipvs.documents import HTTP, VIP, document, service, verdicts
+from tests.ipvs.namespace import ip, own_network, within
+
+from vedette.ipvs.kernel import KernelTable
+from vedette.ipvs.reconciler import Reconciler
+from vedette.spec.resolved import OnFailure, RealServer, SorryPage, SorryServer, VirtualService
+from vedette.state.health import Health
+
+SERVERS = tuple(RealServer(ip_address(f"10.2.0.{last}")) for last in (11, 12))
+PATIENCE = 20.0
+"""Seconds after which a test gives up."""
+
+
+@dataclass(frozen=True)
+class Site:
+    """The test itself is in the director's namespace."""
+
+    client: int
+    servers: int
+    reconciler: Reconciler
+
+    def apply(self, virtual: VirtualService, **healths: Health) -> None:
+        """``s11=Health.DOWN``: the verdict on 10.2.0.11; the others are up."""
+        spec = document(virtual)
+        by_address = {f"10.2.0.{name[1:]}": health for name, health in healths.items()}
+        self.reconciler.update(spec, verdicts(spec, by_address), complete=True)
+        asyncio.run(self.reconciler.reconcile())
+
+    def connect(self) -> socket.socket:
+        with within(self.client):
+            return socket.create_connection((str(VIP), HTTP.port), timeout=PATIENCE)
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    with own_network() as servers, own_network() as client, own_network() as director:
+        for network, name in ((client, "client"), (servers, "servers")):
+            ip(
+                f"link add {name} type veth peer name eth0 netns /proc/{os.getpid()}/fd/{network}",
+                f"link set {name} up",
+            )
+        ip("addr add 10.1.0.1/24 dev client", "addr add 10.2.0.1/24 dev servers", f"addr add {VIP}/32 dev lo")
+        Path("/proc/sys/net/ipv4/ip_forward").write_text("1")
+        with within(client):
+            ip("addr add 10.1.0.2/24 dev eth0", "link set eth0 up", "route add default via 10.1.0.1")
+        with within(servers):
+            own = [f"addr add {server.address}/24 dev eth0" for server in SERVERS]
+            ip(*own, "link set eth0 up", "route add default via 10.2.0.1")
+        table = KernelTable()
+        try:
+            with within(director):
+                yield Site(client, servers, Reconciler(run_dir=tmp_path, driver=table))
+        finally:
+            table.close()
+
+
+@contextmanager
+def listening(site: Site) -> Iterator[list[socket.socket]]:
+    with ExitStack() as stack:
+        with within(site.servers):
+            found = [stack.enter_context(socket.create_server((str(server.address), HTTP.port))) for server in SERVERS]
+        for server in found:
+            server.settimeout(PATIENCE)
+        yield found
+
+
+def only(virtual: VirtualService, server: RealServer) -> VirtualService:
+    return replace(virtual, real_servers=(server,))
+
+
+def test_a_connection_to_a_removed_server_ends_at_once(site: Site) -> None:
+    """It is reset: with ``expire_nodest_conn`` off, the client would hang until its own time-out."""
+    virtual = service(real_servers=SERVERS)
+    with listening(site) as (first, _):
+        site.apply(virtual, s12=Health.DOWN)
+        with site.connect() as client:
+            accepted, _ = first.accept()
+            site.apply(virtual, s11=Health.DOWN)
+            client.sendall(b"are you there?")
+            with pytest.raises(ConnectionResetError):
+                client.recv(1)
+            accepted.close()
+
+
+def test_a_connection_to_a_quiesced_server_goes_on(site: Site) -> None:
+    virtual = service(real_servers=SERVERS, on_failure=OnFailure.QUIESCE)
+    with listening(site) as (first, second):
+        site.apply(virtual, s12=Health.DOWN)
+        with site.connect() as client:
+            accepted, _ = first.accept()
+            site.apply(virtual, s11=Health.DOWN)
+            client.sendall(b"are you there?")
+            accepted.settimeout(PATIENCE)
+            assert accepted.recv(100) == b"are you there?"
+            accepted.close()
+            with site.connect():
+                second.accept()[0].close()
+
+
+def test_a_remote_client_reaches_the_page_when_all_are_down_and_a_server_when_one_is_back(site: Site) -> None:
+    virtual = service(real_servers=SERVERS, sorry=SorryServer(page=SorryPage(503, "sorry")))
+    with listening(site) as (_, second), socket.create_server((str(VIP), HTTP.port)) as page:
+        page.settimeout(PATIENCE)
+        site.apply(virtual, s11=Health.DOWN, s12=Health.DOWN)
+        with site.connect() as client:
+            accepted, peer = page.accept()
+            assert peer[0] == "10.1.0.2"
+            accepted.sendall(b"503")
+            assert client.recv(3) == b"503"
+            accepted.close()
+        site.apply(virtual, s11=Health.DOWN)
+        with site.connect():
+            second.accept()[0].close()
+
+
+def test_an_edit_of_the_scheduler_breaks_no_connection(site: Site) -> None:
+    with listening(site) as (first, _):
+        site.apply(only(service(scheduler="wlc"), SERVERS[0]))
+        with site.connect() as client:
+            accepted, _ = first.accept()
+            site.apply(only(service(scheduler="mh", scheduler_flags=("port",)), SERVERS[0]))
+            client.sendall(b"still there?")
+            accepted.settimeout(PATIENCE)
+            assert accepted.recv(100) == b"still there?"
+            accepted.close()
