@@ -123,7 +123,7 @@ def _endpoint(entry: Plain, paint: Paint) -> str:
     if not entry["present"]:
         return paint.bad(f"{entry['endpoint']} (not in the kernel's table)")
     sorry = any(item["role"] == "sorry" and item["weight"] for item in entry["destinations"])
-    return entry["endpoint"] + (paint.bad(" (sorry server)") if sorry else "")
+    return str(entry["endpoint"]) + (paint.bad(" (sorry server)") if sorry else "")
 
 
 def _entries(service: Plain, server: Plain) -> list[Plain]:
