@@ -262,7 +262,7 @@ class Agent:
     def _read(self, request: Json) -> str:
         with open(request["path"], "rb") as file:
             file.seek(request["offset"])
-            return base64.b64encode(file.read(request["limit"])).decode()
+            return base64.b64encode(file.read(request["size"])).decode()
 
     def _carrier(self, request: Json) -> None:
         """Take an interface's carrier away, or give it back."""

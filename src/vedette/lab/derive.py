@@ -58,11 +58,18 @@ class _Derivation:
         numbered = (name for name in (f"eth{number}" for number in range(1000)) if name not in named)
         legs: list[Leg] = []
         for segment in self._segments_of(node):
-            names = [node.kernel_interface(name) for name in segment.names] or [next(numbered)]
+            names = [node.kernel_interface(name) for name in self._names(node, segment)] or [next(numbered)]
             for position, interface in enumerate(dict.fromkeys(names)):
                 addresses = tuple(self._addresses(node, segment)) if position == 0 else ()
                 legs.append(self._leg(segment, interface, owner=index, port=f"m{index}.{len(legs)}", own=addresses))
         return MachinePlan(node.name, node.role, tuple(legs))
+
+    def _names(self, node: Node, segment: Segment) -> list[str]:
+        """The logical names of a segment that mean something on a node: on a witness only its own and the links'."""
+        if node.role is Role.DIRECTOR:
+            return segment.names
+        links = {link.interface for link in self._spec.heartbeat.links}
+        return [name for name in segment.names if name in node.interfaces or name in links]
 
     def _segments_of(self, node: Node) -> list[Segment]:
         """Directors are on every segment, a witness on those of the links; the one of its address comes first."""

@@ -44,7 +44,7 @@ def build(topology: Topology) -> Fabric:
     namespace.ip(lines)
     _prepare_client(topology, Namespace(_path(client)))
     for server, descriptor in zip(topology.servers, servers, strict=True):
-        _prepare_server(server, Namespace(_path(descriptor)))
+        _prepare_server(topology, server, Namespace(_path(descriptor)))
     return Fabric(client, servers)
 
 
@@ -101,7 +101,7 @@ def _prepare_client(topology: Topology, client: Namespace) -> None:
     namespace.ip(["link set lo up", *(line for leg in topology.client for line in _configure(leg))], within=client)
 
 
-def _prepare_server(plan: ServerPlan, server: Namespace) -> None:
+def _prepare_server(topology: Topology, plan: ServerPlan, server: Namespace) -> None:
     """Give a stand-in its address, its way back, and the VIPs that it accepts without answering ARP for them."""
     virtual = {f"net/ipv4/conf/all/{key}": value for key, value in (("arp_ignore", "1"), ("arp_announce", "2"))}
     server.call(_sysctls, {"net/ipv4/conf/all/accept_redirects": "0", "net/ipv4/conf/all/rp_filter": "0"} | virtual)
@@ -112,7 +112,18 @@ def _prepare_server(plan: ServerPlan, server: Namespace) -> None:
     ]
     if plan.gateway is not None:
         lines.append(f"route add default via {plan.gateway} dev {plan.leg.interface}")
+    if plan.virtual:
+        lines += _neighbours(topology, plan)
     namespace.ip(lines, within=server)
+
+
+def _neighbours(topology: Topology, plan: ServerPlan) -> Iterator[str]:
+    """Where the client's other addresses are on this segment, because IPv6 hosts answer for those of a leg only."""
+    here = [leg for leg in topology.client if leg.network == plan.leg.network]
+    for leg in topology.client:
+        if leg not in here:
+            for own in leg.addresses:
+                yield f"neighbour add {own.address} lladdr {here[0].mac} dev {plan.leg.interface} nud permanent"
 
 
 def _sysctls(values: dict[str, str]) -> None:

@@ -102,9 +102,9 @@ class Machine:
         if self.alive:
             self.write(str(path), content, mode=mode)
 
-    def read(self, path: str, *, offset: int = 0, limit: int = 4 << 20) -> bytes:
-        """Read a file of the machine."""
-        return base64.b64decode(self._request("read", path=path, offset=offset, limit=limit))
+    def read(self, path: str, *, offset: int = 0, size: int = 4 << 20) -> bytes:
+        """Read a file of the machine, at most ``size`` bytes of it."""
+        return base64.b64decode(self._request("read", path=path, offset=offset, size=size))
 
     def ping(self, *, timeout: float = 5.0) -> float:
         """Ask the machine for its CLOCK_BOOTTIME, in seconds."""
@@ -169,7 +169,18 @@ class Network:
 
     def capture(self, path: Path, *, expression: str = "") -> "Capture":
         """Write every frame (that matches a tcpdump ``expression``) to a pcap file, from now until it is stopped."""
-        command = ["tcpdump", "-i", self.bridge, "-U", "-Z", "root", "-w", str(path.resolve()), *expression.split()]
+        command = [
+            "tcpdump",
+            "-i",
+            self.bridge,
+            "-U",
+            "--immediate-mode",
+            "-Z",
+            "root",
+            "-w",
+            str(path.resolve()),
+            *expression.split(),
+        ]
         try:
             process = self.namespace.popen(
                 command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
