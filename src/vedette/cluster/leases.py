@@ -12,7 +12,8 @@ MOST_LITTER = 4
 class Own:
     """A lease that is mine until ``end``. ``adopted``: of an older incarnation, kept but not renewed (rule 14).
 
-    ``kernel``: the kernel's deadline; it differs from ``end`` only where a lease has no end.
+    ``kernel``: the kernel's deadline; it differs from ``end`` only where a lease has no end. When such a one was
+    slept through, others may have claimed the group meanwhile: it is moved on only at ``resume_at``.
     """
 
     ballot: Ballot
@@ -21,6 +22,7 @@ class Own:
     since: int
     reason: Reason
     adopted: bool = False
+    resume_at: int | None = None
 
 
 @dataclass(slots=True)

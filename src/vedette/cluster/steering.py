@@ -42,7 +42,6 @@ class Steering:
         self.stopping = self._in_place = False
         self._noted: dict[str, object] = {}
         self._was_silent = site.silent(site.started)
-        self._resume_at = 0
 
     # What operators and reloads want
 
@@ -113,8 +112,9 @@ class Steering:
         """What has ended while nobody called: leases first, before anything that is heard now can count for them."""
         self._owner.expire(now)
         for lease in self._leases.values():
-            if lease.own is not None and now >= lease.own.kernel:
-                self._resume_at = now + 3 * STAGGER
+            own = lease.own
+            if own is not None and now >= own.kernel and own.resume_at is None:
+                own.resume_at = now + 3 * STAGGER
 
     def pursue(self, now: int) -> None:
         """Look at every group: try, keep, move or leave."""
@@ -170,7 +170,7 @@ class Steering:
 
     def next_at(self, now: int) -> list[int]:
         """When something is due for a group although nothing has been heard."""
-        times = [self._site.silent_until, self._quorum.grace_ends, self._resume_at]
+        times = [self._site.silent_until, self._quorum.grace_ends]
         for lease in self._leases.values():
             group = self._site.config.group(lease.name)
             record = self._voter.live(lease.tag, now)
@@ -181,6 +181,7 @@ class Steering:
                     self._owner.next_at(lease),
                     record.deadline if record is not None else None,
                     lease.back_off,
+                    lease.own.resume_at if lease.own is not None else None,
                 )
                 if time is not None
             ]
@@ -241,8 +242,8 @@ class Steering:
         if group is None:
             self._owner.give_up(lease, now, Reason.REMOVED)
             return
-        if self._site.config.tolerant and now >= max(own.kernel, self._resume_at):
-            own.kernel = now + self._site.timings.dead_after
+        if own.resume_at is not None and now >= own.resume_at:
+            own.kernel, own.resume_at = now + self._site.timings.dead_after, None
         if self.stopping:
             return
         if own.adopted and lease.attempt is None and now >= lease.back_off and self._quorum.heard(now):
@@ -281,10 +282,10 @@ class Steering:
         lease.holder, lease.back_off = self._site.me, 0
         if lease.own.reason is Reason.ADOPTED:
             return
+        if lease.invited:
+            lease.own.reason, lease.invited, lease.moved = Reason.HANDED_OVER, False, now
         self._site.note(What.GROUP_ACQUIRED, lease.own.reason, group=lease.name)
         self._placement.failed(lease, now)
-        if lease.invited:
-            lease.invited, lease.moved = False, now
         if group is not None and self._fulfilled(group):
             self._preferences.wish(group.name, 0, node=False, origin=self._site.tag, author="", reason="fulfilled")
 

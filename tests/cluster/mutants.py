@@ -1,0 +1,299 @@
+"""``python -m tests.cluster.mutants``: plant one bug at a time; the simulation must find each within its budget.
+
+A mutant bends one rule of cluster.md by replacing one function of the core. Where two rules protect the same thing,
+the mutant takes both away, and says so.
+"""
+
+import argparse
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+from unittest.mock import patch
+
+from tests.cluster.simulation.run import run
+from tests.cluster.simulation.scenario import PROFILES
+
+from vedette.cluster import boot
+from vedette.cluster.ballot import Ballot, Record
+from vedette.cluster.config import CoreConfig, Timings
+from vedette.cluster.leases import Lease
+from vedette.cluster.messages import Accept, Message, Prepare
+from vedette.cluster.outbox import Renewal
+from vedette.cluster.owner import Owner
+from vedette.cluster.peers import Peer, Verdict
+from vedette.cluster.proposer import Proposer
+from vedette.cluster.quorum import Quorum
+from vedette.cluster.steering import Steering
+from vedette.cluster.storage import Owned
+from vedette.cluster.voter import Voter
+from vedette.kit.errors import InvariantError
+
+Patch = tuple[object, str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Mutant:
+    """``rule`` of cluster.md that is bent; ``profile`` that looks for it; ``budget`` in seeds."""
+
+    name: str
+    rule: str
+    patches: Callable[[], list[Patch]]
+    profile: str = "lease"
+    budget: int = 400
+
+    @contextmanager
+    def planted(self) -> Iterator[None]:
+        with ExitStack() as stack:
+            for target, attribute, value in self.patches():
+                stack.enter_context(patch.object(target, attribute, value))
+            stack.enter_context(patch("vedette.cluster.invariants.check", lambda *_: None))
+            yield
+
+    def hunt(self, *, first: int = 0, seeds: int | None = None) -> tuple[int, str] | None:
+        """The seed that finds it, and how; ``None`` when the budget is spent."""
+        profile = next(profile for profile in PROFILES if profile.name == self.profile)
+        with self.planted():
+            for seed in range(first, first + (seeds or self.budget)):
+                try:
+                    run(seed, profile)
+                except (AssertionError, InvariantError) as error:
+                    return seed, type(error).__name__
+        return None
+
+
+def _no_silence() -> list[Patch]:
+    return [(boot, "_silent_until", lambda *_: 0)]
+
+
+def _silence_ends_with_a_restart() -> list[Patch]:
+    original = boot._silent_until
+
+    def bent(config: Any, lasting: Any, same_boot: Any, boot_id: str, now: int) -> int:
+        return 0 if same_boot is not None else original(config, lasting, same_boot, boot_id, now)
+
+    return [(boot, "_silent_until", bent)]
+
+
+def _timer_starts_at_the_quorum() -> list[Patch]:
+    original = Proposer._count_accepts
+
+    def bent(self: Proposer, lease: Lease, now: int) -> None:
+        assert lease.attempt is not None
+        lease.attempt.lease_end = now + self._site.timings.lease
+        original(self, lease, now)
+
+    return [(Proposer, "_count_accepts", bent)]
+
+
+def _renewed_from_receipt() -> list[Patch]:
+    original = Owner.acknowledged
+
+    def bent(self: Owner, voter: str, renewal: Renewal, positions: int, now: int) -> None:
+        original(self, voter, replace(renewal, sent=now, acks=renewal.acks), positions, now)
+
+    return [(Owner, "acknowledged", bent)]
+
+
+def _stale_counts_as_fresh() -> list[Patch]:
+    original = Peer.receive
+
+    def bent(self: Peer, message: Message, *, sent: int | None, now: int, **rest: Any) -> Verdict:
+        return original(self, message, sent=now, now=now, **rest)
+
+    return [(Peer, "receive", bent), *_no_echo_needed()]
+
+
+def _no_echo_needed() -> list[Patch]:
+    from vedette.cluster.hearing import Hearing
+    from vedette.cluster.messages import Echo
+
+    original = Hearing._echo_of_me
+    return [(Hearing, "_echo_of_me", lambda self, message: original(self, message) or Echo(0, 0, 0))]
+
+
+def _half_is_enough() -> list[Patch]:
+    return [(CoreConfig, "majority", property(lambda self: len(self.voters) // 2))]
+
+
+def _votes_are_not_distinct() -> list[Patch]:
+    def bent(self: Proposer, lease: Lease, voter: str, answer: Any, now: int) -> None:
+        attempt = self._current(lease, answer.ballot, now)
+        if attempt is not None and attempt.accepting:
+            attempt.accepted |= set(self._site.config.voters[: len(attempt.accepted) + 1])
+            self._count_accepts(lease, now)
+
+    def reached(self: Quorum, votes: Any, now: int) -> bool:
+        return len(votes) >= self._config.majority - 1 if len(self._config.voters) > 2 else True
+
+    return [(Proposer, "accepted", bent), (Quorum, "reached", reached)]
+
+
+def _foreign_records_are_replaced() -> list[Patch]:
+    return [(Record, "foreign", lambda _self, _asker: False)]
+
+
+def _renewal_replaces_records() -> list[Patch]:
+    def bent(self: Voter, group: int, ballot: Ballot, now: int, *, busy: int | None) -> bool:
+        vote = self._vote(group, now)
+        vote.record = Record(ballot, now + self._dead_after)
+        return True
+
+    return [(Voter, "renew", bent), *_foreign_records_are_replaced()]
+
+
+def _released_before_the_kernel_is_empty() -> list[Patch]:
+    original = Owner.give_up
+
+    def bent(self: Owner, lease: Lease, now: int, reason: Any, *, successor: str | None = None) -> None:
+        original(self, lease, now, reason, successor=successor)
+        self.emptied(lease, now)
+
+    return [(Owner, "give_up", bent)]
+
+
+def _kernel_deadline_from_now() -> list[Patch]:
+    original = Owner.acknowledged
+
+    def bent(self: Owner, voter: str, renewal: Renewal, positions: int, now: int) -> None:
+        original(self, voter, renewal, positions, now)
+        for lease in self._leases.values():
+            if lease.own is not None:
+                lease.own.kernel = now + self._site.timings.dead_after
+
+    return [(Owner, "acknowledged", bent)]
+
+
+def _clocks_are_trusted() -> list[Patch]:
+    return [(Timings, "lease", property(lambda self: self.dead_after))]
+
+
+def _records_are_not_persisted() -> list[Patch]:
+    original = boot.recall
+
+    def bent(**given: Any) -> Any:
+        found = original(**given)
+        found.voter.votes.clear()
+        return found
+
+    return [(boot, "recall", bent)]
+
+
+def _adopted_whatever_the_time() -> list[Patch]:
+    original = Owner._keep
+
+    def keep(self: Owner, lease: Lease, owned: Owned, now: int) -> None:
+        original(self, lease, Owned(owned.ballot, max(owned.end, now + self._site.timings.lease)), now)
+
+    return [(Owner, "_adoptable", lambda *_: True), (Owner, "_keep", keep)]
+
+
+def _abandoned_while_adopted_is_released() -> list[Patch]:
+    def bent(self: Proposer, lease: Lease, now: int) -> None:
+        attempt, lease.attempt = lease.attempt, None
+        if attempt is not None and attempt.accepting:
+            self.release(lease, lease.ballots(), None, now)
+            lease.litter = ()
+
+    return [(Proposer, "abandon", bent)]
+
+
+def _old_datagrams_count_again() -> list[Patch]:
+    original = Peer.receive
+
+    def bent(self: Peer, message: Message, **rest: Any) -> Verdict:
+        for slot in (self.current, self.candidate):
+            if slot is not None and slot.session == message.session:
+                slot.sequence = min(slot.sequence, message.sequence - 1)
+        return original(self, message, **rest)
+
+    def release(self: Voter, group: int, ballot: Ballot, now: int) -> bool:
+        vote = self._vote(group, now)
+        exact = vote.record is not None and vote.record.ballot == ballot
+        vote.record = None if exact else vote.record
+        return exact
+
+    return [(Peer, "receive", bent), (Voter, "release", release)]
+
+
+def _goodbye_while_holding() -> list[Patch]:
+    return [(Steering, "leaving", lambda self: self.stopping and not self._in_place)]
+
+
+def _leftovers_are_ignored() -> list[Patch]:
+    def bent(self: Owner, lease: Lease, owned: Any, held: bool, now: int) -> None:
+        return None
+
+    return [(Owner, "_let_go", bent), (boot, "_silent_until", lambda *_: 0)]
+
+
+def _holder_votes_for_others() -> list[Patch]:
+    return [(Owner, "busy", lambda *_: None), *_foreign_records_are_replaced()]
+
+
+def _promises_are_forgotten() -> list[Patch]:
+    def bent(self: Voter, ask: Prepare | Accept, now: int, busy: int | None) -> None:
+        return None
+
+    return [(Voter, "_refusal", bent)]
+
+
+def _dead_after_receipt() -> list[Patch]:
+    """Tells nobody apart: the record lives half as long as the owner believes."""
+
+    def bent(self: Voter, ask: Accept, now: int, *, busy: int | None) -> Any:
+        answer = original(self, ask, now, busy=busy)
+        vote = self.votes[ask.group]
+        if vote.record is not None and vote.record.ballot == ask.ballot:
+            vote.record = Record(ask.ballot, now + self._dead_after // 2)
+        return answer
+
+    original = Voter.accept
+    return [(Voter, "accept", bent)]
+
+
+MUTANTS = (
+    Mutant("a restarted voter is never silent", "12", _no_silence, "restarts"),
+    Mutant("a second restart ends the silence", "12", _silence_ends_with_a_restart, "restarts", 1500),
+    Mutant("the lease counts from the accept quorum", "15", _timer_starts_at_the_quorum, "lease", 1500),
+    Mutant("a renewal counts from its ack", "18", _renewed_from_receipt, "lease", 1500),
+    Mutant("what is not fresh counts", "5", _stale_counts_as_fresh, "lease", 1500),
+    Mutant("half of the voters are a quorum", "majority", _half_is_enough),
+    Mutant("votes are counted, not voters", "16", _votes_are_not_distinct),
+    Mutant("a voter replaces a foreign record", "7", _foreign_records_are_replaced),
+    Mutant("a renewal replaces a foreign record (with 7)", "10", _renewal_replaces_records),
+    Mutant("released before the kernel is empty", "20", _released_before_the_kernel_is_empty, "moves"),
+    Mutant("the kernel's deadline counts from now", "19", _kernel_deadline_from_now),
+    Mutant("clocks are trusted", "D_P", _clocks_are_trusted, "lease", 1500),
+    Mutant("records are not persisted", "13", _records_are_not_persisted, "restarts"),
+    Mutant("a lease is adopted whatever the time", "14", _adopted_whatever_the_time, "restarts"),
+    Mutant(
+        "an attempt over an adopted lease is released", "14", _abandoned_while_adopted_is_released, "restarts", 1500
+    ),
+    Mutant("old datagrams count, releases promise nothing", "5, 11", _old_datagrams_count_again, "lease", 1500),
+    Mutant("goodbye while still holding", "20", _goodbye_while_holding, "generic"),
+    Mutant("a start ignores what the kernel holds (with 12)", "14", _leftovers_are_ignored, "restarts"),
+    Mutant("a holder votes for others (with 7)", "8", _holder_votes_for_others),
+    Mutant("a voter refuses nothing", "8", _promises_are_forgotten),
+    Mutant("a voter forgets early", "9", _dead_after_receipt),
+)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--only", help="part of a name")
+    only = parser.parse_args().only
+    planted = [mutant for mutant in MUTANTS if only is None or only in mutant.name]
+    found = 0
+    for mutant in planted:
+        result = mutant.hunt()
+        found += result is not None
+        outcome = f"seed {result[0]}: {result[1]}" if result is not None else "NOT FOUND"
+        print(f"rule {mutant.rule:8} {mutant.name:52} {mutant.profile:9} {outcome}", flush=True)
+    print(f"planted={len(planted)} found={found}")
+    return 0 if found == len(planted) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,73 @@
+"""Links that lose, delay, duplicate, reorder and replay datagrams, and that can be cut one way or both."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+from tests.cluster.simulation.world import World
+
+from vedette.kit.units import MICROSECOND, MILLISECOND, SECOND
+
+Deliver = Callable[[str, bytes], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Weather:
+    """``late``: share of datagrams that take up to ``latest``; ``replays``: share that come again, much later."""
+
+    shortest: int = 100 * MICROSECOND
+    longest: int = 2 * MILLISECOND
+    loss: float = 0.0
+    duplicated: float = 0.0
+    late: float = 0.0
+    latest: int = SECOND
+    replays: float = 0.0
+    mangled: float = 0.0
+
+
+@dataclass(slots=True)
+class Network:
+    world: World
+    links: tuple[str, ...]
+    deliver: dict[str, Deliver] = field(default_factory=dict)
+    weather: Weather = field(default_factory=Weather)
+    cuts: dict[tuple[str, str, str], int] = field(default_factory=dict)
+    sent: int = 0
+
+    def send(self, source: str, data: bytes, to: str | None) -> None:
+        for link in self.links:
+            for target in self.deliver:
+                if target != source and to in (None, target):
+                    self._carry(link, source, target, data)
+
+    def cut(self, link: str, source: str, target: str) -> None:
+        self.cuts[link, source, target] = 1
+
+    def heal(self) -> None:
+        self.cuts.clear()
+
+    def calm(self) -> None:
+        self.heal()
+        self.weather = replace(Weather(), shortest=self.weather.shortest, longest=self.weather.longest)
+
+    def _carry(self, link: str, source: str, target: str, data: bytes) -> None:
+        chance, weather = self.world.random.random, self.weather
+        self.sent += 1
+        if (link, source, target) in self.cuts or chance() < weather.loss:
+            return
+        delay = self.world.random.randint(weather.shortest, weather.longest)
+        if chance() < weather.late:
+            delay += self.world.random.randint(0, weather.latest)
+        if chance() < weather.mangled:
+            data = self._mangle(data)
+        self._arrive(link, target, data, delay)
+        if chance() < weather.duplicated:
+            self._arrive(link, target, data, delay + self.world.random.randint(0, 5 * MILLISECOND))
+        if chance() < weather.replays:
+            self._arrive(link, target, data, self.world.random.randint(SECOND // 10, 8 * SECOND))
+
+    def _arrive(self, link: str, target: str, data: bytes, delay: int) -> None:
+        self.world.after(delay, lambda: self.deliver[target](link, data))
+
+    def _mangle(self, data: bytes) -> bytes:
+        where = self.world.random.randrange(len(data))
+        return data[:where] + bytes([data[where] ^ 1 << self.world.random.randrange(8)]) + data[where + 1 :]

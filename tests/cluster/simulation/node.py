@@ -1,0 +1,269 @@
+"""One machine: clock, kernel with latency, state files, and the shell around the real core.
+
+The shell does what the daemon does, one step after the other, and may be paused or killed between any two: between
+the clock being read and the effect, between persisting and sending, between the call into the kernel and its end.
+"""
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from random import Random
+
+from tests.cluster.simulation.network import Network
+from tests.cluster.simulation.world import Clock, World
+
+from vedette.cluster.config import CoreConfig
+from vedette.cluster.events import FOREVER, Datagram, Emptied, Event, Ready, Tick
+from vedette.cluster.machine import Machine
+from vedette.kit.units import MICROSECOND, MILLISECOND
+from vedette.spec.resolved import Key
+
+KEYS = (Key(id="simulation", secret=b"0123456789abcdef0123456789abcdef"),)
+INBOX = 400
+
+
+@dataclass(slots=True)
+class Habits:
+    """How slow and how unreliable this machine is (ns)."""
+
+    step: int = 200 * MICROSECOND
+    jitter: int = MILLISECOND
+    kernel: int = 2 * MILLISECOND
+    kernel_slow: float = 0.0
+    kernel_fails: float = 0.0
+    stall: float = 0.0
+    stall_longest: int = 0
+
+
+@dataclass(slots=True)
+class Kernel:
+    """What the gate of this machine answers for: group → absolute deadline on its own clock."""
+
+    deadlines: dict[str, int] = field(default_factory=dict)
+
+
+class Node:
+    def __init__(
+        self, world: World, network: Network, config: CoreConfig, name: str, *, percent: int, boots: int
+    ) -> None:
+        self.world, self.network, self.config, self.name = world, network, config, name
+        self.habits = Habits()
+        self.clock = Clock(boots, percent)
+        self.boot = 0
+        self.durable: bytes | None = None
+        self.volatile: bytes | None = None
+        self.kernel = Kernel()
+        self.machine: Machine | None = None
+        self.powered = True
+        self.stopped = False
+        self._inbox: deque[Event] = deque()
+        self._life = 0
+        self._busy = False
+        self._paused_until = 0
+        self._wake = 0
+        self._wanted: dict[str, int | None] = {}
+        self._dirty: list[str] = []
+        self._working = False
+        self._in_flight: tuple[str, int | None] | None = None
+        network.deliver[name] = self.hear
+        world.answers[name] = self.answers
+
+    # Ground truth
+
+    def answers(self, group: str) -> bool:
+        deadline = self.kernel.deadlines.get(group)
+        return self.powered and deadline is not None and self.clock.read(self.world.now) < deadline
+
+    # What happens to the machine
+
+    def start(self) -> None:
+        """Start the daemon, with what the state files and the kernel hold now."""
+        if self.machine is not None or not self.powered:
+            return
+        self._life += 1
+        self._inbox.clear()
+        self._busy = self._working = self.stopped = False
+        self._in_flight = None
+        self._wanted, self._dirty = {}, []
+        self._paused_until = 0
+        now = self.clock.read(self.world.now)
+        self.machine = Machine(
+            config=self.config,
+            me=self.name,
+            keys=KEYS,
+            boot_id=f"{self.name}-{self.boot}",
+            durable=self.durable,
+            volatile=self.volatile,
+            held=frozenset(self.kernel.deadlines),
+            now=now,
+            random=Random(self.world.random.getrandbits(64)),
+        )
+        self.world.say(self.name, "daemon starts")
+        self._busy = True
+        self._perform(self.machine.start(now))
+
+    def kill(self) -> None:
+        """SIGKILL: what the shell had not done is not done; a call into the kernel may or may not have ended."""
+        if self.machine is None:
+            return
+        self.world.say(self.name, "daemon killed")
+        self.machine = None
+        self._life += 1
+        if self._in_flight is not None and self.world.random.random() < 0.5:
+            self._into_kernel(*self._in_flight)
+
+    def power_off(self) -> None:
+        self.world.say(self.name, "power off")
+        self.machine = None
+        self.powered = False
+        self._life += 1
+        self.kernel.deadlines.clear()
+        self.volatile = None
+
+    def power_on(self) -> None:
+        """Boot: a new boot id, BOOTTIME from 0, nothing in /run and in the kernel."""
+        if self.powered:
+            return
+        self.world.say(self.name, "power on")
+        self.powered = True
+        self.boot += 1
+        self.clock = Clock(self.world.now, self.clock.percent)
+
+    def pause(self, duration: int) -> None:
+        self.world.say(self.name, f"paused for {duration / 1e6:.0f} ms")
+        self._paused_until = max(self._paused_until, self.world.now + duration)
+
+    def wake_up(self) -> None:
+        self._paused_until = min(self._paused_until, self.world.now)
+
+    # The shell
+
+    def hear(self, link: str, data: bytes) -> None:
+        if self.machine is not None and len(self._inbox) < INBOX:
+            self.put(Datagram(link, data))
+
+    def put(self, event: Event) -> None:
+        if self.machine is None:
+            return
+        self._inbox.append(event)
+        if not self._busy:
+            self._busy = True
+            self._later(self.world.random.randint(0, self.habits.step), self._next)
+
+    def _later(self, delay: int, do: Callable[[], None]) -> None:
+        """Do it in this life of the daemon, and not while it is paused."""
+        life = self._life
+
+        def run() -> None:
+            if life != self._life:
+                return
+            if self.world.now < self._paused_until:
+                self.world.at(self._paused_until, run)
+                return
+            do()
+
+        self.world.after(delay, run)
+
+    def _next(self) -> None:
+        if not self._inbox or self.machine is None or self.stopped:
+            self._busy = False
+            return
+        event = self._inbox.popleft()
+        ready = self.machine.handle(event, self.clock.read(self.world.now))
+        if self.world.random.random() < self.habits.stall:
+            self._paused_until = self.world.now + self.world.random.randint(0, self.habits.stall_longest)
+        self._perform(ready)
+
+    def _perform(self, ready: Ready) -> None:
+        steps: list[Callable[[], None]] = [
+            lambda: self._persist(ready),
+            lambda: self._release(ready),
+            lambda: self._send(ready),
+            lambda: self._hold(ready),
+        ]
+        self._step(steps)
+
+    def _step(self, steps: list[Callable[[], None]]) -> None:
+        def do() -> None:
+            steps.pop(0)()
+            if steps:
+                self._step(steps)
+
+        self._later(self.world.random.randint(0, self.habits.step // 4), do)
+
+    def _persist(self, ready: Ready) -> None:
+        if ready.durable is not None:
+            self.durable = ready.durable
+        if ready.volatile is not None:
+            self.volatile = ready.volatile
+        for event in ready.events:
+            words = [event.what.value, event.group or "", event.node or "", event.reason.value, event.detail]
+            self.world.say(self.name, " ".join(word for word in words if word))
+
+    def _release(self, ready: Ready) -> None:
+        for group in ready.release:
+            self._want(group, None)
+
+    def _send(self, ready: Ready) -> None:
+        for outgoing in ready.send:
+            self.network.send(self.name, outgoing.data, outgoing.to)
+
+    def _hold(self, ready: Ready) -> None:
+        for group, deadline in ready.hold.items():
+            if self._wanted.get(group) != deadline:
+                self._want(group, deadline)
+        if ready.stopped:
+            self.world.say(self.name, "daemon stopped")
+            self.stopped, self.machine = True, None
+            self._life += 1
+            return
+        self._wake += 1
+        wake = self._wake
+        due = self.clock.when(ready.wake_at) if ready.wake_at < FOREVER else self.world.now
+        delay = max(0, due - self.world.now) + self.world.random.randint(0, self.habits.jitter)
+
+        def tick() -> None:
+            if wake == self._wake:
+                self.put(Tick())
+
+        self._later(delay, tick)
+        self._next()
+
+    # The worker that talks to the kernel: one call at a time, the latest wish wins
+
+    def _want(self, group: str, deadline: int | None) -> None:
+        self._wanted[group] = deadline
+        if group not in self._dirty:
+            self._dirty.append(group)
+        if not self._working:
+            self._working = True
+            self._later(0, self._work)
+
+    def _work(self) -> None:
+        if not self._dirty:
+            self._working = False
+            return
+        group = self._dirty.pop(0)
+        wanted = self._wanted[group]
+        latency = self.world.random.randint(0, self.habits.kernel)
+        if self.world.random.random() < self.habits.kernel_slow:
+            latency *= 50
+        self._in_flight = group, wanted
+        self._later(latency, lambda: self._apply(group, wanted))
+
+    def _apply(self, group: str, wanted: int | None) -> None:
+        self._in_flight = None
+        if self.world.random.random() < self.habits.kernel_fails:
+            self._want(group, self._wanted[group])
+        else:
+            self._into_kernel(group, wanted)
+            if wanted is None and self._wanted[group] is None:
+                self.put(Emptied(group))
+        self._later(0, self._work)
+
+    def _into_kernel(self, group: str, wanted: int | None) -> None:
+        if wanted is None:
+            self.kernel.deadlines.pop(group, None)
+        else:
+            self.kernel.deadlines[group] = wanted
+            self.world.check(group)

@@ -1,0 +1,85 @@
+"""One seed: faults, then healing, then the demand that everything is held by exactly one and stays there."""
+
+from dataclasses import dataclass
+
+from tests.cluster.simulation.scenario import PROFILES, Profile, Scenario, build
+from tests.cluster.simulation.world import World
+
+from vedette.kit.units import MILLISECOND, SECOND
+from vedette.spec.resolved import SplitBrainPolicy
+
+STEP = 5 * MILLISECOND
+GAP = 250 * MILLISECOND
+"""How long a group may be unanswered while it moves in a healed cluster: late wake-ups and a slow kernel."""
+
+
+class NotConvergedError(AssertionError):
+    """A healed cluster does not hold a group exactly once, or does not leave it in peace."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """``simulated`` ns of virtual time; ``settled``: ns from healing until every group was held once for good."""
+
+    seed: int
+    profile: str
+    simulated: int
+    settled: int
+    datagrams: int
+    digest: str
+    trace: tuple[str, ...]
+
+
+def profile_of(seed: int) -> Profile:
+    return PROFILES[seed % len(PROFILES)]
+
+
+def run(seed: int, profile: Profile | None = None) -> Result:
+    """Raises :class:`ViolationError`, :class:`NotConvergedError` or what the core itself finds broken."""
+    profile = profile or profile_of(seed)
+    world = World(seed)
+    world.two_allowed = profile.policy is SplitBrainPolicy.TOLERATE
+    scenario = build(world, profile)
+    for name in sorted(scenario.nodes):
+        world.after(world.random.randint(0, SECOND // 2), scenario.nodes[name].start)
+    world.after(scenario.dead_after, scenario.keep_going)
+    try:
+        world.run_until(profile.lasts * scenario.dead_after)
+        scenario.heal()
+        settled = _converge(scenario)
+    except AssertionError as error:
+        error.add_note("\n".join(world.trace[-60:]))
+        raise
+    return Result(
+        seed=seed,
+        profile=profile.name,
+        simulated=world.now,
+        settled=settled,
+        datagrams=scenario.network.sent,
+        digest=world.digest(),
+        trace=tuple(world.trace),
+    )
+
+
+def patience(scenario: Scenario) -> int:
+    """What a healed cluster may take: silence after a boot, then a lease to run out, both on slow clocks."""
+    return scenario.dead_after * 225 // 100 + SECOND
+
+
+def _converge(scenario: Scenario) -> int:
+    world, healed = scenario.world, scenario.world.now
+    deadline = healed + patience(scenario)
+    end = deadline + max(2 * scenario.dead_after, SECOND)
+    settled = healed
+    missing = dict.fromkeys((group.name for group in scenario.config.groups), 0)
+    while world.now < end:
+        world.run_until(world.now + STEP)
+        for group in missing:
+            holders = world.holders(group)
+            missing[group] = 0 if len(holders) == 1 else missing[group] + STEP
+            if missing[group]:
+                settled = world.now
+            late = world.now > deadline and missing[group] > GAP
+            if late or (world.now >= end and len(holders) != 1):
+                raise NotConvergedError(f"seed {world.seed}: {group} is held by {holders or 'nobody'}")
+    return settled - healed

@@ -1,0 +1,346 @@
+"""Clusters and faults drawn from a seed: profiles, and what may go wrong in each."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+from tests.cluster.simulation.network import Network, Weather
+from tests.cluster.simulation.node import Habits, Node
+from tests.cluster.simulation.world import World
+
+from vedette.cluster.config import CoreConfig, CoreGroup, CoreNode, Timings
+from vedette.cluster.events import Gate, Move, Readiness, Reconfigure, Standby, Stop
+from vedette.kit.units import MILLISECOND, SECOND
+from vedette.spec.resolved import Failback, Role, SplitBrainPolicy
+
+TIMINGS = ((50, 200), (200, 1000), (250, 1200), (500, 3000))
+"""interval and deadAfter in ms."""
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """Which clusters and faults. ``weights``: how often each fault; ``every``: mean time between two (in D)."""
+
+    name: str
+    nodes: tuple[int, ...]
+    groups: tuple[int, ...]
+    every: float
+    lasts: int
+    weights: dict[str, float]
+    weather: Weather
+    habits: Habits
+    policy: SplitBrainPolicy = SplitBrainPolicy.MAJORITY
+    timings: tuple[tuple[int, int], ...] = TIMINGS
+
+
+_ALL = {
+    "pause": 4.0, "kill": 3.0, "crash": 2.0, "stop": 1.5, "stop in place": 1.0, "isolate": 3.0, "split": 2.0,
+    "one way": 3.0, "link": 1.5, "flap": 1.0, "move": 3.0, "standby": 1.0, "services": 0.5, "cut off": 0.7,
+    "gate": 0.4, "lose run state": 0.7, "lose disk": 0.7, "roll back disk": 0.5, "reload": 0.7,
+}  # fmt: skip
+_ROUGH = Habits(
+    kernel=5 * MILLISECOND, kernel_slow=0.03, kernel_fails=0.03, jitter=5 * MILLISECOND, stall=0.004,
+    stall_longest=SECOND,
+)  # fmt: skip
+
+PROFILES = (
+    Profile(
+        "generic", (3, 3, 5), (1, 2, 4), 0.9, 14, _ALL,
+        Weather(loss=0.03, duplicated=0.03, late=0.02, latest=2 * SECOND, replays=0.01, mangled=0.005), _ROUGH,
+    ),
+    Profile(
+        "lease", (3,), (1,), 0.35, 10,
+        {"isolate": 5, "one way": 4, "pause": 4, "kill": 3, "crash": 1.5, "move": 2, "lose run state": 1},
+        Weather(loss=0.08, duplicated=0.1, late=0.25, latest=2 * SECOND, replays=0.03), _ROUGH,
+        timings=((50, 200), (100, 500)),
+    ),
+    Profile(
+        "restarts", (3,), (1, 2), 0.25, 10,
+        {"kill": 5, "crash": 4, "lose run state": 2, "lose disk": 2, "stop": 2, "stop in place": 2, "isolate": 1},
+        Weather(loss=0.02, duplicated=0.05, late=0.05, latest=SECOND), replace(_ROUGH, stall=0.001),
+        timings=((50, 200), (200, 1000)),
+    ),
+    Profile(
+        "moves", (3, 5), (2, 4, 8), 0.2, 10,
+        {"move": 8, "standby": 3, "cut off": 2, "stop": 1, "pause": 2, "one way": 2, "reload": 1},
+        Weather(loss=0.05, duplicated=0.1, late=0.1, latest=SECOND), replace(_ROUGH, kernel_slow=0.1),
+    ),
+    Profile("tolerate", (2,), (1, 2), 0.8, 12, _ALL, Weather(loss=0.03, late=0.02), _ROUGH, SplitBrainPolicy.TOLERATE),
+    Profile(
+        "alone", (1,), (1, 2), 0.5, 6, {"kill": 3, "stop": 3, "stop in place": 2, "pause": 2, "crash": 1},
+        Weather(), _ROUGH,
+    ),
+)  # fmt: skip
+
+
+@dataclass(slots=True)
+class Scenario:
+    """A cluster under way. ``busy`` counts faults that are still to be undone before healing."""
+
+    world: World
+    network: Network
+    profile: Profile
+    config: CoreConfig
+    nodes: dict[str, Node]
+    faults: bool = True
+    history: list[str] = field(default_factory=list)
+
+    @property
+    def dead_after(self) -> int:
+        return self.config.timings.dead_after
+
+    def node(self) -> Node:
+        return self.nodes[self.world.random.choice(sorted(self.nodes))]
+
+    def some_time(self, shortest: float, longest: float) -> int:
+        """A duration between these multiples of D."""
+        return int(self.dead_after * self.world.random.uniform(shortest, longest))
+
+    def later(self, delay: int, do: Callable[[], None]) -> None:
+        """Undo a fault, unless everything has been healed meanwhile."""
+        self.world.after(delay, lambda: do() if self.faults else None)
+
+    def keep_going(self) -> None:
+        if not self.faults:
+            return
+        names = sorted(self.profile.weights)
+        name = self.world.random.choices(names, [self.profile.weights[name] for name in names])[0]
+        FAULTS[name](self)
+        mean = self.profile.every * self.dead_after
+        self.world.after(int(self.world.random.expovariate(1 / mean)), self.keep_going)
+
+    def heal(self) -> None:
+        """No more faults: links calm, machines and daemons up, nobody paused, on standby or out of order."""
+        self.faults = False
+        self.world.say("world", "healed")
+        self.network.calm()
+        for name in sorted(self.nodes):
+            node = self.nodes[name]
+            node.habits = Habits()
+            node.wake_up()
+            node.power_on()
+            node.start()
+            node.put(Gate(working=True))
+            node.put(Readiness(services=True))
+            node.put(Reconfigure(groups=self.config.groups, nodes=self.config.nodes))
+        someone = self.nodes[min(self.nodes)]
+        for name in sorted(self.nodes):
+            someone.put(Standby(name, False, "simulation", "healed"))
+
+
+def build(world: World, profile: Profile, *, percents: tuple[int, ...] = (99, 100, 101)) -> Scenario:
+    """Draw a cluster; its machines are up already (for long or just now) and their daemons start at once."""
+    pick = world.random.choice
+    count, groups = pick(profile.nodes), pick(profile.groups)
+    interval, dead_after = pick(profile.timings)
+    witnesses = pick((0, 1)) if count > 2 else 0
+    roles = [Role.DIRECTOR] * (count - witnesses) + [Role.WITNESS] * witnesses
+    nodes = tuple(CoreNode(f"n{index}", role) for index, role in enumerate(roles))
+    directors = tuple(node.name for node in nodes if node.role is Role.DIRECTOR)
+    config = CoreConfig(
+        cluster="simulation",
+        nodes=nodes,
+        policy=profile.policy,
+        timings=Timings(
+            interval * MILLISECOND, dead_after // 2 * MILLISECOND, dead_after * MILLISECOND, pick((1, 3)) * SECOND
+        ),
+        groups=tuple(_group(world, index, directors) for index in range(groups)),
+    )
+    network = Network(world, pick((("a",), ("a", "b"))))
+    network.weather = profile.weather
+    members = {}
+    for node in nodes:
+        boots = -pick((0, dead_after * MILLISECOND // 2, 3600 * SECOND))
+        members[node.name] = Node(world, network, config, node.name, percent=pick(percents), boots=boots)
+        members[node.name].habits = replace(profile.habits)
+    return Scenario(world, network, profile, config, members)
+
+
+def _group(world: World, index: int, directors: tuple[str, ...]) -> CoreGroup:
+    pick = world.random.choice
+    preferred = list(directors)
+    world.random.shuffle(preferred)
+    return CoreGroup(
+        name=f"g{index}",
+        nodes=directors,
+        preferred_nodes=tuple(preferred) if pick((True, True, False)) else (),
+        failback=pick((Failback.AUTOMATIC, Failback.AUTOMATIC, Failback.MANUAL)),
+        failback_delay=pick((0, 0, 300 * MILLISECOND)),
+    )
+
+
+# Faults
+
+
+def _pause(scenario: Scenario) -> None:
+    scenario.node().pause(scenario.some_time(0.01, 1.8))
+
+
+def _kill(scenario: Scenario) -> None:
+    node = scenario.node()
+    node.kill()
+    scenario.later(scenario.some_time(0.01, scenario.world.random.choice((0.1, 1.5))), node.start)
+
+
+def _crash(scenario: Scenario) -> None:
+    node = scenario.node()
+    node.power_off()
+
+    def boot() -> None:
+        node.power_on()
+        scenario.later(scenario.some_time(0.0, 1.2), node.start)
+
+    scenario.later(scenario.some_time(0.05, 2.5), boot)
+
+
+def _stop(scenario: Scenario) -> None:
+    node = scenario.node()
+    node.put(Stop())
+    scenario.later(scenario.some_time(0.3, 2.0), node.start)
+
+
+def _stop_in_place(scenario: Scenario) -> None:
+    node = scenario.node()
+    node.put(Stop(in_place=True))
+    scenario.later(scenario.some_time(0.1, 0.5), node.start)
+
+
+def _split(scenario: Scenario, left: set[str], *, one_way: bool = False, links: tuple[str, ...] | None = None) -> None:
+    for link in links or scenario.network.links:
+        for source in sorted(scenario.nodes):
+            for target in sorted(scenario.nodes):
+                if (source in left and target not in left) or (not one_way and source not in left and target in left):
+                    scenario.network.cut(link, source, target)
+    scenario.later(scenario.some_time(0.2, 3.0), scenario.network.heal)
+
+
+def _isolate(scenario: Scenario) -> None:
+    name = scenario.node().name
+    scenario.world.say(name, "isolated")
+    _split(scenario, {name})
+
+
+def _half(scenario: Scenario) -> None:
+    left = {name for name in sorted(scenario.nodes) if scenario.world.random.random() < 0.5}
+    scenario.world.say("world", f"split off {sorted(left)}")
+    _split(scenario, left)
+
+
+def _one_way(scenario: Scenario) -> None:
+    source, target = scenario.node().name, scenario.node().name
+    kind = scenario.world.random.choice(("pair", "deaf", "mute", "cut pair"))
+    scenario.world.say("world", f"one way: {kind} {source} {target}")
+    for link in scenario.network.links:
+        for other in sorted(scenario.nodes):
+            if kind == "deaf":
+                scenario.network.cut(link, other, source)
+            elif kind == "mute":
+                scenario.network.cut(link, source, other)
+        if kind in ("pair", "cut pair"):
+            scenario.network.cut(link, source, target)
+        if kind == "cut pair":
+            scenario.network.cut(link, target, source)
+    scenario.later(scenario.some_time(0.2, 3.0), scenario.network.heal)
+
+
+def _link(scenario: Scenario) -> None:
+    link = scenario.world.random.choice(scenario.network.links)
+    scenario.world.say("world", f"link {link} down")
+    _split(scenario, {name for name in scenario.nodes if scenario.world.random.random() < 0.7}, links=(link,))
+
+
+def _flap(scenario: Scenario) -> None:
+    name = scenario.node().name
+    for turn in range(6):
+        period = scenario.some_time(0.02, 0.4)
+        scenario.later(turn * period, lambda: _split(scenario, {name}))
+        scenario.later(turn * period + period // 2, scenario.network.heal)
+
+
+def _move(scenario: Scenario) -> None:
+    group = scenario.world.random.choice(scenario.config.groups).name
+    target = scenario.world.random.choice([*sorted(scenario.nodes), None])
+    scenario.world.say("world", f"move {group} to {target}")
+    scenario.node().put(Move(group, target, "simulation", "test"))
+
+
+def _standby(scenario: Scenario) -> None:
+    name, teller = scenario.node().name, scenario.node()
+    scenario.world.say("world", f"standby {name}")
+    teller.put(Standby(name, True, "simulation", "test"))
+    scenario.later(scenario.some_time(0.3, 2), lambda: teller.put(Standby(name, False, "simulation", "test")))
+
+
+def _services(scenario: Scenario) -> None:
+    node = scenario.node()
+    node.put(Readiness(services=False))
+    scenario.later(scenario.some_time(0.2, 2), lambda: node.put(Readiness(services=True)))
+
+
+def _cut_off(scenario: Scenario) -> None:
+    node = scenario.node()
+    node.put(Readiness(services=True, connected=False))
+    scenario.later(scenario.some_time(0.2, 2), lambda: node.put(Readiness(services=True)))
+
+
+def _gate(scenario: Scenario) -> None:
+    node = scenario.node()
+    node.put(Gate(working=False))
+    scenario.later(scenario.some_time(0.2, 2), lambda: node.put(Gate(working=True)))
+
+
+def _lose(scenario: Scenario, *, run: bool, disk: bool) -> None:
+    node = scenario.node()
+    node.kill()
+    scenario.world.say(node.name, f"loses {'run ' if run else ''}{'disk' if disk else ''}")
+    node.volatile = None if run else node.volatile
+    node.durable = None if disk else node.durable
+    scenario.later(scenario.some_time(0.01, 0.6), node.start)
+
+
+def _roll_back_disk(scenario: Scenario) -> None:
+    """A machine comes back from an older snapshot: its incarnation goes back, too."""
+    node = scenario.node()
+    snapshot = node.durable
+
+    def restore() -> None:
+        node.power_off()
+        node.durable = snapshot
+        node.power_on()
+        node.start()
+
+    scenario.later(scenario.some_time(0.2, 2), restore)
+
+
+def _reload(scenario: Scenario) -> None:
+    """A reload drops a group on one node, and another reload brings it back."""
+    node, groups = scenario.node(), scenario.config.groups
+    dropped = scenario.world.random.choice(groups)
+    scenario.world.say(node.name, f"reloads without {dropped.name}")
+    rest = tuple(group for group in groups if group is not dropped)
+    node.put(Reconfigure(groups=rest, nodes=scenario.config.nodes))
+    scenario.later(
+        scenario.some_time(0.1, 1.5), lambda: node.put(Reconfigure(groups=groups, nodes=scenario.config.nodes))
+    )
+
+
+FAULTS: dict[str, Callable[[Scenario], None]] = {
+    "pause": _pause,
+    "kill": _kill,
+    "crash": _crash,
+    "stop": _stop,
+    "stop in place": _stop_in_place,
+    "isolate": _isolate,
+    "split": _half,
+    "one way": _one_way,
+    "link": _link,
+    "flap": _flap,
+    "move": _move,
+    "standby": _standby,
+    "services": _services,
+    "cut off": _cut_off,
+    "gate": _gate,
+    "lose run state": lambda scenario: _lose(scenario, run=True, disk=False),
+    "lose disk": lambda scenario: _lose(scenario, run=scenario.world.random.random() < 0.5, disk=True),
+    "roll back disk": _roll_back_disk,
+    "reload": _reload,
+}
