@@ -11,12 +11,12 @@ collect_ignore_glob = [] if kernel.INSIDE in os.environ else ["*/in_kernel"]
 
 
 @pytest.fixture(scope="session")
-def guest(tmp_path_factory: pytest.TempPathFactory) -> Iterator[kernel.Kernel]:
+def guest() -> Iterator[kernel.Kernel]:
     """A machine with a real kernel (IPVS, tc, BPF) and no wires; see :mod:`tests.kernel`."""
     if (lack := kernel.missing()) is not None:
         pytest.skip(lack)
-    machine = kernel.boot(tmp_path_factory.mktemp("machine"))
+    machine = kernel.boot()
     try:
-        yield kernel.Kernel(machine)
+        yield machine
     finally:
-        machine.power_off()
+        machine.end()

@@ -14,9 +14,13 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from vedette.lab.guest import Boot, Guest
+from vedette.lab import launch
+from vedette.lab.launch import Running
+from vedette.lab.topology import MachinePlan, Topology
+from vedette.spec.resolved import Role
 
 REPOSITORY = Path(__file__).parents[1]
+NAME = "kernel"
 INSIDE = "VEDETTE_TEST_KERNEL"
 """Set in the environment of tests that run inside the machine."""
 
@@ -33,20 +37,23 @@ class Finished:
 class Kernel:
     """The machine, as a test sees it."""
 
-    def __init__(self, guest: Guest) -> None:
-        self._guest = guest
+    def __init__(self, running: Running) -> None:
+        self._running = running
+
+    def end(self) -> None:
+        self._running.end()
 
     def run(self, *argv: str, stdin: str = "", timeout: float = 30.0) -> Finished:
         """Run a command in the repository's directory, as root of the machine."""
-        answer = self._guest.request(
-            "run",
-            limit=timeout,
-            argv=argv,
-            stdin=stdin,
-            timeout=timeout,
-            environment={INSIDE: "1"},
-            directory=str(REPOSITORY),
-        )
+        request = {
+            "op": "run",
+            "argv": argv,
+            "stdin": stdin,
+            "timeout": timeout,
+            "environment": {INSIDE: "1"},
+            "directory": str(REPOSITORY),
+        }
+        answer = self._running.control.ask("machine", machine=NAME, limit=timeout, request=request)
         return Finished(**answer)
 
     def python(self, source: str, *arguments: str, timeout: float = 30.0) -> str:
@@ -75,7 +82,8 @@ def missing() -> str | None:
     return f"needs the packages {' '.join(lacking)}" if lacking else None
 
 
-def boot(directory: Path) -> Guest:
-    guest = Guest(directory, Boot(hostname="kernel", ip=("link set lo up",)))
-    guest.power_on()
-    return guest
+def boot() -> Kernel:
+    """Boot the machine; it dies with this process, whatever kills that."""
+    machine = MachinePlan(NAME, Role.WITNESS, legs=())
+    topology = Topology(networks=(), machines=(machine,), servers=(), client=())
+    return Kernel(launch.start(f"{NAME}-{os.getpid()}", topology))

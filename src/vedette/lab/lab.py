@@ -35,10 +35,6 @@ DAEMON_LOG = "/var/log/vedette/daemon.log"
 _DOCUMENT = "cluster.yaml"
 
 
-def _silent(_: str) -> None:
-    """Nobody wants to know."""
-
-
 class Lab:
     """The handle on one lab."""
 
@@ -73,7 +69,7 @@ class Lab:
     # Life
 
     @classmethod
-    def up(cls, document: Path, *, name: str | None = None, progress: Callable[[str], None] = _silent) -> "Lab":
+    def up(cls, document: Path, *, name: str | None = None, progress: Callable[[str], None] = launch.silent) -> "Lab":
         """Build the lab of a document and boot its machines; ``progress`` hears what happens, a line at a time.
 
         Raises :class:`vedette.kit.errors.VedetteError`; nothing is left behind then.

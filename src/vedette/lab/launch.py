@@ -50,8 +50,20 @@ class Running:
         end(self.directory)
 
 
+def silent(_: str) -> None:
+    """Hear progress, and say nothing."""
+
+
+def empty(_: Path) -> None:
+    """Put nothing into the lab's directory."""
+
+
 def start(
-    name: str, topology: Topology, *, progress: Callable[[str], None], fill: Callable[[Path], None] = lambda _: None
+    name: str,
+    topology: Topology,
+    *,
+    progress: Callable[[str], None] = silent,
+    fill: Callable[[Path], None] = empty,
 ) -> Running:
     """Start a lab and wait until all machines are up.
 

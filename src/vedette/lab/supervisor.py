@@ -7,6 +7,7 @@ with them their network namespaces go. It ends itself when the lifeline closes, 
 (``vedette lab up``).
 """
 
+import compileall
 import contextlib
 import json
 import os
@@ -21,6 +22,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
 
+import vedette
 from vedette.kit import plain
 from vedette.kit.errors import PermanentError, TransientError, UsageError
 from vedette.lab import control, fabric, namespace
@@ -74,6 +76,8 @@ class Supervisor:
         self._write_state()
         self.say(f"{len(self.topology.networks)} networks, {len(self.topology.servers)} stand-in servers, a client")
         with ThreadPoolExecutor(max_workers=max(4, os.cpu_count() or 1)) as pool:
+            # Machines are slow at it, and most of what they run is ours.
+            pool.submit(compileall.compile_dir, Path(vedette.__file__).parent, quiet=2)
             boots = {pool.submit(guest.power_on): name for name, guest in self.guests.items()}
             for boot in as_completed(boots):
                 self.say(f"{boots[boot]} booted in {boot.result():.1f} s")
