@@ -155,17 +155,18 @@ def clocked(rows: Rows, row: str, work: Callable[[], object]) -> None:
 
 
 def report(size: int, rows: Rows, rounds: int) -> None:
-    """Medians, and the peer's time divided by ours."""
-    middle = {row: median(times) for row, times in rows.items()}
-    print(f"{size} destinations, median of {rounds}, milliseconds")
-    for row in sorted(middle):
-        print(f"  {row:22}{middle[row]:10.1f}")
+    """Least and median of each row, and the peer's least time divided by ours: what else runs only adds to times."""
+    least = {row: min(times) for row, times in rows.items()}
+    print(f"{size} destinations, {rounds} rounds, milliseconds: least, median")
+    for row in sorted(rows):
+        print(f"  {row:22}{least[row]:10.1f}{median(rows[row]):10.1f}")
     for ours, peer in (
         ("program: send", "program: ipvsadm -R"),
         ("program: pass", "program: ipvsadm -R"),
         ("dump: observe", "dump: ipvsadm -Sn"),
+        ("weight: pass", "weight: ipvsadm -e"),
     ):
-        print(f"  {peer} / {ours}: {middle[peer] / middle[ours]:.1f}")
+        print(f"  {peer} / {ours}: {least[peer] / least[ours]:.1f}")
 
 
 if __name__ == "__main__":

@@ -67,6 +67,7 @@ _U32 = struct.Struct("=I")
 _I32 = struct.Struct("=i")
 _BE16 = struct.Struct("!H")
 _MASKED = struct.Struct("=II")
+_DESTINATION_KEY = struct.Struct("=HHH2x HH16s HH2s2x")
 _DEFAULT_TUNNEL = Tunnel()
 
 # Where things are in a payload: struct genlmsghdr and the header of the one nest come first.
@@ -290,7 +291,9 @@ def _read_netmask(value: bytes, version: int) -> int | None:
 
 
 def _destination_key(key: DestinationKey) -> bytes:
-    return _u16(_D_AF, family(key.address)) + _address(_D_ADDRESS, key.address) + _be16(_D_PORT, key.port)
+    """Three attributes at once: of everything sent, only this differs from one destination to the next."""
+    port = _BE16.pack(key.port)
+    return _DESTINATION_KEY.pack(6, _D_AF, family(key.address), 20, _D_ADDRESS, key.address.packed, 6, _D_PORT, port)
 
 
 @lru_cache(maxsize=1024)
