@@ -23,6 +23,8 @@ _NEWADDR, _DELADDR, _GETADDR = 20, 21, 22
 _DELQDISC, _DELFILTER = 37, 45
 _ADDRESS_EVENTS = frozenset({_NEWADDR, _DELADDR})
 _GUARD_EVENTS = frozenset({_NEWLINK, _DELLINK, _DELQDISC, _DELFILTER})
+_MOST_AT_ONCE = 256
+"""Datagrams read in one turn of the loop: the kernel sends one for each change."""
 _GROUPS = 0x1 | 0x8 | 0x10 | 0x100  # RTMGRP_LINK, _TC, _IPV4_IFADDR, _IPV6_IFADDR
 _IFADDRMSG = struct.Struct("=BBBBI")
 _IFINFOMSG = struct.Struct("=BxHiII")
@@ -71,9 +73,16 @@ def subscribe() -> Events:
 
 
 def changed(events: Events) -> Changed:
-    """Read one datagram of events; say what it was about."""
-    kinds = {kind for kind, _ in events.read()}
-    return Changed(not kinds or bool(kinds & _ADDRESS_EVENTS), not kinds or bool(kinds & _GUARD_EVENTS))
+    """Read what has come, a bounded number of datagrams at a time; say what it was about."""
+    kinds: set[int] = set()
+    for _ in range(_MOST_AT_ONCE):
+        batch = events.read()
+        if events.overflowed:
+            return Changed(addresses=True, guard=True)
+        if not batch:
+            break
+        kinds |= {kind for kind, _ in batch}
+    return Changed(bool(kinds & _ADDRESS_EVENTS), bool(kinds & _GUARD_EVENTS))
 
 
 def _message(change: Change) -> Message:

@@ -162,6 +162,8 @@ class Events:
             socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK, protocol
         )
         self._socket.bind((0, groups))
+        self.overflowed = False
+        """Whether events were lost before the last :meth:`read`: look at everything again."""
 
     def fileno(self) -> int:
         return self._socket.fileno()
@@ -170,13 +172,15 @@ class Events:
         self._socket.close()
 
     def read(self) -> list[tuple[int, bytes]]:
-        """Return (type, payload) of what has come; ``[]`` also after an overflow: look at everything again."""
+        """Return (type, payload) of one datagram; ``[]`` when there is none, or after an overflow."""
+        self.overflowed = False
         try:
             return [(kind, payload) for kind, _, payload in _frames(self._socket.recv(1 << 18))]
         except OSError as error:
-            if error.errno in (errno.ENOBUFS, errno.EAGAIN):
-                return []
-            raise
+            if error.errno not in (errno.ENOBUFS, errno.EAGAIN):
+                raise
+            self.overflowed = error.errno == errno.ENOBUFS
+            return []
 
 
 GENL_CTRL = 0x10

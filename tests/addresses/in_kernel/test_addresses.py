@@ -542,6 +542,16 @@ def test_an_address_that_the_gate_has_no_room_for_is_put_on_no_interface(
     asyncio.run(scenario())
 
 
+def test_lost_events_mean_that_everything_may_have_changed(wire: Wire) -> None:
+    events = kernel.subscribe()
+    try:
+        assert kernel.changed(events) == kernel.Changed(addresses=False, guard=False)
+        put_by_hand(*(Put(VIP + number, LOOPBACK, None) for number in range(3000)))
+        assert kernel.changed(events) == kernel.Changed(addresses=True, guard=True)
+    finally:
+        events.close()
+
+
 def test_directors_get_their_kernel_settings(wire: Wire, tmp_path: Path) -> None:
     async def scenario() -> None:
         async with desk(tmp_path, WEB):
