@@ -99,6 +99,7 @@ class Guest:
         self.directory, self.boot = directory, boot
         self.name = boot.hostname
         self._frozen = False
+        self._starting = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._channel: _Channel | None = None
         self.terminal: int | None = None
@@ -124,16 +125,26 @@ class Guest:
 
         Raises :class:`PermanentError` with the console's last lines when the machine does not come up.
         """
+        with self._starting:
+            channel = self._start()
+        try:
+            return channel.hello.result(timeout=BOOT_LIMIT)
+        except (FutureTimeout, TransientError):
+            self.power_off()
+            raise PermanentError(f"{self.name} did not boot; its console says:\n{self._last_words()}") from None
+
+    def _start(self) -> "_Channel":
+        """Start the kernel's process, with one end of the control channel."""
         if self.power is not Power.OFF:
             raise PermanentError(f"{self.name} is on already")
+        self._bury()
         self.directory.mkdir(parents=True, exist_ok=True)
         plan = self.directory / "boot.json"
         plan.write_text(json.dumps(self.boot.plain()))
         ours, theirs = socket.socketpair()
-        terminal, line = os.openpty()
+        self.terminal, line = os.openpty()
         tty.setraw(line)
-        self._close_channel()
-        self.terminal, self._frozen = terminal, False
+        self._frozen = False
         with theirs, open(self.console_log, "ab") as console:
             self._process = subprocess.Popen(
                 self._command(plan, control=theirs.fileno(), line=line),
@@ -144,12 +155,8 @@ class Guest:
                 start_new_session=True,
             )
         os.close(line)
-        self._channel = _Channel(self.name, ours)
-        try:
-            return self._channel.hello.result(timeout=BOOT_LIMIT)
-        except (FutureTimeout, TransientError):
-            self.power_off()
-            raise PermanentError(f"{self.name} did not boot; its console says:\n{self._last_words()}") from None
+        self._channel = channel = _Channel(self.name, ours)
+        return channel
 
     def power_off(self) -> None:
         """Cut the power: kill the kernel and its helpers at once; nothing is flushed."""
@@ -190,11 +197,19 @@ class Guest:
             for index, plug in enumerate(self.boot.plugs)
         ]
         return [
-            *(KERNEL, f"mem={MEMORY}", f"umid={self.name}", f"uml_dir={self.directory}/uml"),
-            *("rootfstype=hostfs", "rootflags=/", "ro", f"init={sys.executable}"),
+            *(KERNEL, f"mem={MEMORY}", "umid=m", f"uml_dir={self.directory}/uml"),
+            *("rootfstype=hostfs", "rootflags=/", "ro", f"init={_quoted(sys.executable)}"),
             *("con=null", "con0=null,fd:1", f"con1=fd:{control}", f"con2=fd:{line}", *wires, "quiet"),
-            *("--", "-I", "-S", agent.__file__, str(plan)),
+            *("--", "-I", "-S", _quoted(agent.__file__), _quoted(str(plan))),
         ]
+
+    def _bury(self) -> None:
+        """Forget the former life: its channel, and those of its helpers that were left to this process (as init)."""
+        self._close_channel()
+        if self._process is not None:
+            with contextlib.suppress(ChildProcessError):
+                while os.waitpid(-self._process.pid, os.WNOHANG)[0]:
+                    continue
 
     def _close_channel(self) -> None:
         if self._channel is not None:
@@ -206,6 +221,11 @@ class Guest:
 
     def _last_words(self) -> str:
         return "\n".join(self.console_log.read_text(errors="replace").splitlines()[-15:])
+
+
+def _quoted(text: str) -> str:
+    """One word of the kernel's command line, which is cut at spaces."""
+    return f'"{text}"' if " " in text else text
 
 
 class _Channel:

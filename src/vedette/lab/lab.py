@@ -27,7 +27,7 @@ from vedette.lab.control import Control
 from vedette.lab.handles import Machine, Network, RealServerStandIn, Wire
 from vedette.lab.launch import Running
 from vedette.lab.namespace import Namespace
-from vedette.lab.supervisor import STATE, TOPOLOGY
+from vedette.lab.supervisor import PID, STATE, TOPOLOGY
 from vedette.lab.topology import Topology
 from vedette.spec.resolved import ClusterSpec
 
@@ -47,7 +47,7 @@ class Lab:
         _, self.spec = _read(directory)
         self.topology: Topology = plain.load(Topology, json.loads((directory / TOPOLOGY).read_text()))
         state = json.loads((directory / STATE).read_text())
-        self.pid: int = state["pid"]
+        self.pid = int((directory / PID).read_text())
         """The supervisor's number on the host."""
         self.client = Namespace(f"/proc/{self.pid}/fd/{state['client']}")
         self.switch = Namespace(f"/proc/{self.pid}/ns/net")

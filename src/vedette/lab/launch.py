@@ -14,7 +14,7 @@ from vedette.kit import plain
 from vedette.kit.errors import PermanentError, TransientError
 from vedette.lab import control, home
 from vedette.lab.control import Control
-from vedette.lab.supervisor import STATE, TOPOLOGY
+from vedette.lab.supervisor import PID, TOPOLOGY
 from vedette.lab.topology import Topology
 
 PROGRAMS = {"linux.uml": "user-mode-linux", "ip": "iproute2", "modprobe": "kmod", "setsid": "util-linux"}
@@ -94,7 +94,7 @@ def end(directory: Path) -> None:
     """End a lab, whoever started it, and remove its directory."""
     pid = None
     with contextlib.suppress(OSError, ValueError):
-        pid = json.loads((directory / STATE).read_text())["pid"]
+        pid = int((directory / PID).read_text())
     with contextlib.suppress(TransientError):
         Control(directory).ask("stop")
     home.remove(directory, pid=pid)

@@ -29,7 +29,7 @@ from vedette.lab import control, fabric, namespace
 from vedette.lab.guest import Guest
 from vedette.lab.topology import ServerPlan, Topology
 
-TOPOLOGY, STATE = "topology.json", "state.json"
+TOPOLOGY, STATE, PID = "topology.json", "state.json", "pid"
 CABLE, SILENT = "cable", "silent"
 """How a wire is cut: seen by the machine as a loss of carrier, or not seen."""
 CARRIER_LIMIT = 1.0
@@ -43,8 +43,8 @@ Json = dict[str, Any]
 class Supervisor:
     """Builds the lab, answers questions about it, and ends it."""
 
-    def __init__(self, directory: Path, topology: Topology, lifeline: socket.socket, pid: int) -> None:
-        self.directory, self.topology, self.pid = directory, topology, pid
+    def __init__(self, directory: Path, topology: Topology, lifeline: socket.socket) -> None:
+        self.directory, self.topology = directory, topology
         self._lifeline = lifeline
         self._stay = False
         self._bridges = fabric.bridges(topology)
@@ -90,15 +90,13 @@ class Supervisor:
         with contextlib.suppress(OSError):
             self._lifeline.sendall(json.dumps(message).encode() + b"\n")
 
-    def wait(self) -> None:
-        """Return when the lab is to end: the lifeline is closed and nobody said that it should stay."""
-        while True:
-            with contextlib.suppress(OSError):
-                while self._lifeline.recv(64):
-                    continue
-            if not self._stay:
-                return
-            signal.pause()
+    def watch(self) -> None:
+        """End the lab when the lifeline closes, unless somebody said that it should stay."""
+        with contextlib.suppress(OSError):
+            while self._lifeline.recv(64):
+                continue
+        if not self._stay:
+            self.end()
 
     def end(self) -> None:
         """End at once. As this is the init of its process namespace, the kernel ends everything else."""
@@ -122,7 +120,6 @@ class Supervisor:
 
     def _write_state(self) -> None:
         state = {
-            "pid": self.pid,
             "client": self._fabric.client,
             "servers": {
                 str(plan.address): descriptor
@@ -274,8 +271,10 @@ def main(directory: str, lifeline: str) -> None:
     pid = int(Path("/proc/self").readlink().name)  # as the host counts; from here on /proc shows the lab only
     namespace.mount_proc()
     home = Path(directory)
+    (home / PID).write_text(str(pid))
     topology = plain.load(Topology, json.loads((home / TOPOLOGY).read_text()))
-    supervisor = Supervisor(home, topology, socket.socket(fileno=int(lifeline)), pid)
+    supervisor = Supervisor(home, topology, socket.socket(fileno=int(lifeline)))
+    threading.Thread(target=supervisor.watch, name="lifeline", daemon=True).start()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: supervisor.end())
     try:
@@ -284,8 +283,8 @@ def main(directory: str, lifeline: str) -> None:
     except Exception as error:
         supervisor.tell(control.answer_of(error))
         supervisor.end()
-    supervisor.wait()
-    supervisor.end()
+    while True:
+        signal.pause()
 
 
 if __name__ == "__main__":
