@@ -6,6 +6,9 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.installed
 
+SEEDS ?= 300
+FIRST := $(or $(FIRST),$(shell date +%s))
+
 # The lab's machines are User Mode Linux kernels; what their wires, tables and captures are made and looked at with.
 LAB_PACKAGES := user-mode-linux iproute2 ipvsadm nftables tcpdump kmod procps curl
 
@@ -59,8 +62,9 @@ test-kernel: setup lab-packages  ## The drivers against a real kernel, in one ma
 test-lab: setup lab-packages  ## Several machines, end to end (root)
 	@$(BIN)/pytest -m lab
 
-simulate: setup  ## The cluster core on virtual time, with seeds that were not tried before
-	@$(BIN)/python -m tests.simulation
+simulate: setup  ## The cluster core on virtual time, with seeds not tried before (SEEDS=300 FIRST=now)
+	@echo 'Simulating $(SEEDS) seeds from $(FIRST) on; one that fails: $(BIN)/python -m tests.cluster.simulate --seed N --trace'
+	@$(BIN)/python -m tests.cluster.simulate --seeds $(SEEDS) --first $(FIRST)
 
 bench: setup lab-packages  ## Run every benchmark; their figures stand in docs/performance.md
 	@for bench in benchmarks/*.py; do echo "== $$bench"; $(BIN)/python $$bench || exit 1; done
