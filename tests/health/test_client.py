@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from pathlib import Path
 
 from tests.health.targets import target
-from vedette.health.client import CheckerClient
+from vedette.health.client import BIRTH, CheckerClient
 from vedette.kit.units import MILLISECOND, MINUTE, SECOND
 from vedette.spec.resolved import HttpProbe
 from vedette.state.health import UNKNOWN, Health, Target, Verdict
@@ -180,14 +180,17 @@ def test_it_is_complete_when_every_target_has_a_verdict() -> None:
     run(scenario)
 
 
-def test_it_is_complete_when_the_time_for_verdicts_is_up_even_without_a_checker() -> None:
+def test_a_checker_that_has_not_begun_gets_time_to_before_its_targets_count_as_waited_for() -> None:
     async def scenario() -> None:
-        director = Director()  # never run
+        moment = 0
+        client = CheckerClient(lambda: None, now=lambda: moment)  # never run
         server = target(port=1, interval=20 * MILLISECOND, timeout=30 * MILLISECOND)
-        director.client.set_targets([server])
-        assert not director.client.complete
-        await director.until(lambda: director.client.complete)
-        assert director.health(server) is Health.UNKNOWN
+        client.set_targets([server])
+        moment = 50 * MILLISECOND
+        assert not client.complete
+        moment += BIRTH
+        assert client.complete
+        assert client.verdicts[server].health is Health.UNKNOWN
 
     run(scenario)
 
@@ -237,7 +240,7 @@ def test_a_frozen_checker_without_privileges_still_dies_with_its_director() -> N
     script = """
 import asyncio, os, signal
 from tests.health.targets import target
-from vedette.health.client import CheckerClient
+from vedette.health.client import BIRTH, CheckerClient
 def judged():
     os.kill(client.child.pid, signal.SIGSTOP)
     print(client.child.pid, flush=True)

@@ -10,9 +10,11 @@ from vedette.health import messages
 from vedette.kit import clock, log, net
 from vedette.kit.channel import Channel, Message
 from vedette.kit.child import Child
-from vedette.kit.units import MILLISECOND, seconds
+from vedette.kit.units import MILLISECOND, SECOND, seconds
 from vedette.state.health import UNKNOWN, Health, Target, Verdict, Verdicts
 
+BIRTH = 5 * SECOND
+"""How long (ns) a checker may take to begin, on a slow machine, before its targets' time for a verdict runs."""
 LOGGED = 20
 """Changes of one message that are logged each; of more there is a count."""
 
@@ -34,6 +36,8 @@ class CheckerClient:
         self._verdicts: dict[Target, Verdict] = {}
         self._patience: dict[Target, int] = {}
         """Targets without a verdict, and until when (ns) they are waited for."""
+        self._begun = False
+        """Whether the checker of this life has taken its assignment."""
         self._timer: asyncio.TimerHandle | None = None
         self.problem = ""
         """Why the checker is away, fit for an operator; empty while it runs."""
@@ -88,8 +92,12 @@ class CheckerClient:
         self._numbers[target], self._targets[number] = number, target
         self._verdicts[target] = verdict
         if verdict.health is Health.UNKNOWN:
-            self._patience[target] = self._now() + target.check.interval + target.check.timeout
+            self._wait_for(target)
         return number
+
+    def _wait_for(self, target: Target) -> None:
+        birth = 0 if self._begun else BIRTH
+        self._patience[target] = self._now() + birth + target.check.interval + target.check.timeout
 
     def _forget(self, target: Target) -> int:
         number = self._numbers.pop(target)
@@ -104,9 +112,15 @@ class CheckerClient:
         channel.send(messages.write_assignment(messages.Assignment(add=add)))
 
     def _died(self, reason: str) -> None:
+        self._begun = False
         self.problem = f"the checker is being restarted: {reason}"
 
     def _receive(self, message: Message) -> None:
+        if not self._begun:
+            self._begun = True
+            for waiting in self._patience:
+                self._wait_for(waiting)
+            self._wait_for_patience()
         changes = []
         for number, verdict in messages.read_verdicts(message):
             target = self._targets.get(number)

@@ -7,6 +7,7 @@ cannot be taken for another target's. Checks are sent once a message however man
                           "add": [[NUMBER, ADDRESS, PORT, index into checks, HEALTH, SINCE, REASON], ...]}
     checker → director   {"verdicts": [[NUMBER, HEALTH, SINCE, REASON], ...]}
 
+Every assignment is answered at once with what is known, which may be nothing: the checks have begun then.
 ``HEALTH``, ``SINCE`` and ``REASON`` in an addition are what an earlier checker found: it goes on from there.
 Readers raise ``ValueError`` on any other shape.
 """

@@ -35,6 +35,7 @@ class Checker:
             self._numbers[target] = number
         self._engine.apply(self._numbers.keys(), dict(assignment.add.values()))
         gc.freeze()
+        self._report({})  # says that the checks have begun
 
     def close(self) -> None:
         """End all checks."""
