@@ -195,6 +195,10 @@ class _Derivation:
             self._notes.append(
                 f"{address} is masqueraded and routed directly at once; the lab lets it answer through {gateway}"
             )
+        if any(page.body is None for page in stand_in.pages):
+            self._notes.append(
+                f"the stand-in for {address} cannot pass its check: no text comes to mind for its `body`"
+            )
         return ServerPlan(
             address=address,
             leg=_replaced(leg, on_link=tuple(dict.fromkeys(on_link))),

@@ -43,7 +43,7 @@ class Server:
     namespace: Namespace
     addresses: list[str]
     listeners: list[tuple[str, int]]
-    pages: dict[str, tuple[int, str]]
+    pages: dict[str, tuple[int, str | None]]
     mood: Mood = Mood.ANSWERING
     status: int | None = None
     listening: list[asyncio.Server] = field(default_factory=list)
@@ -86,10 +86,9 @@ class Server:
             await self.listen()
 
     def page(self, path: str) -> tuple[int, str]:
-        """Status and body for a path; what the document's checks want to read comes first."""
-        status, body = self.pages.get(path.partition("?")[0], (200, ""))
-        text = f"{body}\n{self.name}\n" if body else f"{self.name}\n"
-        return (self.status or status), text
+        """Status and body for a path: what the document's checks want to read, else who answers."""
+        status, body = self.pages.get(path.partition("?")[0], (200, None))
+        return (self.status or status), f"{self.name}\n" if body is None else body
 
     def _sockets(self) -> list[tuple[str, socket.socket]]:
         return [

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from vedette.kit.net import IPAddress
+from vedette.lab import samples
 from vedette.lab.topology import Listener, Page
 from vedette.spec.resolved import (
     ClusterSpec,
@@ -38,7 +39,7 @@ def of(spec: ClusterSpec) -> dict[IPAddress, StandIn]:
             checked = [check.address] if check.address is not None else [item.address for item in service.real_servers]
             for address in checked:
                 if address not in taken and not address.is_loopback:
-                    _pass(found.setdefault(address, StandIn()), service, check)
+                    _pass(found.setdefault(address, StandIn()), address, service, check)
     return found
 
 
@@ -63,20 +64,23 @@ def _serve(stand_in: StandIn, service: VirtualService, server: RealServer) -> No
             stand_in.virtual.append(endpoint.address)
 
 
-def _pass(stand_in: StandIn, service: VirtualService, check: HealthCheck) -> None:
+def _pass(stand_in: StandIn, address: IPAddress, service: VirtualService, check: HealthCheck) -> None:
     ports = {check.port} if check.port is not None else {server.port for server in service.real_servers}
     for port in ports:
         numbers = {port} if port is not None else {endpoint.port for endpoint in service.endpoints}
         stand_in.listeners |= {Listener(number) for number in numbers}
     if isinstance(check.probe, HttpProbe):
-        page = Page(check.probe.path, check.probe.statuses[0][0], sample(check.probe.body))
+        page = Page(check.probe.path, check.probe.statuses[0][0], _body(address, check.probe.body))
         if page not in stand_in.pages:
             stand_in.pages.append(page)
 
 
-def sample(pattern: str | None) -> str:
-    """A text that a simple pattern matches: its own words. A pattern that is more than that gets them too, in vain."""
+def _body(address: IPAddress, pattern: str | None) -> str | None:
+    """A page that says who answers and satisfies the check, or only the latter; None when that is too difficult."""
+    own = f"{address}\n"
     if pattern is None:
-        return ""
-    words = re.sub(r"^\^|\$$|\\b|\(\?[a-z]+\)", "", pattern)
-    return re.sub(r"\\(.)", r"\1", re.sub(r"\.\*|\.\+", " ", words))
+        return own
+    text = samples.sample(pattern)
+    if text is None:
+        return None
+    return next((page for page in (f"{text}\n{own}", f"{own}{text}\n") if re.search(pattern, page)), text)

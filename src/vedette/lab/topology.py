@@ -81,11 +81,14 @@ class Listener:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """What a stand-in answers on one path, so that the document's own checks are content with it."""
+    """What a stand-in answers on one path, so that the document's own checks are content with it.
+
+    ``body`` is None when the lab cannot think of a text that the check's expression finds.
+    """
 
     path: str
     status: int
-    body: str
+    body: str | None
 
 
 @dataclass(frozen=True, slots=True)
