@@ -4,8 +4,12 @@ import os
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from tests import kernel
+
+settings.register_profile("claims", deadline=None)  # how long an example takes is no claim of any test
+settings.load_profile("claims")
 
 collect_ignore_glob = [] if kernel.INSIDE in os.environ else ["*/in_kernel"]
 

@@ -275,6 +275,22 @@ def test_status_shows_the_kernel_beside_the_verdicts(world: World) -> None:
     assert roles["10.0.0.66"] == ("foreign", None)
 
 
+def test_status_shows_a_change_at_once(world: World) -> None:
+    for weight in (1, 2, 3):
+        servers = (replace(SERVERS[0], weight=weight),)
+        world.apply(document(service(real_servers=servers), digest=str(weight)))
+        assert [item["weight"] for item in world.reconciler.status()[0]["destinations"]] == [weight]
+
+
+def test_status_shows_nothing_of_a_table_that_cannot_be_read_any_more(world: World) -> None:
+    world.apply(document(service()))
+    assert world.reconciler.status()[0]["present"]
+    world.table.broken = PermanentError("no IPVS here")
+    world.now += 2 * SECOND
+    assert not world.reconciler.status()[0]["present"]
+    assert world.reconciler.problems() == [("IPVS table", "no IPVS here")]
+
+
 def test_status_before_any_document_is_empty(world: World) -> None:
     assert world.reconciler.status() == []
     assert world.turn() == []

@@ -50,6 +50,7 @@ SHORTEST_REST = 50 * MILLISECOND
 
 _log = logging.getLogger("vedette.ipvs")
 _TABLE = "table"
+_NOTHING = Observation({}, {})
 _Key = ServiceKey | DestinationId
 
 
@@ -99,7 +100,7 @@ class Reconciler:
         self._settled = False
         self._wanted: dict[ServiceKey, Service] | None = None
         self._left: dict[ServiceKey, Service] | None = None
-        self._observation = Observation({}, {})
+        self._observation = _NOTHING
         self._inspected = 0
         self._fingerprint = b""
 
@@ -154,6 +155,8 @@ class Reconciler:
         self._entries.keep(action.key for action in actions)
         performed = await self._perform(actions)
         self._left = apply(observed, performed)
+        if performed:
+            self._inspected = 0  # what status knows is out of date
         self._tune(spec.ipvs_timeouts)
         self._tell(performed, left)
 
@@ -163,14 +166,13 @@ class Reconciler:
         return self._settled
 
     def status(self) -> list[dict[str, Any]]:
-        """The table at most a second old, one entry for each endpoint of the document (:class:`ServiceStatus`)."""
+        """One entry for each endpoint of the document (:class:`ServiceStatus`), its numbers at most a second old.
+
+        A table that cannot be read is shown as absent; :meth:`problems` says why.
+        """
         if self._spec is None:
             return []
-        if self._clock() - self._inspected > SECOND and self._whole.due(_TABLE, self._clock()):
-            try:
-                self._observation, self._inspected = self._driver.inspect(), self._clock()
-            except (PermanentError, TransientError, OSError) as error:
-                self._trouble(_TABLE, _policy(error))
+        self._inspect()
         found = status(self._spec, self._verdicts, self._observation, self._reasons())
         return [item.plain() for item in found]
 
@@ -181,6 +183,15 @@ class Reconciler:
             more = f" (and {len(reasons) - 1} more)" if len(reasons) > 1 else ""
             found.append((f"IPVS service {service}", reasons[0] + more))
         return found
+
+    def _inspect(self) -> None:
+        if self._clock() - self._inspected < SECOND:
+            return
+        try:
+            self._observation, self._inspected = self._driver.inspect(), self._clock()
+        except (PermanentError, TransientError, OSError) as error:
+            self._observation = _NOTHING
+            self._trouble(_TABLE, _policy(error))
 
     def _reasons(self) -> dict[_Key, str]:
         return {key: failure.reason for key, failure in self._entries.failures.items()}
@@ -257,9 +268,6 @@ class Reconciler:
         event(_log, logging.INFO, "ipvs.programmed", **_counts(performed))
         found = repairs(performed, left)
         if found:
-            services, entries = len({item.service for item in found}), sum(item.entries for item in found)
-            first = f"{found[0].service} {found[0].drift.value}"
-            event(_log, logging.WARNING, "ipvs.repaired", services=services, entries=entries, first=first)
             self._repaired(found)
 
     def _trouble(self, what: str, outcome: RetryAfter | Stalled) -> None:
