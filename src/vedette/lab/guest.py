@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from vedette.kit.errors import PermanentError, TransientError
-from vedette.lab import agent
+from vedette.lab import agent, namespace
 
 KERNEL = "linux.uml"
 MEMORY = "256M"
@@ -152,6 +152,7 @@ class Guest:
                 stdout=console,
                 stderr=console,
                 pass_fds=(theirs.fileno(), line),
+                env=os.environ | {"TMPDIR": namespace.MEMORY},
                 start_new_session=True,
             )
         os.close(line)

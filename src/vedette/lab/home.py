@@ -16,7 +16,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from vedette.kit.errors import TransientError, UsageError
+from vedette.kit.errors import PermanentError, TransientError, UsageError
 
 PLACE = "VEDETTE_LAB_DIR"
 """Environment variable that moves the labs' directories elsewhere."""
@@ -31,7 +31,12 @@ def place() -> Path:
     path = Path(os.environ.get(PLACE) or DEFAULT_PLACE)
     if not path.is_absolute() or len(str(path)) > LONGEST_PLACE:
         raise UsageError(f"{PLACE}={path}: write an absolute path of at most {LONGEST_PLACE} characters")
-    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise PermanentError(f"{path} cannot be made: {error.strerror}") from error
+    if not os.access(path, os.W_OK | os.X_OK):
+        raise PermanentError(f"the labs in {path} belong to root: run this as root")
     return path
 
 

@@ -15,6 +15,8 @@ _CLONE_NEWNS, _CLONE_NEWPID, _CLONE_NEWNET = 0x00020000, 0x20000000, 0x40000000
 _MS_REC, _MS_PRIVATE = 0x4000, 0x40000
 _LIBC = ctypes.CDLL(None, use_errno=True)
 _OWN = "/proc/thread-self/ns/net"
+MEMORY = "/dev/shm"  # noqa: S108 -- where it always is
+"""Where the memory of machines is kept."""
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -72,10 +74,19 @@ def isolate() -> None:
         raise _error("mount")
 
 
-def mount_proc() -> None:
-    """Show the processes of this process namespace under /proc; only this mount namespace sees it."""
-    if _LIBC.mount(b"proc", b"/proc", b"proc", 0, None):
-        raise _error("mount /proc")
+def settle() -> None:
+    """Show the processes of this process namespace under /proc, and put fresh memory under /dev/shm.
+
+    Machines keep their memory there, and a container's own is small and not executable. Only this mount namespace
+    sees either.
+    """
+    _mount("proc", "/proc")
+    _mount("tmpfs", MEMORY)
+
+
+def _mount(kind: str, target: str) -> None:
+    if _LIBC.mount(kind.encode(), target.encode(), kind.encode(), 0, None):
+        raise _error(f"mount {target}")
 
 
 def unshare(flags: int) -> None:

@@ -269,7 +269,7 @@ def main(directory: str, lifeline: str) -> None:
     if os.fork():
         os._exit(0)
     pid = int(Path("/proc/self").readlink().name)  # as the host counts; from here on /proc shows the lab only
-    namespace.mount_proc()
+    namespace.settle()
     home = Path(directory)
     (home / PID).write_text(str(pid))
     topology = plain.load(Topology, json.loads((home / TOPOLOGY).read_text()))
