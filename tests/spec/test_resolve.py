@@ -311,3 +311,22 @@ def test_so_many_faults_are_cut_short() -> None:
     report = check(f"{document()}  serverPools:\n  - name: a\n    realServers:\n{servers}")
     assert len(report.problems) == 1001
     assert "not shown" in report.problems[-1].message
+
+
+def test_what_ranges_expand_to_is_bounded() -> None:
+    groups = "[{addresses: [{address: '2001:db8::-2001:db8::ffff/64'}, {address: 203.0.113.80}]}]"
+    (fault,) = faults(document(groups=groups))
+    assert "more than 4096 virtual addresses" in fault
+    one, other = (f"realServers: [{{address: 10.{number}.1.0-10.{number}.200.0}}]" for number in (1, 2))
+    (fault,) = faults(document(f"serverPools: [{{name: one, {one}}}, {{name: other, {other}}}]"))
+    assert fault == "spec.serverPools[1].realServers[0]: more than 65536 real servers"
+
+
+def test_the_kernels_table_is_bounded() -> None:
+    groups = "[{addresses: [{address: 203.0.112.1-203.0.115.0}]}]"
+    text = "virtualServices: [{ports: [8000-8015, 9000-9015], realServers: [{address: 10.0.0.11-10.0.0.30}]}]"
+    (fault,) = faults(document(text, groups=groups))
+    assert "more than 262144 destinations" in fault
+    ports = ", ".join(f"{start}-{start + 15}" for start in range(8000, 9024, 16))
+    (fault,) = faults(document(f"virtualServices: [{{ports: [{ports}], realServers: []}}]", groups=groups))
+    assert "more than 65536 endpoints" in fault

@@ -9,7 +9,7 @@ import jsonschema
 import pytest
 import yaml
 
-from vedette.spec import load, schema
+from vedette.spec import load, reference, schema
 from vedette.spec.load import Secrets
 from vedette.spec.model import HACluster, anatomy
 
@@ -142,3 +142,15 @@ def test_every_key_is_described_and_one_of_names_optional_keys() -> None:
                 waiting.append(part.shape)  # type: ignore[arg-type]
         for key in shape.one_of:
             assert not parts[key].required, (shape, key)
+
+
+def test_the_reference_in_the_docs_is_fresh() -> None:
+    """Make it anew with ``vedette schema --reference > docs/reference.md``."""
+    assert (ROOT / "docs" / "reference.md").read_text() == reference.reference() + "\n"
+
+
+def test_the_documents_in_the_docs_are_right() -> None:
+    """The page about the document begins with one that can be used as it is."""
+    text = (ROOT / "docs" / "document.md").read_text().partition("```yaml\n")[2].partition("```")[0]
+    report = load.check_text(text, name="document.md", directory=Path(), secrets=Secrets.IGNORED)
+    assert (report.problems, report.warnings) == ((), ())

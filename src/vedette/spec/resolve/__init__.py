@@ -20,9 +20,10 @@ def resolve(document: HACluster, findings: Findings, *, digest: str, keys: tuple
     links = nodes.resolve_links(scope)
     heartbeat = cluster.resolve_heartbeat(scope, links)
     policy = cluster.resolve_policy(scope, all_nodes)
-    all_groups = groups.resolve_groups(scope, all_nodes)
+    addresses = groups.expand(scope)
+    all_groups = groups.resolve_groups(scope, all_nodes, addresses)
     interfaces.check(scope, all_nodes, all_groups, links)
-    services = Services(scope, all_groups, groups.address_book(scope))
+    services = Services(scope, all_groups, groups.address_book(scope, addresses))
     return ClusterSpec(
         name=document.metadata.name,
         digest=digest,

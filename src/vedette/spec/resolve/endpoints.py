@@ -13,6 +13,9 @@ from vedette.spec.tree import Path
 LONGEST_PORT_RANGE = 16
 """Ports of one range that this release programs one by one; a longer one needs a firewall mark."""
 
+MOST_ENDPOINTS = 65536
+"""Addresses times ports, over all virtual services."""
+
 
 class Listening:
     """Resolves the endpoints of virtual services and sees that no two services share one."""
@@ -21,6 +24,7 @@ class Listening:
         self._scope, self._book = scope, book
         self._groups = {group.name: group for group in groups}
         self._users: dict[Endpoint, Path] = {}
+        self._room = MOST_ENDPOINTS
 
     def resolve(self, service: model.VirtualService, path: Path) -> tuple[str, tuple[Endpoint, ...]]:
         """Return the group and endpoints of a service; empty where a fault was reported."""
@@ -30,6 +34,11 @@ class Listening:
             return "", ()
         addresses = self._addresses(service, held, group, path)
         ports = self._ports(service, path)
+        self._room -= len(addresses) * len(ports)
+        if self._room < 0:
+            message = f"more than {MOST_ENDPOINTS} endpoints (addresses × ports) in all"
+            self._scope.fault(path, message, "write fewer `addresses` or `ports`")
+            return group, ()
         endpoints = tuple(Endpoint(address, port, protocol) for address in addresses for port, protocol in ports)
         self._claim(endpoints, path)
         return group, endpoints
@@ -81,7 +90,7 @@ class Listening:
             if not self._scope.sound((*path, "addresses")) or not self._scope.intact(GROUPS, "addresses"):
                 return []
             return [address.address for address in self._groups[group].addresses]
-        found: list[IPAddress] = []
+        found: dict[IPAddress, None] = {}
         for index, (name, items) in enumerate(zip(service.addresses, held, strict=True)):
             here = next((item for item in items if item.group == group), None)
             if here is None:
@@ -93,8 +102,8 @@ class Listening:
             addresses = [address.address for address in here.addresses]
             if any(address in found for address in addresses):
                 self._scope.fault((*path, "addresses", index), f"`{name}` is listed twice", "keep one of them")
-            found.extend(address for address in addresses if address not in found)
-        return found
+            found |= dict.fromkeys(addresses)
+        return list(found)
 
     def _ports(self, service: model.VirtualService, path: Path) -> list[tuple[int, Protocol]]:
         if service.ports is None:

@@ -1,8 +1,8 @@
 """Groups, their virtual addresses, and what these collide with."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from ipaddress import ip_network
 
 from vedette.kit.net import IPAddress
@@ -15,6 +15,9 @@ from vedette.spec.tree import Path
 
 MOST_ADDRESSES = 4096
 """Virtual addresses of a cluster, once ranges are expanded."""
+
+Expanded = Sequence[Sequence[Sequence[VirtualAddress]]]
+"""Virtual addresses by group, by item as written, one by one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +32,8 @@ class Held:
 class AddressBook:
     """Virtual addresses by name (a name may be used in several groups) and one by one."""
 
-    by_name: Mapping[str, Sequence[Held]] = field(default_factory=lambda: defaultdict(list))
-    by_address: Mapping[IPAddress, Held] = field(default_factory=dict)
+    by_name: Mapping[str, Sequence[Held]]
+    by_address: Mapping[IPAddress, Held]
 
     def find(self, reference: str) -> Sequence[Held]:
         """Return what a reference may mean: a name, or one address as text."""
@@ -44,20 +47,60 @@ class AddressBook:
         return () if held is None else (held,)
 
 
-def resolve_groups(scope: Scope, nodes: Sequence[Node]) -> tuple[Group, ...]:
+def expand(scope: Scope) -> Expanded:
+    """Expand the addresses of all groups; those beyond the most that a cluster has are reported and left out."""
+    room = MOST_ADDRESSES
+    expanded: list[list[tuple[VirtualAddress, ...]]] = []
+    for group_index, group in enumerate(scope.spec.groups):
+        items: list[tuple[VirtualAddress, ...]] = []
+        for index, item in enumerate(group.addresses):
+            found = values.parse_virtual_address(item.address)
+            if len(found) > room:
+                path = (*GROUPS, group_index, "addresses", index, "address")
+                scope.fault(path, f"more than {MOST_ADDRESSES} virtual addresses", "write shorter ranges")
+                items.append(())
+                continue
+            room -= len(found)
+            items.append(_addresses(item, found))
+        expanded.append(items)
+    return expanded
+
+
+def _addresses(item: model.GroupAddress, found: values.AddressRange) -> tuple[VirtualAddress, ...]:
+    """Expand a range; its members go by their own text, an address alone by its name."""
+    length = found.first.max_prefixlen if found.prefix_length is None else found.prefix_length
+    return tuple(
+        VirtualAddress(
+            name=item.name if item.name and len(found) == 1 else str(address),
+            address=address,
+            prefix_length=length,
+            interface=item.interface,
+        )
+        for address in found.expand()
+    )
+
+
+def resolve_groups(scope: Scope, nodes: Sequence[Node], expanded: Expanded) -> tuple[Group, ...]:
     """Resolve all groups; collisions of their addresses are reported."""
-    groups = tuple(_group(scope, group, nodes, (*GROUPS, index)) for index, group in enumerate(scope.spec.groups))
-    unnamed = [index for index, group in enumerate(scope.spec.groups) if group.name is None]
-    if len(scope.spec.groups) > 1:
-        for index in unnamed:
+    groups = tuple(
+        _group(scope, group, nodes, expanded[index], (*GROUPS, index)) for index, group in enumerate(scope.spec.groups)
+    )
+    if len(groups) > 1:
+        for index, group in enumerate(scope.spec.groups):
             path = (*GROUPS, index)
-            if scope.sound((*path, "name")):
+            if group.name is None and scope.sound((*path, "name")):
                 scope.fault(path, "with several groups each needs a `name`", "add `name: web`")
-    _check_collisions(scope)
+    _check_collisions(scope, expanded)
     return groups
 
 
-def _group(scope: Scope, group: model.Group, nodes: Sequence[Node], path: Path) -> Group:
+def _group(
+    scope: Scope,
+    group: model.Group,
+    nodes: Sequence[Node],
+    expanded: Sequence[Sequence[VirtualAddress]],
+    path: Path,
+) -> Group:
     directors = tuple(node.name for node in nodes if node.role is Role.DIRECTOR)
     allowed = _nodes(scope, group.nodes, nodes, (*path, "nodes")) or directors
     preferred = _nodes(scope, group.preferred_nodes, nodes, (*path, "preferredNodes"))
@@ -72,7 +115,7 @@ def _group(scope: Scope, group: model.Group, nodes: Sequence[Node], path: Path) 
         scope.findings.warn((*path, "failbackDelay"), "has no effect without `preferredNodes`")
     return Group(
         name=group.name or defaults.GROUP,
-        addresses=tuple(address for item in group.addresses for address in _expand(item)),
+        addresses=tuple(address for item in expanded for address in item),
         nodes=allowed,
         preferred_nodes=preferred,
         failback=Failback(group.failback or "automatic"),
@@ -95,71 +138,41 @@ def _nodes(scope: Scope, names: Sequence[str] | None, nodes: Sequence[Node], pat
     return tuple(names or ())
 
 
-def _expand(item: model.GroupAddress) -> tuple[VirtualAddress, ...]:
-    """Expand a range; its members go by their own text, an address alone by its name."""
-    found = values.parse_virtual_address(item.address)
-    length = found.first.max_prefixlen if found.prefix_length is None else found.prefix_length
-    return tuple(
-        VirtualAddress(
-            name=item.name if item.name and len(found) == 1 else str(address),
-            address=address,
-            prefix_length=length,
-            interface=item.interface,
-        )
-        for address in found.expand()
-    )
-
-
-def address_name(item: model.GroupAddress) -> str:
-    """Return the name of an address or range: as written, or its text without the prefix."""
-    return item.name or item.address.partition("/")[0]
-
-
-def address_book(scope: Scope) -> AddressBook:
+def address_book(scope: Scope, expanded: Expanded) -> AddressBook:
     """List every virtual address by what virtual services may call it."""
-    book = AddressBook(defaultdict(list), {})
-    assert isinstance(book.by_name, dict)
-    assert isinstance(book.by_address, dict)
-    for group in scope.spec.groups:
-        for item in group.addresses:
-            name = group.name or defaults.GROUP
-            addresses = _expand(item)
-            book.by_name[address_name(item)].append(Held(name, addresses))
+    by_name: defaultdict[str, list[Held]] = defaultdict(list)
+    by_address: dict[IPAddress, Held] = {}
+    for group, items in zip(scope.spec.groups, expanded, strict=True):
+        holder = group.name or defaults.GROUP
+        for written, addresses in zip(group.addresses, items, strict=True):
+            name = written.name or written.address.partition("/")[0]
+            by_name[name].append(Held(holder, tuple(addresses)))
             for address in addresses:
-                book.by_address.setdefault(address.address, Held(name, (address,)))
-    return book
+                by_address.setdefault(address.address, Held(holder, (address,)))
+    return AddressBook(dict(by_name), by_address)
 
 
-def _written(scope: Scope) -> Iterator[tuple[model.GroupAddress, Path]]:
-    for group_index, group in enumerate(scope.spec.groups):
-        for index, item in enumerate(group.addresses):
-            path = (*GROUPS, group_index, "addresses", index, "address")
-            if scope.sound(path):
-                yield item, path
-
-
-def _check_collisions(scope: Scope) -> None:
+def _check_collisions(scope: Scope, expanded: Expanded) -> None:
     """Report virtual addresses that exist twice, belong to a node, or cannot be an address of anything."""
     owners = {address: name for address, name, _ in own_addresses(scope)}
     seen: dict[IPAddress, Path] = {}
-    count = 0
-    for item, path in _written(scope):
-        written = values.parse_virtual_address(item.address)
-        count += len(written)
-        if count > MOST_ADDRESSES:
-            scope.fault(path, f"more than {MOST_ADDRESSES} virtual addresses", "write shorter ranges")
-            return
-        for address in written.expand():
-            fault = _collision(address, written, owners, seen)
-            if fault:
-                scope.fault(path, *fault)
-                break
-            seen[address] = path
+    for group_index, items in enumerate(expanded):
+        for index, addresses in enumerate(items):
+            path = (*GROUPS, group_index, "addresses", index, "address")
+            if not scope.sound(path):
+                continue
+            for address in addresses:
+                fault = _collision(address, owners, seen)
+                if fault:
+                    scope.fault(path, *fault)
+                    break
+                seen[address.address] = path
 
 
 def _collision(
-    address: IPAddress, written: values.AddressRange, owners: Mapping[IPAddress, str], seen: Mapping[IPAddress, Path]
+    virtual: VirtualAddress, owners: Mapping[IPAddress, str], seen: Mapping[IPAddress, Path]
 ) -> tuple[str, str] | None:
+    address = virtual.address
     if address in owners:
         remedy = "a virtual address moves between nodes: choose one that is nobody's own"
         return f"{address} is the own address of node `{owners[address]}`", remedy
@@ -168,8 +181,8 @@ def _collision(
         return f"{address} is already in groups[{group}].addresses[{item}]", "keep it in one place"
     if address.is_multicast or address.is_loopback or address.is_unspecified:
         return f"{address} cannot be a virtual address", "write an address of one host"
-    if address.version == 4 and written.prefix_length is not None and written.prefix_length < 31:
-        network = ip_network(f"{address}/{written.prefix_length}", strict=False)
+    if address.version == 4 and virtual.prefix_length < 31:
+        network = ip_network(f"{address}/{virtual.prefix_length}", strict=False)
         if address in (network.network_address, network.broadcast_address):
             return f"{address} is the network's or broadcast address of {network}", "write the address of a host"
     return None

@@ -12,7 +12,7 @@ from vedette.spec.tree import Path
 
 POOLS: Path = ("spec", "serverPools")
 MOST_SERVERS = 65536
-"""Real servers of one list, once ranges are expanded."""
+"""Real servers of a document, once ranges are expanded; those of a pool count once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +34,7 @@ class Pools:
 
     def __init__(self, scope: Scope, taken: Container[IPAddress]) -> None:
         self._scope, self._taken = scope, taken
+        self._room = MOST_SERVERS
         self._pools = {
             pool.name: self.expand(pool.real_servers, (*POOLS, index, "realServers"), shared=True)
             for index, pool in enumerate(scope.spec.server_pools or ())
@@ -60,9 +61,10 @@ class Pools:
         seen: dict[tuple[IPAddress, int | None], int] = {}
         for index, item in enumerate(items):
             found = values.parse_range(item.address)
-            if len(servers) + len(found) > MOST_SERVERS:
+            if len(found) > self._room:
                 self._scope.fault((*path, index), f"more than {MOST_SERVERS} real servers", "write shorter ranges")
                 break
+            self._room -= len(found)
             fault = None
             for address in found.expand():
                 first = seen.setdefault((address, item.port), index)
