@@ -135,8 +135,7 @@ class Reconciler:
         try:
             await self._pass(self._spec)
         except (PermanentError, TransientError, OSError) as error:
-            self._driver.close()
-            self._trouble(_TABLE, _policy(error))
+            self._fail(error)
         else:
             self._whole.succeeded(_TABLE)
         self._settle()
@@ -185,13 +184,14 @@ class Reconciler:
         return found
 
     def _inspect(self) -> None:
-        if self._clock() - self._inspected < SECOND:
-            return
-        try:
-            self._observation, self._inspected = self._driver.inspect(), self._clock()
-        except (PermanentError, TransientError, OSError) as error:
+        now = self._clock()
+        if not self._whole.due(_TABLE, now):
             self._observation = _NOTHING
-            self._trouble(_TABLE, _policy(error))
+        elif now - self._inspected >= SECOND:
+            try:
+                self._observation, self._inspected = self._driver.inspect(), now
+            except (PermanentError, TransientError, OSError) as error:
+                self._fail(error)
 
     def _reasons(self) -> dict[_Key, str]:
         return {key: failure.reason for key, failure in self._entries.failures.items()}
@@ -269,6 +269,12 @@ class Reconciler:
         found = repairs(performed, left)
         if found:
             self._repaired(found)
+
+    def _fail(self, error: Exception) -> None:
+        """The table as a whole is out of reach; a fresh socket may help."""
+        self._driver.close()
+        self._observation, self._inspected = _NOTHING, 0
+        self._trouble(_TABLE, _policy(error))
 
     def _trouble(self, what: str, outcome: RetryAfter | Stalled) -> None:
         if self._whole.failed(what, outcome, self._clock()):
