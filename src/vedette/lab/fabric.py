@@ -6,7 +6,7 @@ taps, named as the topology says; the stand-ins' are veth pairs.
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +17,10 @@ from vedette.lab.topology import Leg, MachinePlan, ServerPlan, Topology
 from vedette.spec.resolved import Role
 
 _BRIDGE = "stp_state 0 forward_delay 0 mcast_snooping 0"
+
+_HOST = {"ipv4/rp_filter": "0", "ipv4/accept_redirects": "0", "ipv6/accept_redirects": "0"}
+"""For stand-ins: a director with one arm would redirect their answers past itself, and answers of directly routed
+servers come in where no route leads out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,14 +101,13 @@ def _path(descriptor: int) -> str:
 
 
 def _prepare_client(topology: Topology, client: Namespace) -> None:
-    client.call(_sysctls, {"net/ipv4/conf/all/accept_redirects": "0", "net/ipv4/conf/all/rp_filter": "0"})
+    client.call(_set_sysctls, topology.client, _HOST)
     namespace.ip(["link set lo up", *(line for leg in topology.client for line in _configure(leg))], within=client)
 
 
 def _prepare_server(topology: Topology, plan: ServerPlan, server: Namespace) -> None:
     """Give a stand-in its address, its way back, and the VIPs that it accepts without answering ARP for them."""
-    virtual = {f"net/ipv4/conf/all/{key}": value for key, value in (("arp_ignore", "1"), ("arp_announce", "2"))}
-    server.call(_sysctls, {"net/ipv4/conf/all/accept_redirects": "0", "net/ipv4/conf/all/rp_filter": "0"} | virtual)
+    server.call(_set_sysctls, [plan.leg], _HOST | {"ipv4/arp_ignore": "1", "ipv4/arp_announce": "2"})
     lines = ["link set lo up", *_configure(plan.leg)]
     lines += [
         f"address add {address}/{address.max_prefixlen} dev lo" + (" nodad" if address.version == 6 else "")
@@ -126,10 +129,15 @@ def _neighbours(topology: Topology, plan: ServerPlan) -> Iterator[str]:
                 yield f"neighbour add {own.address} lladdr {here[0].mac} dev {plan.leg.interface} nud permanent"
 
 
-def _sysctls(values: dict[str, str]) -> None:
-    for key, value in values.items():
-        with contextlib.suppress(OSError), open(f"/proc/sys/{key}", "w") as file:
-            file.write(value)
+def _set_sysctls(legs: Sequence[Leg], values: dict[str, str]) -> None:
+    for scope in ("all", "default", *(leg.interface for leg in legs)):
+        for key, value in values.items():
+            family, _, name = key.partition("/")
+            with (
+                contextlib.suppress(FileNotFoundError),
+                open(f"/proc/sys/net/{family}/conf/{scope}/{name}", "w") as file,
+            ):
+                file.write(value)
 
 
 def plug(port: str, bridge: str) -> None:
