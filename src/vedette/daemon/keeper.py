@@ -239,11 +239,11 @@ class Keeper:
             self._core.handle(events.Gate(working=working))
 
     def _tell_readiness(self) -> None:
-        """A node is preferred only while its table is programmed and its cables are in."""
+        """A node is preferred while its table is programmed; one whose cable is out hands over to one that is ready."""
         if self._core is None or self._spec is None:
             return
         carriers = all(self._addresses.carrier(group.name) for group in self._spec.groups if group.addresses)
-        self._core.handle(events.Readiness(services=self._services and carriers))
+        self._core.handle(events.Readiness(services=self._services, connected=carriers))
 
     # the end
 
