@@ -55,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
             print(_json(problems, warnings, valid=not problems and not unreadable))
         case "github":
             print("\n".join(_annotations(problems, "error") + _annotations(warnings, "warning")))
-        case _:
+        case _ if reports:
             print(render(problems, warnings, len(reports), Paint.of(sys.stdout)))
     return 2 if unreadable else 1 if problems else 0
 

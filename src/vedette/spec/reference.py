@@ -13,7 +13,6 @@ Every key of the document, printed by `vedette schema --reference`. Keys in bold
 does not do yet is refused with "not supported yet"; the mappings below such keys are left out here.
 [document.md](document.md) explains how the parts belong together.
 """
-_ON_EVERY_ITEM = ("description", "labels")
 
 
 def reference() -> str:
@@ -42,7 +41,7 @@ def _section(shape: type[Shape], path: str, node: schema.Schema) -> Iterator[str
     yield ""
     yield "| key | type | meaning |"
     yield "|---|---|---|"
-    for part in sorted(anatomy.parts(shape).values(), key=lambda part: part.key in _ON_EVERY_ITEM):
+    for part in anatomy.parts(shape).values():
         value = node["properties"][part.key]
         needed = "**" if part.required else ""
         yield f"| {needed}`{part.key}`{needed} | {_type(value)} | {_cell(value['description'])} |"

@@ -64,7 +64,11 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """One path of heartbeats. ``addresses`` gives each node's own address on it (unicast destination and bind)."""
+    """One path of heartbeats. ``addresses`` gives each node's own address on it (unicast destination and bind).
+
+    A node without an address is not on a unicast link; on multicast and broadcast links every node is. A cluster of
+    one node that writes no links has none.
+    """
 
     name: str
     port: int

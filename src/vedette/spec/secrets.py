@@ -58,7 +58,7 @@ def key_id(secret: bytes) -> str:
 
 def read(document: HACluster, directory: Path, findings: Findings, *, secrets: Secrets) -> tuple[Key, ...]:
     """Read the cluster keys; every file that cannot be used is reported, without a word of its content."""
-    if secrets is Secrets.IGNORED:
+    if secrets is Secrets.IGNORED or findings.tree.cut_off or not findings.sound(("spec", "auth")):
         return ()
     keys: list[Key] = []
     for item in files(document, directory):

@@ -129,8 +129,19 @@ def _explain(fault: Any, path: Path) -> tuple[str, str]:
             "string_too_long" | "string_too_short" | "too_long" | "too_short" | "greater_than_equal" | "less_than_equal"
         ):
             return _explain_bound(kind, name, value, context)
+        case "model_type" if isinstance(value, str) and (main := _main_key(path)):
+            return f"{name} needs a mapping of keys, not {_describe(value)}", f"write {{{main}: {shorten(value)}}}"
     needs, remedy = _NEEDS.get(kind, ("another value", "see the reference of the document"))
     return f"{name} needs {needs}, not {_describe(value)}", remedy
+
+
+def _main_key(path: Path) -> str | None:
+    """Return the one key that the mapping at ``path`` must have."""
+    part = anatomy.part_at(path)
+    needed = (
+        [inner.key for inner in anatomy.parts(part.shape).values() if inner.required] if part and part.shape else []
+    )
+    return needed[0] if len(needed) == 1 else None
 
 
 def _explain_choice(value: Any, path: Path) -> tuple[str, str]:

@@ -52,11 +52,20 @@ def explain(error: yaml.YAMLError, text: str) -> SyntaxFault:
         return SyntaxFault(1, 1, "this is not YAML", "check indentation, quotes and brackets")
     if "cannot start any token" in problem:
         return _bad_start(mark, text)
+    lines = text.splitlines()
+    at_end = mark.line >= len(lines)
     for phrase, message, remedy, from_begin in _EXPLANATIONS:
         if phrase in problem:
-            place = begin if from_begin and begin is not None else mark
-            return SyntaxFault(place.line + 1, place.column + 1, message, remedy)
-    return SyntaxFault(mark.line + 1, mark.column + 1, "this is not YAML", "check indentation, quotes and brackets")
+            place = begin if (from_begin or at_end) and begin is not None else mark
+            return SyntaxFault(*_within(lines, place), message, remedy)
+    return SyntaxFault(*_within(lines, mark), "this is not YAML", "check indentation, quotes and brackets")
+
+
+def _within(lines: list[str], mark: Any) -> tuple[int, int]:
+    """Return line and column of a mark; the end of the text counts as the end of its last line."""
+    if mark.line < len(lines):
+        return mark.line + 1, mark.column + 1
+    return len(lines), len(lines[-1]) + 1
 
 
 def _bad_start(mark: Any, text: str) -> SyntaxFault:

@@ -26,10 +26,14 @@ class Part:
     stand_in: StandIn | None
 
 
+_ON_EVERY_ITEM = ("description", "labels")
+
+
 @cache
 def parts(shape: type[Shape]) -> dict[str, Part]:
-    """Return the keys of a shape as written in the document."""
-    return {part.key: part for part in (_part(name, field) for name, field in shape.model_fields.items())}
+    """Return the keys of a shape as written in the document; those that every item has come last."""
+    found = (_part(name, field) for name, field in shape.model_fields.items())
+    return {part.key: part for part in sorted(found, key=lambda part: part.key in _ON_EVERY_ITEM)}
 
 
 def _part(name: str, field: Any) -> Part:
