@@ -102,32 +102,39 @@ class Outbox:
         return self._said is None and not self._announce
 
     def flush(self, now: int, head: Letterhead, *, renewal: Renewal | None, alive: list[Peer]) -> tuple[Outgoing, ...]:
-        """Make the datagrams of this call; ``renewal``: the periodic heartbeat that is due with it."""
+        """Make the datagrams of this call; ``renewal``: the periodic heartbeat that is due with it.
+
+        One for everyone, or, when somebody is to be answered too, one for each: of two datagrams that leave together
+        the second could overtake the first, which would then not count.
+        """
         self._forget(now)
         repeating = self._repeat(now, alive)
         said = self._said
         items = self._everyone + self._items + (list(said.items) if repeating and said is not None else [])
         everyone = bool(head.echoes) and (renewal is not None or self._announce or repeating or bool(items))
-        out: list[Outgoing] = []
+        table = self._table or (repeating and said is not None and said.table)
         first = self._sequence + 1
-        if everyone:
-            if renewal is not None:
-                self.renewals[first] = renewal
-            out += self._letters(now, head, items, periodic=renewal is not None)
-            if self._table or (repeating and said is not None and said.table):
-                out.append(self._send(now, head, _bare(head.state, table=head.table), None))
-        for name, answers in sorted(self._single.items()):
-            if answers or not everyone:
-                out += self._letters(now, head, answers, to=name)
+        out: list[Outgoing] = []
+        if everyone and not any(self._single.values()):
+            out += self._letters(now, head, items, renewal=renewal)
+            out += [self._send(now, head, _bare(head.state, table=head.table), None)] if table else []
+        else:
+            for name in sorted(head.echoes if everyone else self._single):
+                answers = self._single.get(name, [])
+                out += self._letters(now, head, items + answers, to=name, renewal=renewal)
+            self._tables |= set(head.echoes) if table else set()
         out += [self._send(now, head, _bare(head.state, table=head.table), name) for name in sorted(self._tables)]
         self._settle(now, first)
         return tuple(out)
 
     def _letters(
-        self, now: int, head: Letterhead, items: list[Item], *, to: str | None = None, periodic: bool = False
+        self, now: int, head: Letterhead, items: list[Item], *, renewal: Renewal | None, to: str | None = None
     ) -> Iterable[Outgoing]:
         """As many datagrams as the items need; the first also says how things stand."""
-        state = replace(head.state, flags=head.state.flags | (Flag.PERIODIC if periodic else Flag(0)))
+        state = head.state
+        if renewal is not None:
+            self.renewals[self._sequence + 1] = renewal
+            state = replace(state, flags=state.flags | Flag.PERIODIC)
         items = list(dict.fromkeys(items))
         while True:
             room = (wire.LARGEST - wire.size(self._addressed(state, head, to))) // wire.ITEM_SIZE
@@ -153,11 +160,16 @@ class Outbox:
         return replace(message, to=tag(to) if to is not None else 0, echoes=echoes)
 
     def _repeat(self, now: int, alive: list[Peer]) -> bool:
-        """Whether the announcement is due again; it ends when everyone alive has echoed it, or after the last."""
+        """Whether the announcement is due again; it ends when everyone alive has echoed it, or after the last.
+
+        An echo is of the highest number heard: that a state was heard at least as new, but not that a datagram with
+        these items was, which another may have overtaken. So items are always said as often as they can be.
+        """
         said = self._said
         if said is None:
             return False
-        if alive and all(peer.echoed >= said.sequence for peer in alive):
+        told = not said.items and not said.table and all(peer.echoed >= said.sequence for peer in alive)
+        if alive and told:
             self._said = None
             return False
         if now < said.next():

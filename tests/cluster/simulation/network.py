@@ -12,7 +12,10 @@ Deliver = Callable[[str, bytes], None]
 
 @dataclass(frozen=True, slots=True)
 class Weather:
-    """``late``: share of datagrams that take up to ``latest``; ``replays``: share that come again, much later."""
+    """``late``: share of datagrams that take up to ``latest``; ``replays``: share that come again, much later.
+
+    ``orderly``: what is not late arrives in the order in which it was sent, as on a quiet local network.
+    """
 
     shortest: int = 100 * MICROSECOND
     longest: int = 2 * MILLISECOND
@@ -22,6 +25,7 @@ class Weather:
     latest: int = SECOND
     replays: float = 0.0
     mangled: float = 0.0
+    orderly: bool = False
 
 
 @dataclass(slots=True)
@@ -32,6 +36,7 @@ class Network:
     weather: Weather = field(default_factory=Weather)
     cuts: dict[tuple[str, str, str], int] = field(default_factory=dict)
     sent: int = 0
+    _last: dict[tuple[str, str, str], int] = field(default_factory=dict)
 
     def send(self, source: str, data: bytes, to: str | None) -> None:
         for link in self.links:
@@ -55,6 +60,10 @@ class Network:
         if (link, source, target) in self.cuts or chance() < weather.loss:
             return
         delay = self.world.random.randint(weather.shortest, weather.longest)
+        if weather.orderly:
+            path = link, source, target
+            self._last[path] = max(self._last.get(path, 0), self.world.now + delay)
+            delay = self._last[path] - self.world.now
         if chance() < weather.late:
             delay += self.world.random.randint(0, weather.latest)
         if chance() < weather.mangled:
