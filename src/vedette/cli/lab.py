@@ -63,7 +63,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     up.add_argument("--daemons", action="store_true", help="start `vedette run` in every machine")
     down = verb("down", "end a lab and remove every trace of it", _down, ("name", {"metavar": "NAME", "nargs": "?"}))
     down.add_argument("--all", action="store_true", help="every lab of this host, dead ones included")
-    verb("status", "show what is up, cut and spoilt", _status)
+    verb("status", "show what is up, cut and spoilt", _status, ("name", {"metavar": "NAME", "nargs": "?"}))
     verb("start", "start the daemon where it does not run", _start, ("machine", {"metavar": "MACHINE", "nargs": "*"}))
     run = verb("run", "run a command in a machine", _run, place, ("command", {"metavar": "-- COMMAND", "nargs": "+"}))
     run.add_argument("--timeout", metavar="SECONDS", type=float, default=3600.0, help="(default: %(default)s)")
@@ -166,7 +166,8 @@ def _status(args: argparse.Namespace) -> int:
     from vedette.lab.describe import describe
     from vedette.lab.lab import Lab
 
-    names = home.living() if args.lab is None else [args.lab]
+    name = args.name or args.lab
+    names = home.living() if name is None else [name]
     found = [describe(Lab.attach(name)) for name in names]
     if args.output == "json":
         print(json.dumps({"labs": found}, indent=2, ensure_ascii=False))
