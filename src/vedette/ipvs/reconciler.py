@@ -122,11 +122,14 @@ class Reconciler:
         self._woken.set()
 
     async def run(self) -> None:
-        """Reconcile until cancelled."""
-        while True:
-            self._woken.clear()
-            await self.reconcile()
-            await self._rest()
+        """Reconcile until cancelled; the table stays as it is."""
+        try:
+            while True:
+                self._woken.clear()
+                await self.reconcile()
+                await self._rest()
+        finally:
+            self._driver.close()
 
     async def reconcile(self) -> None:
         """One pass: observe, plan, perform."""
