@@ -70,6 +70,8 @@ class Lease:
     invited: bool = False
     seen: Ballot | None = None
     holder: str | None = None
+    refused_by: str | None = None
+    refused_for: Ballot | None = None
     moved: int | None = None
     handed_to: str | None = None
     failures: int = 0

@@ -61,6 +61,8 @@ class Proposer:
         if attempt is None:
             return
         attempt.refused[voter] = now + answer.remaining
+        if answer.remaining:
+            lease.refused_by, lease.refused_for = voter, answer.promised
         if self._quorum.reached(self._quorum.alive(now) - attempt.refused.keys(), now):
             return
         over = self._could_succeed_at(attempt, now)

@@ -89,8 +89,16 @@ def _lease(
     holder = max(claims, key=lambda peer: (peer.own[lease.tag], peer.name)).name if claims else None
     if holder is None and record is not None and not site.mine(record.ballot):
         holder = next((peer.name for peer in peers.values() if peer.tag == record.ballot.node), None)
+    if holder is None and now < lease.back_off:
+        holder = _said_to_hold(lease, peers)
     until = record.deadline if record is not None and holder is not None and record.ballot.node == tag(holder) else 0
     return LeaseView(lease.name, holder, mine=False, until=until, reason=_reason(lease, holder, peers, steering, now))
+
+
+def _said_to_hold(lease: Lease, peers: Mapping[str, Peer]) -> str | None:
+    """Whom a voter named when it refused us: a holder that we do not hear ourselves."""
+    ballot = lease.refused_for
+    return next((peer.name for peer in peers.values() if ballot is not None and peer.tag == ballot.node), None)
 
 
 def _reason(lease: Lease, holder: str | None, peers: Mapping[str, Peer], steering: Steering, now: int) -> str:
@@ -99,6 +107,8 @@ def _reason(lease: Lease, holder: str | None, peers: Mapping[str, Peer], steerin
     if holder is not None:
         if peers[holder].alive(now):
             return f"held by {holder}"
+        if now < lease.back_off and lease.refused_by is not None:
+            return f"{lease.refused_by} says that {holder} holds it; not heard here"
         return f"{holder} is silent; its lease has not ended"
     obstacle = steering.obstacle(lease, now)
     if obstacle:
