@@ -245,6 +245,13 @@ def test_a_kernel_that_does_not_answer_is_a_problem_and_tried_again(world: World
     assert world.reconciler.problems() == []
 
 
+def test_a_document_without_virtual_services_needs_no_ipvs(world: World) -> None:
+    world.table.broken = PermanentError("this kernel has no IPVS")
+    world.apply(document())
+    assert world.reconciler.settled
+    assert not world.reconciler.problems()
+
+
 def test_it_is_settled_when_every_verdict_is_known_and_nothing_is_left_to_do(world: World) -> None:
     world.apply(document(service()), complete=False)
     assert not world.reconciler.settled

@@ -26,6 +26,9 @@ class Inventory:
     def __contains__(self, key: object) -> bool:
         return key in self._keys
 
+    def __len__(self) -> int:
+        return len(self._keys)
+
     def keep(self, keys: AbstractSet[ServiceKey]) -> None:
         """Make the list ``keys``; on disk before this returns, if it changed. Raises ``OSError``."""
         if keys == self._keys:

@@ -132,15 +132,16 @@ class Reconciler:
             self._driver.close()
 
     async def reconcile(self) -> None:
-        """One pass: observe, plan, perform."""
+        """One pass: observe, plan, perform. A document without virtual services needs no IPVS in its kernel."""
         if self._spec is None or not self._whole.due(_TABLE, self._clock()):
             return
-        try:
-            await self._pass(self._spec)
-        except (PermanentError, TransientError, OSError) as error:
-            self._fail(error)
-        else:
-            self._whole.succeeded(_TABLE)
+        if self._spec.virtual_services or self._inventory:
+            try:
+                await self._pass(self._spec)
+            except (PermanentError, TransientError, OSError) as error:
+                self._fail(error)
+            else:
+                self._whole.succeeded(_TABLE)
         self._settle()
 
     async def _pass(self, spec: ClusterSpec) -> None:
