@@ -1,0 +1,78 @@
+"""Versions of the document: kept whole, private, and never replaced by something that cannot be read."""
+
+import stat
+from pathlib import Path
+
+import pytest
+
+from vedette.daemon.documents import LAST_GOOD, Archive, Version, read
+from vedette.spec.resolved import ClusterSpec
+
+DOCUMENT = """\
+apiVersion: vedette.dev/v1alpha1
+kind: HACluster
+metadata: {name: web}
+spec:
+  auth: {keys: [{secretFile: cluster.key}]}
+  nodes:
+    - {name: router1, address: 10.0.0.2}
+  groups:
+    - addresses: [{address: 203.0.113.80/24, interface: eth0}]
+"""
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    key = tmp_path / "cluster.key"
+    key.touch(mode=0o600)
+    key.write_text("a secret that is long enough to sign with\n")
+    document = tmp_path / "cluster.yaml"
+    document.write_text(DOCUMENT)
+    return document
+
+
+def _spec(path: Path) -> ClusterSpec:
+    spec = read(path, path.read_bytes())
+    assert isinstance(spec, ClusterSpec)
+    return spec
+
+
+def test_the_last_good_version_comes_back_as_it_was(path: Path, tmp_path: Path) -> None:
+    version = Version(revision=7, spec=_spec(path))
+    Archive(tmp_path).write(version)
+    assert Archive(tmp_path).read() == version
+
+
+def test_the_last_good_version_is_private_because_it_holds_the_key(path: Path, tmp_path: Path) -> None:
+    Archive(tmp_path).write(Version(revision=1, spec=_spec(path)))
+    assert stat.S_IMODE((tmp_path / LAST_GOOD).stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"revision": 1, "spec": {"name": 3}}', b"\xff"])
+def test_a_kept_version_of_another_release_counts_as_none(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / LAST_GOOD).write_bytes(content)
+    assert Archive(tmp_path).read() is None
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"\xff\xfe", "not UTF-8"),
+        (b"apiVersion: [", "cluster.yaml:1:"),
+        (DOCUMENT.replace("address: 10.0.0.2", "adress: 10.0.0.2").encode(), "cluster.yaml:7:"),
+        (FileNotFoundError(2, "No such file or directory"), "cannot be read"),
+    ],
+)
+def test_what_is_wrong_with_a_document_names_the_file_and_the_place(
+    path: Path, content: bytes | OSError, said: str
+) -> None:
+    problems = read(path, content)
+    assert isinstance(problems, tuple)
+    assert said in problems[0]
+
+
+def test_a_document_whose_key_is_missing_is_not_run(path: Path) -> None:
+    path.with_name("cluster.key").unlink()
+    problems = read(path, path.read_bytes())
+    assert isinstance(problems, tuple)
+    assert "cluster.key" in problems[0]
