@@ -1,0 +1,101 @@
+"""What a person reads: problems first, and the kernel's table beside what the checks say."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from vedette.cli.output import Paint
+from vedette.cli.status import render
+
+NOW = datetime(2026, 11, 22, 12, 0, 10, tzinfo=UTC)
+THEN = "2026-11-22T12:00:00.000Z"
+
+
+def _status(**changes: Any) -> dict[str, Any]:
+    destination = {"address": "10.0.0.11", "port": 80, "role": "real", "weight": 0}
+    return {
+        "cluster": "edge",
+        "node": "router1",
+        "problems": [],
+        "quorum": True,
+        "spec": {"file": "/etc/vedette/cluster.yaml", "revision": 3, "digest": "ab" * 32, "appliedAt": THEN},
+        "nodes": [
+            {
+                "name": "router1",
+                "self": True,
+                "state": "up",
+                "since": THEN,
+                "ready": True,
+                "holds": ["web"],
+                "links": ["lan"],
+                "sameDocument": True,
+                "digest": "ab",
+            }
+        ],
+        "groups": [
+            {
+                "name": "web",
+                "holder": "router1",
+                "until": "2026-11-22T12:00:11.500Z",
+                "reason": "preferred node",
+                "addresses": [
+                    {"address": "203.0.113.80", "interface": "eth1", "answering": True, "problem": ""},
+                ],
+            }
+        ],
+        "virtualServices": [
+            {
+                "name": "www",
+                "group": "web",
+                "scheduler": "wlc",
+                "forwarding": "masquerade",
+                "realServers": [
+                    {
+                        "address": "10.0.0.11",
+                        "port": 80,
+                        "weight": 5,
+                        "maintenance": False,
+                        "health": "down",
+                        "since": THEN,
+                        "reason": "status 500, expected 200-299",
+                    }
+                ],
+                "kernel": [
+                    {
+                        "endpoint": "tcp 203.0.113.80:80",
+                        "present": True,
+                        "destinations": [destination | {"activeConnections": 2, "inactiveConnections": 1}],
+                    }
+                ],
+            }
+        ],
+    } | changes
+
+
+def _text(**changes: Any) -> str:
+    return render(_status(**changes), Paint(enabled=False), NOW)
+
+
+def test_problems_stand_before_everything_that_works() -> None:
+    text = _text(problems=[{"scope": "node router2", "message": "is silent"}])
+    assert text.index("node router2: is silent") < text.index("NODE")
+
+
+def test_without_problems_it_says_so() -> None:
+    assert "No problems" in _text()
+
+
+def test_it_says_how_long_the_lease_lasts() -> None:
+    assert "1.5s left" in _text()
+
+
+def test_a_weight_that_differs_from_the_documents_shows_both() -> None:
+    line = next(line for line in _text().splitlines() if "10.0.0.11:80" in line)
+    assert line.split() == "10.0.0.11:80 down 10s ago 0 (of 5) 2+1 status 500, expected 200-299".split()
+
+
+def test_a_service_that_the_kernel_does_not_have_stands_out() -> None:
+    service = _status()["virtualServices"][0]
+    service["kernel"] = [{"endpoint": "tcp 203.0.113.80:80", "present": False, "destinations": []}]
+    text = _text(virtualServices=[service])
+    assert "not in the kernel's table" in text
+    assert "out (of 5)" in text
