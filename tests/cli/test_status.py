@@ -90,7 +90,7 @@ def test_it_says_how_long_the_lease_lasts() -> None:
 
 def test_a_weight_that_differs_from_the_documents_shows_both() -> None:
     line = next(line for line in _text().splitlines() if "10.0.0.11:80" in line)
-    assert line.split() == "10.0.0.11:80 down 10s ago 0 (of 5) 2+1 status 500, expected 200-299".split()
+    assert " ".join(line.split()) == "10.0.0.11:80 down 10s ago 0 (of 5) 2+1 status 500, expected 200-299"
 
 
 def test_a_service_that_the_kernel_does_not_have_stands_out() -> None:
