@@ -29,7 +29,7 @@ def main() -> int:
         except (AssertionError, InvariantError) as error:
             violations += 1
             kinds[type(error).__name__] += 1
-            print(f"{type(error).__name__}: {error}")
+            print(f"{type(error).__name__}: {error}", flush=True)
             if arguments.trace:
                 print("\n".join(getattr(error, "__notes__", [])))
             if violations >= arguments.most:

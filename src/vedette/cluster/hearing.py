@@ -45,18 +45,17 @@ class Hearing:
         self.refused: dict[Reason, int] = {}
         self._refusal_noted: int | None = None
 
-    def datagram(self, link: str, data: bytes, now: int) -> None:
+    def datagram(self, link: str, data: bytes, now: int) -> bool:
+        """Take in a datagram; False when it did not count and has changed nothing but statistics."""
         message = wire.decode(data, cluster=self._site.config.cluster_id, secrets=self._secrets)
         if isinstance(message, Reason):
-            self._refuse(message, link, now)
-            return
+            return self._refuse(message, link, now)
         echoed_by_link = message.sender == self._site.tag and message.session == self._site.session
         if echoed_by_link or message.to not in (0, self._site.tag):
-            return
+            return False
         peer = self._peers.get(message.sender)
         if peer is None:
-            self._refuse(Reason.UNKNOWN_NODE, link, now)
-            return
+            return self._refuse(Reason.UNKNOWN_NODE, link, now)
         echo = self._echo_of_me(message)
         sent = self._outbox.sent_at(echo.sequence) if echo is not None else None
         verdict = peer.receive(message, link=link, sent=sent, now=now, dead_after=self._site.timings.dead_after)
@@ -67,9 +66,10 @@ class Hearing:
             case Verdict.UNPROVEN:
                 self._unproven(peer, message, now)
             case Verdict.DUPLICATE:
-                return
+                return False
             case Verdict.REPLAY | Verdict.STALE:
-                self._refuse(_REFUSED[verdict], link, now)
+                return self._refuse(_REFUSED[verdict], link, now)
+        return True
 
     def _echo_of_me(self, message: Message) -> Echo | None:
         for echo in message.echoes:
@@ -77,12 +77,14 @@ class Hearing:
                 return echo
         return None
 
-    def _refuse(self, reason: Reason, link: str, now: int) -> None:
-        """Count it; say so at most once a minute, whatever is thrown at us."""
+    def _refuse(self, reason: Reason, link: str, now: int) -> bool:
+        """Count it; say so at most once a minute, whatever is thrown at us (then True: there is something to log)."""
         self.refused[reason] = self.refused.get(reason, 0) + 1
-        if self._refusal_noted is None or now - self._refusal_noted >= MINUTE:
-            self._refusal_noted = now
-            self._site.note(What.DATAGRAM_REFUSED, reason, detail=f"on link {link}")
+        if self._refusal_noted is not None and now - self._refusal_noted < MINUTE:
+            return False
+        self._refusal_noted = now
+        self._site.note(What.DATAGRAM_REFUSED, reason, detail=f"on link {link}")
+        return True
 
     # What is authentic but proves nothing
 

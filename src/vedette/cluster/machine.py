@@ -46,6 +46,9 @@ class Machine:
     carried them said, or ``None``; ``held`` are the groups that the kernel shows as held; ``keys`` are accepted,
     and the first that everyone heard accepts too signs. Every ``now`` is CLOCK_BOOTTIME in ns. Call :meth:`start`
     once, perform its ``Ready``, then :meth:`handle` for every event.
+
+    A ``Ready`` must be performed as a whole. When its files cannot be written, nothing of it may be sent or held,
+    and what it wanted to write and to release is still wanted: write it before the next one's.
     """
 
     def __init__(
@@ -65,6 +68,7 @@ class Machine:
             config=config, me=me, boot_id=boot_id, durable=durable, volatile=volatile, now=now, random=random
         )
         self._site, self._now = found.site, now
+        self._rest = Ready()
         self._own, self._held = found.own, held
         self._voter = found.voter
         self._preferences = Preferences(found.wishes)
@@ -120,6 +124,10 @@ class Machine:
     def handle(self, event: Event, now: int) -> Ready:
         """Take in one event at ``now``, which was read after the event came."""
         now = max(now, self._now)
+        if isinstance(event, Datagram) and now < self._rest.wake_at:
+            if not self._hearing.datagram(event.link, event.data, now):
+                return self._rest  # a flood of forgeries or copies costs no more than looking at each
+            return self._finish(now)
         self._steering.expire(now)
         self._take(event, now)
         return self._finish(now)
@@ -201,6 +209,7 @@ class Machine:
             stopped=self._steering.stopped(self._outbox, now),
         )
         invariants.check(self._site, self._leases.values(), self._voter, ready, now)
+        self._rest = Ready(hold=hold, wake_at=ready.wake_at, stopped=ready.stopped)
         return ready
 
     def _wake_at(self, now: int) -> int:

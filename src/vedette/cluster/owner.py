@@ -27,9 +27,14 @@ class Owner:
     # Start
 
     def adopt(self, stored: Mapping[int, Owned], held: frozenset[str], now: int) -> None:
-        """Rule 14: keep what the last daemon of this boot owned and what has not ended; release the rest."""
+        """Rule 14: keep what the last daemon of this boot owned and what has not ended; release the rest.
+
+        Where nobody else can take anything, what the kernel holds is kept in any case.
+        """
         for lease in self._leases.values():
             owned = stored.get(lease.tag)
+            if owned is None and self._site.config.alone and lease.name in held:
+                owned = Owned(Ballot(0, 0, self._site.tag), FOREVER)
             if owned is not None and self._adoptable(lease, owned, now):
                 self._keep(lease, owned, now)
             elif not self._site.config.alone:

@@ -136,9 +136,8 @@ class Placement:
         """Rule 24: what I handed over came back untaken, so its successor is not asked again for a while."""
         if lease.handed_to is None:
             return
-        lease.failures = min(lease.failures + 1, MOST_FAILURES)
         lease.hold_down[lease.handed_to] = now + self.config.timings.dead_after * 2 ** (lease.failures + 1)
-        lease.handed_to = None
+        lease.failures, lease.handed_to = min(lease.failures + 1, MOST_FAILURES), None
 
     def succeeded(self, lease: Lease, holder: str) -> None:
         """Somebody else was seen to hold it: a hand-over to that node works again."""

@@ -24,6 +24,11 @@ class Quorum:
         """I and the voters that are alive are enough."""
         return self.reached(self.alive(now), now)
 
+    def willing(self, now: int) -> bool:
+        """Those that would answer an attempt are enough: alive, not silent after a boot, of the same config."""
+        able = {peer.name for peer in self._peers.values() if not peer.silent and peer.config == self._config.id}
+        return self.reached(self.alive(now) & (able | {self._me}), now)
+
     def alive(self, now: int) -> set[str]:
         return {self._me} | {peer.name for peer in self._peers.values() if peer.alive(now)}
 

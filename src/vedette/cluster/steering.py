@@ -155,6 +155,7 @@ class Steering:
             (bool(claims), f"held by {', '.join(claims)}"),
             (record is not None and not self._site.mine(record.ballot), "the last holder's lease still runs"),
             (not self._quorum.heard(now), "no quorum"),
+            (not self._quorum.willing(now), "waiting for voters that keep silent after their start"),
         )
         return next((words for stands, words in checks if stands), "")
 
@@ -246,7 +247,7 @@ class Steering:
             own.kernel, own.resume_at = now + self._site.timings.dead_after, None
         if self.stopping:
             return
-        if own.adopted and lease.attempt is None and now >= lease.back_off and self._quorum.heard(now):
+        if own.adopted and lease.attempt is None and now >= lease.back_off and self._quorum.willing(now):
             self._proposer.begin(lease, now, reason=Reason.ADOPTED)
             return
         if not (group.maintenance or self._maintained):

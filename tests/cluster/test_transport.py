@@ -1,0 +1,128 @@
+"""The links, over real sockets on the loopback interface."""
+
+import asyncio
+import socket
+from ipaddress import ip_address
+
+import pytest
+
+from vedette.cluster.transport import RECEIVE_BUFFER, Links
+from vedette.spec.resolved import Link
+
+
+def free_port() -> int:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def link(name: str = "lan", addresses: dict[str, str] | None = None, port: int | None = None) -> Link:
+    texts = addresses or {"a": "127.0.0.2", "b": "127.0.0.3", "c": "127.0.0.4"}
+    return Link(name, port or free_port(), {node: ip_address(text) for node, text in texts.items()})
+
+
+class Heard:
+    def __init__(self) -> None:
+        self.queue: asyncio.Queue[tuple[str, bytes]] = asyncio.Queue()
+
+    def __call__(self, name: str, data: bytes) -> None:
+        self.queue.put_nowait((name, data))
+
+
+async def nodes(links: tuple[Link, ...], *names: str) -> dict[str, tuple[Links, Heard]]:
+    opened = {}
+    for name in names:
+        heard = Heard()
+        opened[name] = Links(links, me=name, receive=heard), heard
+        await opened[name][0].open()
+    return opened
+
+
+def test_a_datagram_reaches_every_other_node_on_every_link() -> None:
+    async def scenario() -> None:
+        links = (link("lan"), link("cross"))
+        table = await nodes(links, "a", "b", "c")
+        table["a"][0].send(b"hello")
+        for name in "bc":
+            heard = [await asyncio.wait_for(table[name][1].queue.get(), 5) for _ in range(2)]
+            assert sorted(heard) == [("cross", b"hello"), ("lan", b"hello")]
+        assert table["a"][1].queue.empty()
+        assert [one.sent for one in table["a"][0].statistics()] == [2, 2]
+        for one, _ in table.values():
+            one.close()
+
+    asyncio.run(scenario())
+
+
+def test_a_datagram_for_one_node_reaches_only_that_node() -> None:
+    async def scenario() -> None:
+        table = await nodes((link(),), "a", "b", "c")
+        table["a"][0].send(b"for b", to="b")
+        table["a"][0].send(b"for all")
+        assert await asyncio.wait_for(table["b"][1].queue.get(), 5) == ("lan", b"for b")
+        assert await asyncio.wait_for(table["c"][1].queue.get(), 5) == ("lan", b"for all")
+        for one, _ in table.values():
+            one.close()
+
+    asyncio.run(scenario())
+
+
+def test_a_link_whose_address_is_not_there_is_counted_and_not_fatal() -> None:
+    async def scenario() -> None:
+        links = Links((link(addresses={"a": "192.0.2.1", "b": "192.0.2.2"}),), me="a", receive=Heard())
+        await links.open()
+        links.send(b"nobody hears this")
+        (statistics,) = links.statistics()
+        assert not statistics.open
+        assert statistics.problem
+        assert statistics.sent == 0
+        links.close()
+
+    asyncio.run(scenario())
+
+
+def test_a_link_opens_by_itself_once_its_address_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scenario() -> None:
+        one = link()
+        blocker = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        blocker.bind(("127.0.0.2", one.port))
+        links = Links((one,), me="a", receive=Heard())
+        await links.open()
+        assert not links.statistics()[0].open
+        blocker.close()
+        while not links.statistics()[0].open:
+            await asyncio.sleep(0)
+        links.close()
+
+    monkeypatch.setattr("vedette.cluster.transport.RETRY", 1)
+    asyncio.run(scenario())
+
+
+def test_sending_to_an_unreachable_network_is_counted_not_raised() -> None:
+    async def scenario() -> None:
+        links = Links((link(addresses={"a": "127.0.0.2", "b": "203.0.113.9"}),), me="a", receive=Heard())
+        await links.open()
+        links.send(b"out of the loopback there is no way")
+        assert links.statistics()[0].send_errors == 1
+        links.close()
+
+    asyncio.run(scenario())
+
+
+def test_a_node_that_is_not_on_a_unicast_link_does_not_use_it() -> None:
+    assert Links((link(),), me="elsewhere", receive=Heard()).statistics() == ()
+
+
+def test_ipv6_works_like_ipv4() -> None:
+    async def scenario() -> None:
+        one = link(addresses={"a": "::1", "b": "::1"})
+        table = await nodes((one,), "a")
+        table["a"][0].send(b"to myself, in another role")
+        assert await asyncio.wait_for(table["a"][1].queue.get(), 5) == ("lan", b"to myself, in another role")
+        table["a"][0].close()
+
+    asyncio.run(scenario())
+
+
+def test_the_receive_buffer_is_bounded() -> None:
+    assert RECEIVE_BUFFER <= 1 << 20
