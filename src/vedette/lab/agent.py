@@ -6,8 +6,10 @@ gives the wires their names and addresses, and then answers requests on the seco
 other end of a socketpair in the lab's supervisor), so that a machine can be commanded with every wire cut.
 
 Requests and answers are JSON lines. A request is ``{"id": 7, "op": "run", …}``, its answer ``{"id": 7, "ok": …}``
-or ``{"id": 7, "error": "…"}``; each runs on a thread of its own, so one that hangs holds up no other. When the
-machine is ready the agent says ``{"hello": <seconds since boot>}``.
+or ``{"id": 7, "error": "…"}``. Requests come in pieces, a line each, behind ``+`` or, the last one, ``=``; every piece
+is acknowledged with ``{"got": …}`` when it was read, because the console holds only few. Each request runs on a thread
+of its own, so one that hangs holds up no other. When the machine is ready the agent says
+``{"hello": <seconds since boot>}``.
 """
 # ruff: noqa: PTH102, PTH103, PTH104, PTH118, PTH120, PTH211, S108
 
@@ -194,8 +196,14 @@ class Agent:
         with open("/proc/uptime") as file:
             self._say({"hello": float(file.read().split()[0])})
         with open(self._console, encoding="utf-8", closefd=False) as lines:
+            pieces: list[str] = []
             for line in lines:
-                threading.Thread(target=self._answer, args=(json.loads(line),), daemon=True).start()
+                self._say({"got": len(line)})  # there is room for another piece
+                pieces.append(line[1:])
+                if line.startswith("="):
+                    request = json.loads("".join(pieces).replace("\n", ""))
+                    pieces.clear()
+                    threading.Thread(target=self._answer, args=(request,), daemon=True).start()
 
     def _say(self, message: Json) -> None:
         data = json.dumps(message, separators=(",", ":")).encode() + b"\n"

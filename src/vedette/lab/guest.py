@@ -33,6 +33,10 @@ BOOT_LIMIT = 60.0
 ANSWER_GRACE = 3.0
 """Seconds beyond a request's own time limit before its machine counts as not answering."""
 
+PIECE, PIECES = 1000, 3
+"""Bytes of a request that are sent at a time, and how many such pieces may be unread. A console of User Mode Linux
+goes deaf for good when more than 4,095 unread bytes pile up in its line discipline."""
+
 Json = dict[str, Any]
 
 
@@ -238,6 +242,7 @@ class _Channel:
         self._waiting: dict[int, Future[Any]] = {}
         self._next = 0
         self._lock = threading.Lock()
+        self._turn, self._room = threading.Lock(), threading.Semaphore(PIECES)
         threading.Thread(target=self._read, name=f"agent-{name}", daemon=True).start()
 
     def ask(self, request: Json, limit: float) -> Any:
@@ -246,17 +251,28 @@ class _Channel:
             self._next += 1
             number = self._next
             self._waiting[number] = answer
-            try:
-                self._end.sendall(json.dumps({"id": number} | request).encode() + b"\n")
-            except OSError as error:
-                del self._waiting[number]
-                raise TransientError(f"{self._name} is off") from error
         try:
+            self._send(json.dumps({"id": number} | request).encode(), limit)
             return answer.result(timeout=limit)
         except FutureTimeout:
             raise TransientError(f"{self._name} does not answer") from None
         finally:
             self._waiting.pop(number, None)
+
+    def _send(self, data: bytes, limit: float) -> None:
+        """Send a request in pieces, each marked as the last one (``=``) or not (``+``), never more than it can hold."""
+        if not self._turn.acquire(timeout=limit):
+            raise TransientError(f"{self._name} does not answer")
+        try:
+            for start in range(0, len(data), PIECE):
+                if not self._room.acquire(timeout=limit):
+                    raise TransientError(f"{self._name} does not answer")
+                mark = b"=" if start + PIECE >= len(data) else b"+"
+                self._end.sendall(mark + data[start : start + PIECE] + b"\n")
+        except OSError as error:
+            raise TransientError(f"{self._name} is off") from error
+        finally:
+            self._turn.release()
 
     def close(self) -> None:
         with contextlib.suppress(OSError):  # the machine may have been quicker
@@ -282,6 +298,9 @@ class _Channel:
             return  # a line cut by the loss of power
         if "hello" in message:
             self.hello.set_result(message["hello"])
+            return
+        if "got" in message:
+            self._room.release()
             return
         future = self._waiting.get(message["id"])
         if future is None or future.done():
