@@ -255,8 +255,8 @@ def _dead_after_receipt() -> list[Patch]:
 
 
 MUTANTS = (
-    Mutant("a restarted voter is never silent", "12", _no_silence, "restarts"),
-    Mutant("a second restart ends the silence", "12", _silence_ends_with_a_restart, "restarts", 1500),
+    Mutant("a restarted voter is never silent", "12", _no_silence, "boots"),
+    Mutant("a second restart ends the silence", "12", _silence_ends_with_a_restart, "boots", 1500),
     Mutant("the lease counts from the accept quorum (no time-out)", "15", _timer_starts_at_the_quorum, "lease", 1500),
     Mutant("a renewal counts from its ack", "18", _renewed_from_receipt, "lease", 1500),
     Mutant("what is not fresh counts", "5", _stale_counts_as_fresh, "lease", 1500),

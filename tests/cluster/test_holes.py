@@ -509,3 +509,39 @@ def test_a_hand_over_that_fails_is_not_tried_again_at_once() -> None:
     bench.run(2 * D)
     assert bench.holders() == ["a"]
     assert bench.machine("a")._leases[tag("g")].hold_down["b"] > bench.now
+
+
+def test_a_group_that_nobody_whole_takes_goes_where_at_least_the_addresses_work() -> None:
+    """No director has its table: better held with less behind it than by nobody, but not in haste."""
+    bench = Bench(config())
+    bench.start()
+    for name in bench.seats:
+        bench.handle(name, Readiness(services=False))
+    bench.run(4 * SECOND)
+    assert bench.holders() == []
+    bench.run(bench.config.timings.startup_grace + 2 * D)
+    assert len(bench.holders()) == 1
+
+
+def test_a_director_without_its_table_lets_a_whole_one_go_first() -> None:
+    """a is preferred but has no table; b takes the group at once, and keeps it until a is whole."""
+    bench = Bench(config())
+    bench.start()
+    bench.handle("a", Readiness(services=False))
+    bench.run(4 * SECOND)
+    assert bench.holders() == ["b"]
+
+
+def test_what_could_not_be_written_is_wanted_again() -> None:
+    """A full disk delays what the core does; it never makes it say what it will not remember."""
+    bench = settled()
+    machine = bench.machine("a")
+    ready = machine.handle(Move("g", "b", "alice", "test"), bench.now)
+    assert ready.release == ("g",)
+    assert ready.volatile is not None
+    machine.not_performed(ready)
+    again = machine.handle(Tick(), bench.now)
+    assert again.release == ("g",)
+    assert again.volatile is not None
+    assert again.durable == ready.durable
+    assert "g" not in again.hold

@@ -58,9 +58,10 @@ class Gate:
 class Readiness:
     """Whether this node could serve what it would take.
 
-    ``services``: everything behind the addresses works (IPVS table loaded, connections received). Without it
-    nothing is taken, but what is held stays: helpers restart, and their death must cost no address.
-    ``connected``: the clients' side is reachable (carriers up). Without it what is held goes to a node that is ready.
+    ``services``: everything behind the addresses works (IPVS table loaded, connections received). Without it what
+    is held stays: helpers restart, and their death must cost no address. ``connected``: the clients' side is
+    reachable (carriers up). Without it what is held goes to a node that is ready. Without either, a group is taken
+    only when it stayed free for deadAfter, and after startupGrace: better here than nowhere.
     """
 
     services: bool
@@ -228,5 +229,7 @@ class Ready:
     fence: tuple[FenceRequest, ...] = ()
     wake_at: int = 0
     events: tuple[CoreEvent, ...] = ()
+    unchanged: bool = False
+    """Nothing is different from the last one: there is nothing to perform (a copy, a forgery)."""
     stopped: bool = False
     """The daemon may exit: all is given up and the goodbye is sent, or what is left is for the next daemon."""

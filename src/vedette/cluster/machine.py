@@ -47,8 +47,8 @@ class Machine:
     and the first that everyone heard accepts too signs. Every ``now`` is CLOCK_BOOTTIME in ns. Call :meth:`start`
     once, perform its ``Ready``, then :meth:`handle` for every event.
 
-    A ``Ready`` must be performed as a whole. When its files cannot be written, nothing of it may be sent or held,
-    and what it wanted to write and to release is still wanted: write it before the next one's.
+    A ``Ready`` must be performed as a whole. When its files cannot be written nothing of it may be done: hand it
+    back with :meth:`not_performed`, and what must not get lost is in the next one.
     """
 
     def __init__(
@@ -132,6 +132,13 @@ class Machine:
         self._take(event, now)
         return self._finish(now)
 
+    def not_performed(self, ready: Ready) -> None:
+        """The files could not be written, so nothing of ``ready`` was done; the network may lose what it would send."""
+        self._voter.changed = True
+        self._preferences.changed = self._preferences.changed or ready.durable is not None
+        self._owner.release = list(dict.fromkeys((*ready.release, *self._owner.release)))
+        self._rest = Ready()
+
     def view(self, now: int) -> View:
         """What this node knows, for status and for the reconcilers."""
         return viewing.view(
@@ -209,7 +216,7 @@ class Machine:
             stopped=self._steering.stopped(self._outbox, now),
         )
         invariants.check(self._site, self._leases.values(), self._voter, ready, now)
-        self._rest = Ready(hold=hold, wake_at=ready.wake_at, stopped=ready.stopped)
+        self._rest = Ready(hold=hold, wake_at=ready.wake_at, unchanged=True, stopped=ready.stopped)
         return ready
 
     def _wake_at(self, now: int) -> int:

@@ -137,6 +137,7 @@ class Steering:
         """Rule 22: could take a group now if it were asked to."""
         return (
             self._able
+            and self._whole
             and not self._site.silent(now)
             and self._placement.may_hold_any(self._site.me)
             and self._quorum.heard(now)
@@ -198,7 +199,12 @@ class Steering:
 
     @property
     def _able(self) -> bool:
-        return self.gate and self.services and self.connected and not self.stopping
+        return self.gate and not self.stopping
+
+    @property
+    def _whole(self) -> bool:
+        """Everything works here that makes holding worth while; what is missing is a reason to let others go first."""
+        return self.services and self.connected
 
     @property
     def _maintained(self) -> bool:
@@ -221,6 +227,9 @@ class Steering:
 
     def _try_at(self, lease: Lease, group: CoreGroup, now: int) -> int:
         free_since = lease.free_since if lease.free_since is not None else now
+        if not self._whole:  # better here, with less behind it, than nowhere: but only when nobody else came
+            patience = max(free_since + self._site.timings.dead_after, self._quorum.grace_ends)
+            return max(lease.back_off, patience)
         if lease.invited or not self._placement.may_hold(group, self._site.me):
             return max(lease.back_off, free_since)
         return max(lease.back_off, free_since + self._placement.delay(group, now), self._placement.grace(group))

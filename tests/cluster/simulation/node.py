@@ -13,7 +13,7 @@ from tests.cluster.simulation.network import Network
 from tests.cluster.simulation.world import Clock, World
 
 from vedette.cluster.config import CoreConfig
-from vedette.cluster.events import FOREVER, Datagram, Emptied, Event, Ready, Tick
+from vedette.cluster.events import FOREVER, Datagram, Emptied, Event, Ready, Stop, Tick
 from vedette.cluster.machine import Machine
 from vedette.kit.units import MICROSECOND, MILLISECOND
 from vedette.spec.resolved import Key
@@ -55,7 +55,7 @@ class Node:
         self.kernel = Kernel()
         self.machine: Machine | None = None
         self.powered = True
-        self.stopped = False
+        self.stopped = self.stop_asked = False
         self._inbox: deque[Event] = deque()
         self._life = 0
         self._busy = False
@@ -82,7 +82,7 @@ class Node:
             return
         self._life += 1
         self._inbox.clear()
-        self._busy = self._working = self.stopped = False
+        self._busy = self._working = self.stopped = self.stop_asked = False
         self._in_flight = None
         self._wanted, self._dirty = {}, []
         self._paused_until = 0
@@ -146,6 +146,7 @@ class Node:
         if self.machine is None:
             return
         self._inbox.append(event)
+        self.stop_asked = self.stop_asked or isinstance(event, Stop)
         if not self._busy:
             self._busy = True
             self._later(self.world.random.randint(0, self.habits.step), self._next)

@@ -60,6 +60,10 @@ PROFILES = (
         timings=((50, 200), (200, 1000)),
     ),
     Profile(
+        "boots", (3,), (1,), 0.4, 12, {"start twice": 5, "isolate": 3, "one way": 4, "move": 1, "crash": 1},
+        Weather(loss=0.02), replace(_ROUGH, stall=0.001), timings=((50, 200), (100, 500)),
+    ),
+    Profile(
         "moves", (3, 5), (2, 4, 8), 0.2, 10,
         {"move": 8, "standby": 3, "cut off": 2, "stop": 1, "pause": 2, "one way": 2, "reload": 1},
         Weather(loss=0.05, duplicated=0.1, late=0.1, latest=SECOND), replace(_ROUGH, kernel_slow=0.1),
@@ -118,6 +122,8 @@ class Scenario:
             node.habits = Habits()
             node.wake_up()
             node.power_on()
+            if node.stop_asked:
+                node.kill()
             node.start()
             node.put(Gate(working=True))
             node.put(Readiness(services=True))
@@ -190,6 +196,20 @@ def _crash(scenario: Scenario) -> None:
         scenario.later(scenario.some_time(0.0, 1.2), node.start)
 
     scenario.later(scenario.some_time(0.05, 2.5), boot)
+
+
+def _start_twice(scenario: Scenario) -> None:
+    """Power cut, quick boot, and a daemon that is killed soon after its first start."""
+    node = scenario.node()
+    node.power_off()
+
+    def boot() -> None:
+        node.power_on()
+        node.start()
+        scenario.later(scenario.some_time(0.02, 0.1), node.kill)
+        scenario.later(scenario.some_time(0.1, 0.2), node.start)
+
+    scenario.later(scenario.some_time(0.02, 0.2), boot)
 
 
 def _stop(scenario: Scenario) -> None:
@@ -327,6 +347,7 @@ FAULTS: dict[str, Callable[[Scenario], None]] = {
     "pause": _pause,
     "kill": _kill,
     "crash": _crash,
+    "start twice": _start_twice,
     "stop": _stop,
     "stop in place": _stop_in_place,
     "isolate": _isolate,
