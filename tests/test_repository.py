@@ -34,6 +34,11 @@ def test_every_link_leads_somewhere(document: Path) -> None:
     assert [link for link in links if not (document.parent / link).exists()] == []
 
 
+def test_the_index_lists_every_page() -> None:
+    listed = _LINK.findall((ROOT / "docs/README.md").read_text())
+    assert {path.name for path in (ROOT / "docs").glob("*.md")} - {"README.md"} <= set(listed)
+
+
 @pytest.mark.parametrize("document", DOCUMENTS, ids=_name)
 def test_every_path_of_ours_that_a_document_names_exists(document: Path) -> None:
     named = set(_OWN_PATH.findall(document.read_text()))
