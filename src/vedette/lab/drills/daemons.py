@@ -48,7 +48,16 @@ def _helpers_work(scene: Scene) -> bool:
 
 
 def _kernel_kept(scene: Scene) -> list[str]:
-    return scene.kernel_changes(scene.patient)
+    """Whatever was remembered is as it was."""
+    return [change for node in scene.remembered for change in scene.kernel_changes(node)]
+
+
+def _remember_patient(scene: Scene) -> None:
+    scene.remember(scene.patient)
+
+
+def _remember_active(scene: Scene) -> None:
+    scene.remember(scene.active)
 
 
 def _restart(scene: Scene) -> None:
@@ -98,6 +107,7 @@ DRILLS = (
         summary="the active router's checker process is killed; it is restarted",
         skip=needs_service,
         expect=_unharmed,
+        prepare=_remember_active,
         inject=_kill_checker,
         over=_helpers_work,
         verify=_kernel_kept,
@@ -107,6 +117,7 @@ DRILLS = (
         summary="the active router's director process is killed; it is restarted",
         skip=needs_group,
         expect=_unharmed,
+        prepare=_remember_active,
         inject=_kill_director,
         over=_helpers_work,
         verify=_kernel_kept,
@@ -116,6 +127,7 @@ DRILLS = (
         summary="the daemon of a standby (of the only router: its own) is stopped and started with the same document",
         skip=needs_group,
         expect=_restarted,
+        prepare=_remember_patient,
         inject=_restart,
         over=Scene.settled,
         verify=_kernel_kept,

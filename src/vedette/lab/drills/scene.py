@@ -61,6 +61,7 @@ class Scene:
         self.injected = time.monotonic_ns()
         self._cut: set[tuple[str, str]] = set()
         self._helper: tuple[str, int] = ("", 0)
+        self._troubles: list[Plain] = []
         self._asked = 0
 
     # facts
@@ -140,6 +141,7 @@ class Scene:
 
     def flowing(self) -> bool:
         """Every attempt of the last moments to which something is promised was answered acceptably."""
+        self.observers.refresh()  # asking daemons takes time, and what was seen before is no longer recent
         return self.observers.flowing([probe for probe in self.ground.probes if probe not in self.exempt], self._accept)
 
     def recovered(self) -> bool:
@@ -165,6 +167,7 @@ class Scene:
             holder, home = self.holder(group), self.home(group)
             if holder is None or home not in (None, holder):
                 return False
+        self.observers.refresh()
         return self.observers.flowing(self.ground.probes, any_answer) and self._all_ready()
 
     def home(self, group: Group) -> str | None:
@@ -255,13 +258,14 @@ class Scene:
             self.complain(f"vedette {' '.join(words)} on {node} ended with {code}: {(err or out).strip()}")
 
     def helper_is_back(self) -> bool:
-        """The killed helper has another process, and the daemon has no trouble."""
+        """The killed helper has another process, and the daemon has no trouble that it did not have before."""
         status = self._ask_now_and_then(self.active)
         if status is None:
             return False
         name, old = self._helper
         alive = [process["pid"] for process in status["processes"] if process["name"] == name]
-        return bool(alive) and alive[0] not in (None, old) and not status["problems"]
+        troubles = [problem for problem in status["problems"] if problem not in self._troubles]
+        return bool(alive) and alive[0] not in (None, old) and not troubles
 
     def documents_agree(self) -> bool:
         """Every director runs another document than before, the same one, and finds nothing wrong with it."""
@@ -331,8 +335,8 @@ class Scene:
 
     def kill_helper(self, name: str) -> None:
         """Kill one of the active node's helper processes."""
-        self.remember(self.active)
-        status = self.status(self.active) or {"processes": []}
+        status = self.status(self.active) or {"processes": [], "problems": []}
+        self._troubles = status["problems"]
         pids = [process["pid"] for process in status["processes"] if process["name"] == name and process["pid"]]
         if not pids:
             self.complain(f"{self.active} has no process {name}")
