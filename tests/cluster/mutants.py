@@ -257,7 +257,7 @@ def _dead_after_receipt() -> list[Patch]:
 MUTANTS = (
     Mutant("a restarted voter is never silent", "12", _no_silence, "boots"),
     Mutant("a second restart ends the silence", "12", _silence_ends_with_a_restart, "boots", 1500),
-    Mutant("the lease counts from the accept quorum (no time-out)", "15", _timer_starts_at_the_quorum, "lease", 1500),
+    Mutant("the lease counts from the accept quorum (no time-out)", "15", _timer_starts_at_the_quorum, "ambush", 1500),
     Mutant("a renewal counts from its ack", "18", _renewed_from_receipt, "lease", 1500),
     Mutant("what is not fresh counts", "5", _stale_counts_as_fresh, "lease", 1500),
     Mutant("half of the voters are a quorum", "majority", _half_is_enough),
@@ -266,12 +266,10 @@ MUTANTS = (
     Mutant("a renewal replaces a foreign record (with 7)", "10", _renewal_replaces_records),
     Mutant("released before the kernel is empty", "20", _released_before_the_kernel_is_empty, "moves"),
     Mutant("the kernel's deadline counts from now", "19", _kernel_deadline_from_now),
-    Mutant("clocks are trusted", "D_P", _clocks_are_trusted, "lease", 1500),
+    Mutant("clocks are trusted", "D_P", _clocks_are_trusted, "ambush", 1500),
     Mutant("records are not persisted", "13", _records_are_not_persisted, "restarts"),
     Mutant("a lease is adopted whatever the time", "14", _adopted_whatever_the_time, "restarts"),
-    Mutant(
-        "an attempt over an adopted lease is released", "14", _abandoned_while_adopted_is_released, "restarts", 1500
-    ),
+    Mutant("an attempt over an adopted lease is released", "14", _abandoned_while_adopted_is_released, "ambush", 1500),
     Mutant("old datagrams count, releases promise nothing", "5, 11", _old_datagrams_count_again, "lease", 1500),
     Mutant("goodbye while still holding", "20", _goodbye_while_holding, "generic"),
     Mutant("a start ignores what the kernel holds (with 12)", "14", _leftovers_are_ignored, "restarts"),

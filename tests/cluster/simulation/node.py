@@ -13,7 +13,7 @@ from tests.cluster.simulation.network import Network
 from tests.cluster.simulation.world import Clock, World
 
 from vedette.cluster.config import CoreConfig
-from vedette.cluster.events import FOREVER, Datagram, Emptied, Event, Ready, Stop, Tick
+from vedette.cluster.events import FOREVER, Datagram, Emptied, Event, Ready, Stop, Tick, What
 from vedette.cluster.machine import Machine
 from vedette.kit.units import MICROSECOND, MILLISECOND
 from vedette.spec.resolved import Key
@@ -56,6 +56,7 @@ class Node:
         self.machine: Machine | None = None
         self.powered = True
         self.stopped = self.stop_asked = False
+        self.acquired: Callable[[], None] | None = None
         self._inbox: deque[Event] = deque()
         self._life = 0
         self._busy = False
@@ -198,6 +199,8 @@ class Node:
         if ready.volatile is not None:
             self.volatile = ready.volatile
         for event in ready.events:
+            if event.what is What.GROUP_ACQUIRED and self.acquired is not None:
+                self.acquired()
             words = [event.what.value, event.group or "", event.node or "", event.reason.value, event.detail]
             self.world.say(self.name, " ".join(word for word in words if word))
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from tests.cluster.simulation.network import Network, Weather
 from tests.cluster.simulation.node import Habits, Node
@@ -18,7 +19,10 @@ TIMINGS = ((50, 200), (200, 1000), (250, 1200), (500, 3000))
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """Which clusters and faults. ``weights``: how often each fault; ``every``: mean time between two (in D)."""
+    """Which clusters and faults. ``weights``: how often each fault; ``every``: mean time between two (in D).
+
+    ``ambush``: how often something happens to a node at the very moment in which it has won a lease.
+    """
 
     name: str
     nodes: tuple[int, ...]
@@ -30,6 +34,7 @@ class Profile:
     habits: Habits
     policy: SplitBrainPolicy = SplitBrainPolicy.MAJORITY
     timings: tuple[tuple[int, int], ...] = TIMINGS
+    ambush: float = 0.0
 
 
 _ALL = {
@@ -62,6 +67,11 @@ PROFILES = (
     Profile(
         "boots", (3,), (1,), 0.4, 12, {"start twice": 5, "isolate": 3, "one way": 4, "move": 1, "crash": 1},
         Weather(loss=0.02), replace(_ROUGH, stall=0.001), timings=((50, 200), (100, 500)),
+    ),
+    Profile(
+        "ambush", (3,), (1,), 0.8, 12, {"isolate": 2, "move": 2, "kill": 2, "one way": 1},
+        Weather(shortest=MILLISECOND, longest=40 * MILLISECOND, loss=0.02), _ROUGH,
+        timings=((50, 200), (100, 500)), ambush=0.7,
     ),
     Profile(
         "moves", (3, 5), (2, 4, 8), 0.2, 10,
@@ -158,7 +168,24 @@ def build(world: World, profile: Profile, *, percents: tuple[int, ...] = (99, 10
         boots = -pick((0, dead_after * MILLISECOND // 2, 3600 * SECOND))
         members[node.name] = Node(world, network, config, node.name, percent=pick(percents), boots=boots)
         members[node.name].habits = replace(profile.habits)
-    return Scenario(world, network, profile, config, members)
+    scenario = Scenario(world, network, profile, config, members)
+    for member in members.values():
+        member.acquired = partial(_ambush, scenario, member)
+    return scenario
+
+
+def _ambush(scenario: Scenario, node: Node) -> None:
+    chance = scenario.world.random.random()
+    if not scenario.faults or chance >= scenario.profile.ambush:
+        return
+    if chance < scenario.profile.ambush / 2:
+        scenario.world.say(node.name, "ambush: isolated")
+        _split(scenario, {node.name})
+    elif chance < scenario.profile.ambush * 3 / 4:
+        node.pause(scenario.some_time(0.3, 1.5))
+    else:
+        node.kill()
+        scenario.later(scenario.some_time(0.01, 1.2), node.start)
 
 
 def _group(world: World, index: int, directors: tuple[str, ...]) -> CoreGroup:
