@@ -21,6 +21,7 @@ def _status(**changes: Any) -> dict[str, Any]:
         "nodes": [
             {
                 "name": "router1",
+                "role": "director",
                 "self": True,
                 "state": "up",
                 "since": THEN,
@@ -99,3 +100,9 @@ def test_a_service_that_the_kernel_does_not_have_stands_out() -> None:
     text = _text(virtualServices=[service])
     assert "not in the kernel's table" in text
     assert "out (of 5)" in text
+
+
+def test_a_witness_is_not_called_unready_for_not_holding_anything() -> None:
+    witness = _status()["nodes"][0] | {"name": "witness", "role": "witness", "self": False, "ready": False}
+    line = next(line for line in _text(nodes=[witness]).splitlines() if line.startswith("witness"))
+    assert "votes" in line

@@ -79,7 +79,7 @@ def status(
         "problems": [{"scope": problem.scope, "message": problem.message} for problem in found],
         "spec": _spec(spec_status, clocks),
         "quorum": view.quorum if view else False,
-        "nodes": [_node(item, spec_status.digest, view, clocks) for item in view.nodes] if view else [],
+        "nodes": _nodes(spec, view, spec_status.digest, clocks),
         "groups": _groups(view, addresses, clocks),
         "virtualServices": _services(spec, verdicts, services, clocks),
         "processes": list(processes),
@@ -132,9 +132,15 @@ def _same_document(node: NodeView, digest: str) -> bool:
     return digest.startswith(node.digest) or node.digest.startswith(digest)
 
 
-def _node(node: NodeView, digest: str, view: View, clocks: Clocks) -> Plain:
+def _nodes(spec: ClusterSpec | None, view: View | None, digest: str, clocks: Clocks) -> list[Plain]:
+    roles = {node.name: node.role.value for node in spec.nodes} if spec else {}
+    return [_node(item, roles.get(item.name), digest, view, clocks) for item in view.nodes] if view else []
+
+
+def _node(node: NodeView, role: str | None, digest: str, view: View, clocks: Clocks) -> Plain:
     return {
         "name": node.name,
+        "role": role,
         "state": node.liveness.value,
         "self": node.name == view.me,
         "since": clocks.show(node.since),

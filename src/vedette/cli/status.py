@@ -67,7 +67,7 @@ def _nodes(status: Plain, paint: Paint, now: datetime) -> str:
             node["name"] + (" (this node)" if node["self"] else ""),
             paint.state(node["state"]),
             ago(node["since"], now),
-            "ready" if node["ready"] else "not ready",
+            _readiness(node),
             ", ".join(node["holds"]) or "-",
             ", ".join(node["links"]) or "-",
             "same" if node["sameDocument"] else (node["digest"][:12] or "-"),
@@ -75,6 +75,12 @@ def _nodes(status: Plain, paint: Paint, now: datetime) -> str:
         for node in status["nodes"]
     ]
     return table(["NODE", "STATE", "SINCE", "READY", "HOLDS", "LINKS", "DOCUMENT"], rows) if rows else ""
+
+
+def _readiness(node: Plain) -> str:
+    if node["role"] == "witness":
+        return "votes"
+    return "ready" if node["ready"] else "not ready"
 
 
 def _groups(status: Plain, paint: Paint, now: datetime) -> str:
