@@ -188,8 +188,9 @@ class Stage:
         ended = time.monotonic_ns()
         scene.wait(lambda: self.observers.complete_at(ended), patience=RECORDED)
         healing = drill.expect_healing(self.ground)
-        watches.append(self._watch("fault", drill, scene, expected, scene.injected, undone))
-        watches.append(self._watch("healing", drill, scene, healing, undone, ended))
+        struck = scene.struck or scene.injected
+        watches.append(self._watch("fault", drill, scene, expected, scene.injected, undone, acted=struck))
+        watches.append(self._watch("healing", drill, scene, healing, undone, ended, acted=undone))
         return problems + drill.verify_after(scene)
 
     def _heal(self, drill: Drill, scene: Scene) -> list[str]:
@@ -209,7 +210,9 @@ class Stage:
     def _failback_delay(self) -> int:
         return max((group.failback_delay for group in self.lab.spec.groups), default=0)
 
-    def _watch(self, name: str, drill: Drill, scene: Scene, expected: Expectation, since: int, until: int) -> Watch:
+    def _watch(
+        self, name: str, drill: Drill, scene: Scene, expected: Expectation, since: int, until: int, *, acted: int
+    ) -> Watch:
         attempts = self.observers.traffic.since(since - SECOND)
         expectation_of = {
             Concern.CONCERNED: expected,
@@ -228,7 +231,7 @@ class Stage:
         heard = self.observers.wire.between(since - CALM_BEFORE, until)
         return Watch(
             name=name,
-            acted=since,
+            acted=acted,
             expected=[expectation_of[drill.concern(scene, probe)] for probe in self.ground.probes],
             experiences=seen,
             doubles=doubles(heard, self.observers.machines),

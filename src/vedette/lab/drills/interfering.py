@@ -1,5 +1,7 @@
 """Somebody interferes by hand: deletes a VIP, flushes the IPVS table."""
 
+import time
+
 from vedette.kit.units import MILLISECOND, show
 from vedette.lab.drills import expectations
 from vedette.lab.drills.drill import Concern, Drill
@@ -52,7 +54,9 @@ def _delete_vip(scene: Scene) -> None:
 
 
 def _flush(scene: Scene) -> None:
-    scene.measured["the table"] = int(scene.python(scene.active, FLUSH_AND_WAIT) or -1)
+    took = int(scene.python(scene.active, FLUSH_AND_WAIT) or -1)
+    scene.measured["the table"] = took
+    scene.struck = time.monotonic_ns() - max(0, took)
 
 
 def _within(scene: Scene, bound: int) -> list[str]:

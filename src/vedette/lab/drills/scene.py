@@ -59,6 +59,9 @@ class Scene:
         self.notes: list[str] = []
         self.complaints: list[str] = []
         self.injected = time.monotonic_ns()
+        """When the drill began to cause the fault."""
+        self.struck: int | None = None
+        """When the fault came into force, where causing it takes time; set by the drill."""
         self._cut: set[tuple[str, str]] = set()
         self._helper: tuple[str, int] = ("", 0)
         self._troubles: list[Plain] = []
