@@ -1,0 +1,135 @@
+"""Where groups go when nothing is wrong, and how much noise that makes."""
+
+from dataclasses import replace
+
+import pytest
+from tests.cluster.bench import Bench, config, group
+
+from vedette.cluster.config import CoreGroup, tag
+from vedette.cluster.events import Move, Reconfigure, Standby, What
+from vedette.kit.errors import UsageError
+from vedette.kit.units import MILLISECOND, SECOND
+from vedette.spec.resolved import Failback
+
+
+def cluster(*groups: CoreGroup, nodes: str = "abw") -> Bench:
+    return Bench(config(nodes=nodes, groups=groups or (group("g"),)))
+
+
+def returned(bench: Bench) -> Bench:
+    """a held everything, was away for a while, and is back."""
+    bench.start()
+    bench.run(5 * SECOND)
+    bench.kill("a")
+    bench.run(5 * SECOND)
+    bench.start("a")
+    return bench
+
+
+def acquisitions(bench: Bench) -> int:
+    return sum(event.what is What.GROUP_ACQUIRED for s in bench.seats.values() for r in s.said for event in r.events)
+
+
+def test_a_group_fails_back_to_its_preferred_node_as_soon_as_it_is_ready() -> None:
+    bench = returned(cluster())
+    bench.run(20 * MILLISECOND)
+    assert bench.holders() == ["a"]
+
+
+def test_a_group_waits_for_its_failback_delay() -> None:
+    bench = returned(cluster(replace(group("g"), failback_delay=10 * SECOND)))
+    bench.run(9 * SECOND)
+    assert bench.holders() == ["b"]
+    bench.run(2 * SECOND)
+    assert bench.holders() == ["a"]
+
+
+@pytest.mark.parametrize("one", [group("g", failback=Failback.MANUAL), group("g", preferred="")])
+def test_a_group_with_manual_failback_or_without_preference_stays_where_it_is(one: CoreGroup) -> None:
+    bench = returned(cluster(one))
+    bench.run(20 * SECOND)
+    assert bench.holders() == ["b"]
+
+
+def test_groups_with_crossed_preferences_are_spread() -> None:
+    bench = cluster(group("g", preferred="ab"), group("h", preferred="ba"))
+    bench.start()
+    bench.run(5 * SECOND)
+    assert (bench.holders("g"), bench.holders("h")) == (["a"], ["b"])
+
+
+def test_a_group_moves_voluntarily_at_most_once_a_second() -> None:
+    bench = cluster(group("g", failback=Failback.MANUAL))
+    bench.start()
+    bench.run(5 * SECOND)
+    before = acquisitions(bench)
+    for turn in range(40):
+        bench.handle("w", Move("g", "ab"[turn % 2], "alice", "test"))
+        bench.run(50 * MILLISECOND)
+    assert 1 <= acquisitions(bench) - before <= 3
+
+
+def test_moving_eight_groups_at_once_takes_a_few_round_trips() -> None:
+    groups = tuple(group(f"g{index}") for index in range(8))
+    bench = cluster(*groups)
+    bench.start()
+    bench.run(5 * SECOND)
+    bench.handle("w", Standby("a", True, "alice", "test"))
+    bench.run(0)
+    assert all(bench.holders(one.name) == ["b"] for one in groups)
+
+
+def test_nodes_with_the_same_news_rank_alike() -> None:
+    groups = (group("g", ("a", "b", "c"), preferred="ca"), group("h", ("a", "b", "c"), preferred=""))
+    bench = Bench(config(nodes="abc", witnesses=(), groups=groups))
+    bench.start()
+    bench.run(5 * SECOND)
+    for one in groups:
+        orders = {
+            tuple(sorted("abc", key=lambda name: bench.machine(seat)._placement.rank(one, name)))
+            for seat in bench.seats
+        }
+        assert len(orders) == 1
+
+
+def test_a_group_that_leaves_the_document_is_released_and_one_that_comes_is_taken() -> None:
+    bench = cluster()
+    bench.start()
+    bench.run(5 * SECOND)
+    for name in "abw":
+        bench.handle(name, Reconfigure(groups=(group("new", preferred="ba"),), nodes=bench.config.nodes))
+    bench.run(SECOND)
+    assert "g" not in bench.seats["a"].kernel
+    assert bench.holders("new") == ["b"]
+    assert tag("g") not in bench.machine("a")._leases
+
+
+def test_a_reload_that_changes_the_nodes_is_refused_and_changes_nothing() -> None:
+    bench = cluster()
+    bench.start()
+    bench.run(5 * SECOND)
+    with pytest.raises(UsageError, match="not supported yet"):
+        bench.machine("a").handle(Reconfigure(groups=(), nodes=bench.config.nodes[:2]), bench.now)
+    assert bench.holders() == ["a"]
+    assert bench.machine("a").config.groups == bench.config.groups
+
+
+def test_blocked_groups_wake_nobody_up() -> None:
+    """Rule 3: whatever stands in the way, a node does not look more often than heartbeats come."""
+    groups = tuple(group(f"g{index}") for index in range(8))
+    bench = cluster(*groups)
+    bench.start()
+    bench.run(5 * SECOND)
+    troubles: tuple[set[tuple[str, str]], ...] = (
+        {("a", "b"), ("b", "a")},
+        {("a", "b"), ("a", "w")},
+        {("b", "a"), ("w", "a")},
+        {(one, other) for one in "abw" for other in "abw"},
+    )
+    for cut in troubles:
+        bench.cut = cut
+        bench.run(5 * SECOND)
+        before = {name: len(seat.said) for name, seat in bench.seats.items()}
+        bench.run(10 * SECOND)
+        for name, seat in bench.seats.items():
+            assert len(seat.said) - before[name] <= 100
