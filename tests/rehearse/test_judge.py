@@ -7,7 +7,7 @@ from ipaddress import ip_address
 import pytest
 
 from vedette.kit.units import MILLISECOND, SECOND
-from vedette.lab.attempts import Outcome
+from vedette.lab.attempts import Kind, Outcome
 from vedette.lab.drills.expectations import Expectation, nothing_lost
 from vedette.lab.drills.judge import Sums, Watch, milliseconds, sums, violations
 from vedette.lab.outage import Experience, Gap
@@ -70,6 +70,15 @@ def test_one_lost_request_is_too_many_where_nothing_may_be_lost(probe: Probe) ->
     lost = replace(CALM, answered=99, failures={Outcome.RESET: 1}, last_failure=5)
     (found,) = violations(watch(lost, nothing_lost("")), [probe])
     assert found == "fault: 203.0.113.80:80: 1 of 100 attempts failed (0 allowed): 1 reset"
+
+
+def test_datagrams_that_fall_into_the_gap_of_a_move_are_lost_and_connections_are_not(probe: Probe) -> None:
+    lost = replace(CALM, gap=Gap(0, 50 * MILLISECOND, 4), failures={Outcome.TIMED_OUT: 4}, last_failure=5)
+    move = Expectation(reason="", gap=50 * MILLISECOND, settled=50 * MILLISECOND, failed=3, retried=True)
+    assert violations(watch(lost, move), [replace(probe, kind=Kind.DATAGRAM)]) == []
+    assert violations(watch(lost, move), [probe]) != []
+    calm = [replace(probe, kind=Kind.DATAGRAM)]
+    assert violations(watch(lost, nothing_lost("")), calm) != []
 
 
 def test_a_failure_long_after_the_fault_is_named(probe: Probe) -> None:

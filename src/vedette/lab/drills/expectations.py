@@ -33,8 +33,9 @@ STRADDLING = 3
 @dataclass(frozen=True, slots=True)
 class Expectation:
     """``gap``: longest allowed without an answer. ``settled``: no attempt that starts later than this after the fault
-    may fail. ``failed``: attempts of one probe that may fail, None = as many as fit the gap. ``held``: whether
-    long-lived connections must survive. ``doubles``: whether it counts when two machines answer for one address.
+    may fail. ``failed``: attempts of one probe that may fail, None = as many as fit the gap; with ``retried`` it speaks
+    of connections only, which repeat what is lost on the way, and datagrams may be lost within the gap. ``held``:
+    whether long-lived connections must survive. ``doubles``: whether it counts when two machines answer for one address.
 
     ``reason`` is what a person reads in the table.
     """
@@ -43,6 +44,7 @@ class Expectation:
     gap: int
     settled: int
     failed: int | None = None
+    retried: bool = False
     held: bool = False
     doubles: bool = True
 
@@ -58,7 +60,7 @@ def nothing_lost(reason: str) -> Expectation:
 
 
 def takeover(spec: ClusterSpec, *, partition: bool = False) -> Expectation:
-    """The holder falls silent. ``partition``: both sides go on running, which ``tolerate`` lets both hold."""
+    """The holder falls silent. ``partition``: it goes on or wakes up again, which ``tolerate`` lets both hold."""
     bound = spec.heartbeat.dead_after + TAKEOVER_SLACK
     return Expectation(
         reason=f"gap ≤ deadAfter {show(spec.heartbeat.dead_after)} + {show(TAKEOVER_SLACK)}",
@@ -80,6 +82,7 @@ def move(spec: ClusterSpec, services: Iterable[VirtualService]) -> Expectation:
         gap=MOVE,
         settled=MOVE,
         failed=0 if seamless else STRADDLING,
+        retried=True,
         held=seamless,
     )
 
