@@ -35,7 +35,7 @@ class Expectation:
     """``gap``: longest allowed without an answer. ``settled``: no attempt that starts later than this after the fault
     may fail. ``failed``: attempts of one probe that may fail, None = as many as fit the gap; with ``retried`` it speaks
     of connections only, which repeat what is lost on the way, and datagrams may be lost within the gap. ``held``:
-    whether long-lived connections must survive. ``doubles``: whether it counts when two machines answer for one address.
+    whether long-lived connections must survive. ``doubles``: whether two machines answering for one address count.
 
     ``reason`` is what a person reads in the table.
     """
