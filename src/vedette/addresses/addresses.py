@@ -46,7 +46,7 @@ _CONFLICT_SHOWN = MINUTE
 class Addresses:
     """Holds and releases groups in the kernel, and keeps it that way.
 
-    Call from one asyncio loop. ``report`` is called from that loop, never from inside a call of yours. All
+    Call from one asyncio loop. ``report`` is called from that loop, of your calls only from inside :meth:`flush`. All
     instants are CLOCK_BOOTTIME nanoseconds; :data:`vedette.addresses.model.FOREVER` is a deadline that never comes.
     """
 
@@ -61,6 +61,7 @@ class Addresses:
         self._unset: dict[str, str] = {}
         self._configured = False
         self._failures = 0
+        self._flushing = False
         self._soon: asyncio.Handle | None = None
         self._later: asyncio.TimerHandle | None = None
 
@@ -134,6 +135,19 @@ class Addresses:
         self._guard.revoke(group, forward_until=boottime() + lame_duck)
         self._emptying.add(group)
         self._wake()
+
+    def flush(self) -> None:
+        """Do now what :meth:`hold` and :meth:`release` asked for, before anything else has its turn in the loop.
+
+        A hand-over waits for it on both sides: a loop that is busy with datagrams would add its turns to the gap.
+        """
+        if self._soon is None:
+            return
+        self._flushing = True
+        try:
+            self._pass()
+        finally:
+            self._flushing = False
 
     def status(self) -> tuple[AddressStatus, ...]:
         """Every VIP of the document on this node, in the document's order."""
@@ -268,4 +282,7 @@ class Addresses:
             self._report(Conflict(address, text))
 
     def _report(self, news: AddressEvent) -> None:
-        self._loop.call_soon(self._reporter, news)
+        if self._flushing:
+            self._reporter(news)
+        else:
+            self._loop.call_soon(self._reporter, news)

@@ -104,11 +104,13 @@ class Core:
         for group in ready.release:
             self._holding.discard(group)
             self._addresses.release(group, lame_duck=LAME_DUCK)
+        self._addresses.flush()
         for outgoing in ready.send:
             self.links.send(outgoing.data, to=outgoing.to)
         for group, deadline in ready.hold.items():
             self._holding.add(group)
             self._addresses.hold(group, deadline)
+        self._addresses.flush()
         for event in ready.events:
             _log(event)
         if ready.events or ready.release or ready.hold:

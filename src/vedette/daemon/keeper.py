@@ -45,7 +45,6 @@ class Keeper:
         self._spec: ClusterSpec | None = None
         self._revision = 0
         self._services = False
-        self._conflicts: dict[str, str] = {}
         self._gate_trouble: str | None = None
         self._stop = asyncio.Event()
         self._report_soon = asyncio.Event()
@@ -203,7 +202,6 @@ class Keeper:
 
     def _problems(self) -> list[tuple[str, str]]:
         found = [(f"address {item.address}", item.problem) for item in self._addresses.status() if item.problem]
-        found += [(f"address {address}", text) for address, text in self._conflicts.items()]
         if self._gate_trouble:
             found.append(("gate", self._gate_trouble))
         if self._core is not None and self._core.trouble:
@@ -221,7 +219,6 @@ class Keeper:
                 log.event(logger, logging.WARNING, "address.repaired", address=address)
             case addressing.Conflict(address, mac):
                 log.event(logger, logging.ERROR, "address.conflict", address=address, mac=mac)
-                self._conflicts[str(address)] = f"{mac} claims it too"
             case addressing.GateFailed(reason):
                 log.event(logger, logging.ERROR, "gate.failed", reason=reason)
                 self._gate_trouble = reason
