@@ -213,7 +213,7 @@ class Bench:
         groups = {one.tag: one.name for one in self.config.groups}
         words = [flag.name.lower() for flag in Flag if flag in message.flags and flag.name and flag is not Flag.STATE]
         if message.own:
-            words.append("own=" + ",".join(f"{groups.get(group, group)}:{rounds}" for group, rounds in message.own))
+            words.append("own=" + ",".join(f"{groups.get(group, group)}:{own.round}" for group, own in message.own))
         if message.holds:
             words.append("holds=" + ",".join(groups.get(group, str(group)) for group in message.holds))
         for echo in message.echoes:

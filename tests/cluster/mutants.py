@@ -84,8 +84,7 @@ def _timer_starts_at_the_quorum() -> list[Patch]:
         lease.attempt.lease_end = now + self._site.timings.lease
         original(self, lease, now)
 
-    never = property(lambda self: 1 << 60)
-    return [(Proposer, "_count_accepts", bent), (Timings, "attempt", never)]
+    return [(Proposer, "_count_accepts", bent), (Timings, "attempt", property(lambda self: self.dead_after // 2))]
 
 
 def _renewed_from_receipt() -> list[Patch]:
@@ -257,7 +256,9 @@ def _dead_after_receipt() -> list[Patch]:
 MUTANTS = (
     Mutant("a restarted voter is never silent", "12", _no_silence, "boots"),
     Mutant("a second restart ends the silence", "12", _silence_ends_with_a_restart, "boots", 1500),
-    Mutant("the lease counts from the accept quorum (no time-out)", "15", _timer_starts_at_the_quorum, "ambush", 1500),
+    Mutant(
+        "the lease counts from the accept quorum (long attempts)", "15", _timer_starts_at_the_quorum, "ambush", 1500
+    ),
     Mutant("a renewal counts from its ack", "18", _renewed_from_receipt, "lease", 1500),
     Mutant("what is not fresh counts", "5", _stale_counts_as_fresh, "lease", 1500),
     Mutant("half of the voters are a quorum", "majority", _half_is_enough),

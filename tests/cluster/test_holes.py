@@ -545,3 +545,20 @@ def test_what_could_not_be_written_is_wanted_again() -> None:
     assert again.volatile is not None
     assert again.durable == ready.durable
     assert "g" not in again.hold
+
+
+def test_hole_38_two_adopted_claims_are_compared_too() -> None:
+    """Both daemons restart while the link is cut and both adopt: healed, exactly one holder stays."""
+    groups = (group("g", failback=Failback.MANUAL),)
+    bench = Bench(config(nodes=("a", "b"), witnesses=(), policy=SplitBrainPolicy.TOLERATE, groups=groups))
+    bench.start()
+    bench.run(SECOND)
+    bench.isolate("a")
+    bench.run(2 * D)
+    for name in ("a", "b"):
+        bench.kill(name)
+        bench.start(name)
+    assert bench.holders() == ["a", "b"]
+    bench.heal()
+    bench.run(SECOND)
+    assert bench.holders() == ["b"]

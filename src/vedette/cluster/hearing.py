@@ -97,10 +97,10 @@ class Hearing:
             self._claims(message, now)
 
     def _claims(self, message: Message, now: int) -> None:
-        for group, rounds in message.own:
+        for group, claim in message.own:
             lease = self._leases.get(group)
             if lease is not None:
-                self._owner.claimed(lease, Ballot(rounds, message.incarnation, message.sender), now)
+                self._owner.claimed(lease, claim, now)
 
     # What counts
 
@@ -141,8 +141,8 @@ class Hearing:
     def _holdings(self, peer: Peer, message: Message, now: int) -> None:
         """What it owns: votes for its renewal, and news of who holds what."""
         peer.own = dict(message.own)
-        for group, rounds in message.own:
-            self._voter.saw(Ballot(rounds, message.incarnation, message.sender))
+        for group, ballot in message.own:
+            self._voter.saw(ballot)
             lease = self._leases.get(group)
             if lease is not None:
                 lease.holder = peer.name
@@ -154,8 +154,9 @@ class Hearing:
 
     def _renew(self, peer: Peer, message: Message, now: int) -> None:
         extended = 0
-        for position, (group, rounds) in enumerate(message.own):
-            ballot = Ballot(rounds, message.incarnation, message.sender)
+        for position, (group, ballot) in enumerate(message.own):
+            if ballot.incarnation != message.incarnation:
+                continue  # adopted: not renewed, but tried for anew (rule 14)
             if self._voter.renew(group, ballot, now, busy=self._owner.busy(group, now)):
                 extended |= 1 << position
         assert peer.current is not None
@@ -221,7 +222,7 @@ class Hearing:
         self._saw_release(item.group, item.ballot)
         if not news:
             return
-        if peer.own.get(item.group) == item.ballot.round:
+        if peer.own.get(item.group) == item.ballot:
             del peer.own[item.group]
         if lease.holder == peer.name:
             lease.holder = None

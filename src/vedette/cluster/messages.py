@@ -119,8 +119,9 @@ class Flag(IntFlag):
 class Message:
     """One datagram. ``to`` is the tag of the only node that it is for, 0 = everyone.
 
-    ``keys``: fingerprints of all accepted keys; ``own``: (group, round) of the sender's leases. ``holds`` is what the
-    sender's kernel holds, ``wishes`` the digest of its preferences, ``digest`` the first eight bytes of its document's.
+    ``keys``: fingerprints of all accepted keys; ``own``: the sender's leases, those that it adopted under the ballot of
+    an older incarnation. ``holds`` is what its kernel holds, ``wishes`` the digest of its preferences, ``digest`` the
+    first eight bytes of its document's.
     """
 
     config: bytes
@@ -136,7 +137,7 @@ class Message:
     revision: int = 0
     digest: bytes = bytes(8)
     echoes: tuple[Echo, ...] = ()
-    own: tuple[tuple[int, int], ...] = ()
+    own: tuple[tuple[int, Ballot], ...] = ()
     holds: tuple[int, ...] = ()
     items: tuple[Item, ...] = ()
     table: Wishes | None = None

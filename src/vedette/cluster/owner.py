@@ -82,9 +82,8 @@ class Owner:
                 continue
             if self._site.config.tolerant and now < own.kernel:
                 own.kernel = now + self._site.timings.dead_after
-            if own.adopted:
-                continue
-            self._voter.extend(lease.tag, own.ballot, now + self._site.timings.dead_after, now)
+            if not own.adopted:
+                self._voter.extend(lease.tag, own.ballot, now + self._site.timings.dead_after, now)
             groups.append((lease.tag, own.ballot))
         return Renewal(sent=now, groups=tuple(groups))
 
@@ -95,7 +94,7 @@ class Owner:
             if not positions >> position & 1 or lease is None or lease.own is None:
                 continue
             own = lease.own
-            if own.ballot != ballot or now >= own.end:
+            if own.adopted or own.ballot != ballot or now >= own.end:
                 continue
             votes = renewal.acks.setdefault(group, {self._site.me})
             votes.add(voter)
@@ -145,13 +144,9 @@ class Owner:
 
     # Looking
 
-    def claims(self) -> tuple[tuple[int, int], ...]:
-        """(group, round) of every lease of this incarnation, in the order of a renewal."""
-        return tuple(
-            (lease.tag, lease.own.ballot.round)
-            for lease in self._leases.values()
-            if lease.own is not None and not lease.own.adopted
-        )
+    def claims(self) -> tuple[tuple[int, Ballot], ...]:
+        """Every lease that is mine, in the order of a renewal."""
+        return tuple((lease.tag, lease.own.ballot) for lease in self._leases.values() if lease.own is not None)
 
     def tags(self, names: set[str]) -> tuple[int, ...]:
         """The tags of these groups, in the document's order."""

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from enum import Enum
 
+from vedette.cluster.ballot import Ballot
 from vedette.cluster.messages import Echo, Flag, Message
 
 DUPLICATE_WINDOW = 64
@@ -56,7 +57,7 @@ class Peer:
     ready_since: int = 0
     silent: bool = False
     score: int = 0
-    own: dict[int, int] = field(default_factory=dict)
+    own: dict[int, Ballot] = field(default_factory=dict)
     holds: frozenset[int] = frozenset()
     wishes: int = 0
     revision: int = 0

@@ -1,7 +1,7 @@
 """Links that lose, delay, duplicate, reorder and replay datagrams, and that can be cut one way or both."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from tests.cluster.simulation.world import World
 
@@ -36,7 +36,11 @@ class Network:
     weather: Weather = field(default_factory=Weather)
     cuts: dict[tuple[str, str, str], int] = field(default_factory=dict)
     sent: int = 0
+    _calm: Weather = field(init=False)
     _last: dict[tuple[str, str, str], int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._calm = Weather(orderly=self.weather.orderly)
 
     def send(self, source: str, data: bytes, to: str | None) -> None:
         for link in self.links:
@@ -52,7 +56,7 @@ class Network:
 
     def calm(self) -> None:
         self.heal()
-        self.weather = replace(Weather(), shortest=self.weather.shortest, longest=self.weather.longest)
+        self.weather = self._calm
 
     def _carry(self, link: str, source: str, target: str, data: bytes) -> None:
         chance, weather = self.world.random.random, self.weather

@@ -69,8 +69,8 @@ PROFILES = (
         Weather(loss=0.02), replace(_ROUGH, stall=0.001), timings=((50, 200), (100, 500)),
     ),
     Profile(
-        "ambush", (3,), (1,), 0.8, 12, {"isolate": 2, "move": 2, "kill": 2, "one way": 1},
-        Weather(shortest=MILLISECOND, longest=40 * MILLISECOND, loss=0.02), _ROUGH,
+        "ambush", (3,), (1,), 0.8, 12, {"isolate": 2, "move": 2, "kill": 2, "one way": 1, "slow spell": 4},
+        Weather(loss=0.02), replace(_ROUGH, stall=0.001),
         timings=((50, 200), (100, 500)), ambush=0.7,
     ),
     Profile(
@@ -303,6 +303,17 @@ def _flap(scenario: Scenario) -> None:
         scenario.later(turn * period + period // 2, scenario.network.heal)
 
 
+def _slow_spell(scenario: Scenario) -> None:
+    """Everything takes tens of milliseconds for a while: a lease won in it is older than it looks."""
+    scenario.world.say("world", "slow spell")
+    scenario.network.weather = replace(scenario.profile.weather, shortest=15 * MILLISECOND, longest=45 * MILLISECOND)
+
+    def over() -> None:
+        scenario.network.weather = scenario.profile.weather
+
+    scenario.later(scenario.some_time(0.3, 1.0), over)
+
+
 def _move(scenario: Scenario) -> None:
     group = scenario.world.random.choice(scenario.config.groups).name
     target = scenario.world.random.choice([*sorted(scenario.nodes), None])
@@ -382,6 +393,7 @@ FAULTS: dict[str, Callable[[Scenario], None]] = {
     "one way": _one_way,
     "link": _link,
     "flap": _flap,
+    "slow spell": _slow_spell,
     "move": _move,
     "standby": _standby,
     "services": _services,
