@@ -11,6 +11,7 @@ _SO_ATTACH_FILTER = 26
 _MOST_AT_ONCE = 64
 """Packets read in one turn of the loop: a storm must not hold the process that keeps time."""
 _LARGEST = 2048
+_ETHERTYPE = slice(12, 14)
 
 
 class Sender:
@@ -23,8 +24,12 @@ class Sender:
         self._socket.close()
 
     def send(self, interface: str, frame: bytes) -> None:
-        """Send one frame; raises ``OSError`` (interface down or gone, queue full)."""
-        self._socket.sendto(frame, (interface, 0))
+        """Send one frame; raises ``OSError`` (interface down or gone, queue full, gate closed).
+
+        The type is said once more beside the frame: an interface that does not read it there (macvlan) would send
+        the frame as one of no type, and the gate would let it pass.
+        """
+        self._socket.sendto(frame, (interface, int.from_bytes(frame[_ETHERTYPE])))
 
 
 class Watcher:

@@ -113,6 +113,18 @@ def test_announcements_of_a_closed_group_do_not_leave_the_machine(
 
 
 @both
+def test_announcements_do_not_slip_out_through_an_interface_that_reads_no_types(
+    wire: Wire, guarded: Gate, address: IPAddress
+) -> None:
+    """A macvlan leaves the type of a whole frame unset where the sender does not say it (packet(7))."""
+    ip(f"link add link {LAN} name upper0 address 02:00:00:00:00:02 type macvlan", "link set upper0 up")
+    assert guarded.cover([socket.if_nametoindex("upper0")]) == {}
+    with closing(Sender()) as sender, pytest.raises(OSError, match="No buffer space"):
+        sender.send("upper0", frames.announcement(MAC, address, router=True))
+    assert not wire.hears(lambda frame: claim_of(frame) == address)
+
+
+@both
 def test_packets_from_a_closed_address_do_not_leave_the_machine(wire: Wire, guarded: Gate, address: IPAddress) -> None:
     """The stack's own questions bear the VIP as sender, and would poison the neighbours of the holder."""
     target = "10.77.0.9" if address.version == 4 else "fd77::9"
