@@ -64,6 +64,15 @@ class Timings:
         return self.dead_after
 
     @property
+    def courtesy(self) -> int:
+        """How long all others leave a group that was handed over to its successor: 6 s, or D/4 where that is longer.
+
+        A successor on a busy machine needs more than 6 s for its two rounds, and must not be overtaken meanwhile
+        by the one that has just let go. It matters only when a hand-over fails.
+        """
+        return max(6 * STAGGER, self.dead_after // 4)
+
+    @property
     def attempt(self) -> int:
         """After this an attempt is void: 6 s, or a tenth of D where that is longer (slow links)."""
         return max(6 * STAGGER, self.dead_after // 10)

@@ -124,7 +124,7 @@ class Hearing:
             self._goodbye(peer, message, now, votes=votes)
 
     def _state(self, peer: Peer, message: Message, now: int, *, votes: bool) -> None:
-        ready = bool(message.flags & Flag.READY)
+        ready = votes and bool(message.flags & Flag.READY)  # with another config it could never win what it is handed
         if ready and not peer.ready:
             peer.ready_since = now
         peer.ready, peer.silent, peer.score = ready, bool(message.flags & Flag.SILENT), message.score
@@ -230,7 +230,7 @@ class Hearing:
         if cleared or lease.invited:
             lease.back_off = 0
         if item.successor:
-            lease.free_since = now if lease.invited else now + 6 * STAGGER
+            lease.free_since = now if lease.invited else now + self._site.timings.courtesy
 
     def _saw_release(self, group: int, ballot: Ballot) -> None:
         lease = self._leases.get(group)

@@ -137,7 +137,7 @@ class Owner:
             return
         successor = releasing.successor
         lease.releasing, lease.handed_to = None, successor
-        lease.free_since = now + 6 * STAGGER if successor else now
+        lease.free_since = now + self._site.timings.courtesy if successor else now
         lease.back_off = 0
         self._proposer.release(lease, releasing.ballots, tag(successor) if successor else None, now)
         self._site.note(What.GROUP_RELEASED, releasing.reason, node=successor, group=lease.name)

@@ -45,7 +45,10 @@ class Core:
         self._pending: deque[events.Event] = deque()
         self._busy = False
         self._timer: asyncio.TimerHandle | None = None
-        self._holding: set[str] = set()
+        self._begun = False
+        self._owed: bytes | None = None
+        self._unwritten: bytes | None = None
+        self._writing: asyncio.Task[None] | None = None
         self.stopped = asyncio.Event()
         self.trouble: str | None = None
         interfaces = spec.node(node).interfaces
@@ -65,11 +68,14 @@ class Core:
     async def start(self) -> None:
         await self.links.open()
         self._perform(self._machine.start(clock.boottime()))
+        self._begun = True
 
-    def close(self) -> None:
+    async def close(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
         self.links.close()
+        if self._writing is not None:
+            await self._writing
 
     def handle(self, event: events.Event) -> None:
         """Feed one event to the core and do what it says; events that come meanwhile wait their turn."""
@@ -99,44 +105,65 @@ class Core:
         self.handle(events.Datagram(link=link, data=data))
 
     def _perform(self, ready: events.Ready) -> None:
-        if not self._persist(ready):
-            return
+        remembered = self._persist(ready)
         for group in ready.release:
-            self._holding.discard(group)
             self._addresses.release(group, lame_duck=LAME_DUCK)
         self._addresses.flush()
-        for outgoing in ready.send:
-            self.links.send(outgoing.data, to=outgoing.to)
-        for group, deadline in ready.hold.items():
-            self._holding.add(group)
-            self._addresses.hold(group, deadline)
-        self._addresses.flush()
+        if remembered:
+            for outgoing in ready.send:
+                self.links.send(outgoing.data, to=outgoing.to)
+            for group, deadline in ready.hold.items():
+                self._addresses.hold(group, deadline)
+            self._addresses.flush()
         for event in ready.events:
             _log(event)
         if ready.events or ready.release or ready.hold:
             self._changed()
         if ready.stopped:
             self.stopped.set()
-        self._wake_at(ready.wake_at)
+        self._wake_at(ready.wake_at if remembered else clock.boottime() + SECOND // 10)
 
     def _persist(self, ready: events.Ready) -> bool:
-        """Write the state first. What cannot be remembered must not be said: then nothing of this Ready happens.
+        """Write the state first. What cannot be remembered is not said and not held; what is let go is let go.
 
         Leases that run are not extended meanwhile, and the kernel ends them on time.
         """
         try:
             if ready.durable is not None:
-                files.replace(self._durable, ready.durable, durable=True)
-            if ready.volatile is not None:
-                files.replace(self._volatile, ready.volatile)
+                self._write_durable(ready.durable)
+            self._owed = ready.volatile if ready.volatile is not None else self._owed
+            if self._owed is not None:
+                files.replace(self._volatile, self._owed)
+                self._owed = None
         except OSError as error:
             if self.trouble is None:
                 log.event(logger, logging.ERROR, "state.not_written", file=error.filename, reason=error.strerror)
             self.trouble = f"its state cannot be written ({error.strerror}): nothing can be taken or kept"
-            self._wake_at(clock.boottime() + SECOND // 10)
             return False
         self.trouble = None
         return True
+
+    def _write_durable(self, state: bytes) -> None:
+        """Wait for the disk once, at the start, when a new incarnation must not be forgotten.
+
+        What changes later is operators' wishes, which are advice: a hand-over that one of them asks for must not
+        wait for three disks. They are written beside it, the latest last.
+        """
+        if not self._begun:
+            files.replace(self._durable, state, durable=True)
+            return
+        self._unwritten = state
+        if self._writing is None:
+            self._writing = asyncio.create_task(self._write_wishes())
+
+    async def _write_wishes(self) -> None:
+        while self._unwritten is not None:
+            state, self._unwritten = self._unwritten, None
+            try:
+                await asyncio.to_thread(files.replace, self._durable, state, durable=True)
+            except OSError as error:
+                log.event(logger, logging.ERROR, "state.not_written", file=self._durable, reason=error.strerror)
+        self._writing = None
 
     def _wake_at(self, instant: int) -> None:
         """Have the core look again at ``instant``; the timer is only a prompt, every deadline is compared inside."""

@@ -253,7 +253,7 @@ class Keeper:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds(STOPPING)):
                 await self._core.stopped.wait()
-        self._core.close()
+        await self._core.close()
         log.event(logger, logging.INFO, "keeper.stopped", node=self._node)
 
 
