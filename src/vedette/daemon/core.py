@@ -117,7 +117,7 @@ class Core:
             self._addresses.flush()
         for event in ready.events:
             _log(event)
-        if ready.events or ready.release or ready.hold:
+        if ready.events or ready.release:
             self._changed()
         if ready.stopped:
             self.stopped.set()

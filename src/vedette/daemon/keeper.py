@@ -37,6 +37,10 @@ REPORT = SECOND // 2
 """How often (ns) the director hears that the keeper is alive, changes aside."""
 
 
+PAUSE = SECOND // 10
+"""Between two reports at least (ns): while a group moves there is better work to do."""
+
+
 class Keeper:
     def __init__(self, *, spec: Path, node: str, run_dir: Path, state_dir: Path, log_level: str) -> None:
         self._node, self._run_dir, self._state_dir = node, run_dir, state_dir
@@ -185,7 +189,7 @@ class Keeper:
             self._director.send(self._outlook())
             if interval:
                 notify.notify(notify.WATCHDOG)
-            await asyncio.sleep(0.02)  # at most fifty reports a second, however much changes
+            await asyncio.sleep(seconds(PAUSE))
 
     def _outlook(self) -> dict[str, Any]:
         core = self._core
