@@ -20,7 +20,7 @@ from vedette.addresses.addresses import Addresses
 from vedette.cluster import config, events
 from vedette.daemon import orders, urgency
 from vedette.daemon.core import Core
-from vedette.kit import files, log, notify, plain
+from vedette.kit import clock, files, log, notify, plain
 from vedette.kit.channel import Channel
 from vedette.kit.child import Child
 from vedette.kit.errors import PermanentError, VedetteError
@@ -37,6 +37,8 @@ REPORT = SECOND // 2
 """How often (ns) the director hears that the keeper is alive, changes aside."""
 
 
+SETTLE = 5 * SECOND
+"""After a carrier has returned (ns): the port of a switch, and the checks through it, need a while to be of use."""
 PAUSE = SECOND // 10
 """Between two reports at least (ns): while a group moves there is better work to do."""
 
@@ -49,6 +51,7 @@ class Keeper:
         self._spec: ClusterSpec | None = None
         self._revision = 0
         self._services = False
+        self._connected_at = 0
         self._gate_trouble: str | None = None
         self._stop = asyncio.Event()
         self._report_soon = asyncio.Event()
@@ -232,6 +235,9 @@ class Keeper:
                 self._tell_gate(working=True)
             case addressing.CarrierChanged(group, up):
                 log.event(logger, logging.WARNING, "carrier.changed", group=group, up=up)
+                if up:
+                    self._connected_at = clock.boottime() + SETTLE
+                    asyncio.get_running_loop().call_later(seconds(SETTLE) + 0.01, self._tell_readiness)
                 self._tell_readiness()
         self._report_soon.set()
 
@@ -244,7 +250,8 @@ class Keeper:
         if self._core is None or self._spec is None:
             return
         carriers = all(self._addresses.carrier(group.name) for group in self._spec.groups if group.addresses)
-        self._core.handle(events.Readiness(services=self._services, connected=carriers))
+        connected = carriers and clock.boottime() >= self._connected_at
+        self._core.handle(events.Readiness(services=self._services, connected=connected))
 
     # the end
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from vedette.lab.attempts import Attempt
-from vedette.lab.drills.expectations import Expectation, move, nothing_lost
+from vedette.lab.drills.expectations import Expectation, failback, nothing_lost
 from vedette.lab.drills.ground import Ground, Skip
 from vedette.lab.drills.scene import Scene
 from vedette.lab.outage import any_answer
@@ -45,10 +45,10 @@ def acceptable(_: Ground, attempt: Attempt) -> bool:
 
 
 def after_healing(ground: Ground) -> Expectation:
-    """What comes back takes its group back by a planned move, if at all."""
+    """What comes back takes its group back, if at all."""
     if len(ground.candidates) < 2:
         return nothing_lost("healed")
-    return move(ground.spec, ground.services)
+    return failback(ground.spec)
 
 
 @dataclass(frozen=True, slots=True)

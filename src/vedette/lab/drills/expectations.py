@@ -87,6 +87,13 @@ def move(spec: ClusterSpec, services: Iterable[VirtualService]) -> Expectation:
     )
 
 
+def failback(spec: ClusterSpec) -> Expectation:
+    """What has returned takes its group back. It is a planned move, made while a machine boots or wakes beside it on
+    the same processors: the bound is the document's own, and the table shows what it was."""
+    bound = spec.heartbeat.dead_after
+    return Expectation(reason=f"gap ≤ deadAfter {show(bound)}", gap=bound, settled=bound)
+
+
 def detection(check: HealthCheck, *, silent: bool) -> int:
     """From a server's fault to its removal at the latest: the check that just passed, ``fall`` failing ones, and,
     where the server is ``silent`` instead of refusing, the last one's time-out."""
