@@ -9,9 +9,11 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 from unittest.mock import patch
 
+from tests.cluster import test_config, test_holes
 from tests.cluster.simulation.run import run
 from tests.cluster.simulation.scenario import PROFILES
 
@@ -19,7 +21,7 @@ from vedette.cluster import boot
 from vedette.cluster.ballot import Ballot, Record
 from vedette.cluster.config import CoreConfig, Timings
 from vedette.cluster.leases import Lease
-from vedette.cluster.messages import Accept, Message, Prepare
+from vedette.cluster.messages import Accept, Message, Nack, Prepare, Promise
 from vedette.cluster.outbox import Renewal
 from vedette.cluster.owner import Owner
 from vedette.cluster.peers import Peer, Verdict
@@ -35,13 +37,17 @@ Patch = tuple[object, str, object]
 
 @dataclass(frozen=True, slots=True)
 class Mutant:
-    """``rule`` of cluster.md that is bent; ``profile`` that looks for it; ``budget`` in seeds."""
+    """``rule`` of cluster.md that is bent; ``profile`` that looks for it; ``budget`` in seeds.
+
+    ``case`` is the test that finds what needs too many exact steps, or too exact clocks, for chance.
+    """
 
     name: str
     rule: str
     patches: Callable[[], list[Patch]]
     profile: str = "lease"
-    budget: int = 400
+    budget: int = 300
+    case: Callable[[], None] | None = None
 
     @contextmanager
     def planted(self) -> Iterator[None]:
@@ -51,15 +57,26 @@ class Mutant:
             stack.enter_context(patch("vedette.cluster.invariants.check", lambda *_: None))
             yield
 
-    def hunt(self, *, first: int = 0, seeds: int | None = None) -> tuple[int, str] | None:
-        """The seed that finds it, and how; ``None`` when the budget is spent."""
+    def hunt(self, *, first: int = 0, seeds: int | None = None) -> str | None:
+        """What finds it, a seed or a case, and how; ``None`` when the budget is spent."""
+        if self.case is not None:
+            return self._by_case(self.case)
         profile = next(profile for profile in PROFILES if profile.name == self.profile)
         with self.planted():
             for seed in range(first, first + (seeds or self.budget)):
                 try:
                     run(seed, profile)
                 except (AssertionError, InvariantError) as error:
-                    return seed, type(error).__name__
+                    return f"{profile.name} seed {seed}: {type(error).__name__}"
+        return None
+
+    def _by_case(self, case: Callable[[], None]) -> str | None:
+        case()  # it holds as long as nothing is planted
+        with self.planted():
+            try:
+                case()
+            except (AssertionError, InvariantError):
+                return "its case"
         return None
 
 
@@ -131,7 +148,13 @@ def _votes_are_not_distinct() -> list[Patch]:
 
 
 def _foreign_records_are_replaced() -> list[Patch]:
-    return [(Record, "foreign", lambda _self, _asker: False)]
+    original = Voter.prepare
+
+    def bent(self: Voter, ask: Prepare, now: int, *, busy: int | None) -> Promise | Nack:
+        answer = original(self, ask, now, busy=busy)
+        return replace(answer, record=None) if isinstance(answer, Promise) else answer
+
+    return [(Record, "foreign", lambda _self, _asker: False), (Voter, "prepare", bent)]
 
 
 def _renewal_replaces_records() -> list[Patch]:
@@ -255,26 +278,49 @@ def _dead_after_receipt() -> list[Patch]:
 
 MUTANTS = (
     Mutant("a restarted voter is never silent", "12", _no_silence, "boots"),
-    Mutant("a second restart ends the silence", "12", _silence_ends_with_a_restart, "boots", 1500),
+    Mutant("a second restart ends the silence", "12", _silence_ends_with_a_restart, "boots"),
     Mutant(
-        "the lease counts from the accept quorum (long attempts)", "15", _timer_starts_at_the_quorum, "ambush", 1500
+        "the lease counts from the accept quorum",
+        "15",
+        _timer_starts_at_the_quorum,
+        case=test_holes.test_hole_1_a_lease_counts_from_the_moment_prepare_was_sent,
     ),
-    Mutant("a renewal counts from its ack", "18", _renewed_from_receipt, "lease", 1500),
-    Mutant("what is not fresh counts", "5", _stale_counts_as_fresh, "lease", 1500),
+    Mutant("a renewal counts from its ack", "18", _renewed_from_receipt),
+    Mutant(
+        "what is not fresh counts",
+        "5",
+        _stale_counts_as_fresh,
+        case=test_holes.test_hole_1_what_is_read_too_late_is_not_voted_on,
+    ),
     Mutant("half of the voters are a quorum", "majority", _half_is_enough),
     Mutant("votes are counted, not voters", "16", _votes_are_not_distinct),
-    Mutant("a voter replaces a foreign record", "7", _foreign_records_are_replaced),
-    Mutant("a renewal replaces a foreign record (with 7)", "10", _renewal_replaces_records),
+    Mutant("a voter replaces a foreign record, says nothing", "7, 16", _foreign_records_are_replaced),
+    Mutant("a renewal replaces a foreign record", "7, 10, 16", _renewal_replaces_records),
     Mutant("released before the kernel is empty", "20", _released_before_the_kernel_is_empty, "moves"),
     Mutant("the kernel's deadline counts from now", "19", _kernel_deadline_from_now),
-    Mutant("clocks are trusted", "D_P", _clocks_are_trusted, "ambush", 1500),
+    Mutant(
+        "clocks are trusted",
+        "D_P",
+        _clocks_are_trusted,
+        case=partial(test_config.test_a_lease_ends_before_its_records_whatever_the_clocks_do, 3000),
+    ),
     Mutant("records are not persisted", "13", _records_are_not_persisted, "restarts"),
-    Mutant("a lease is adopted whatever the time", "14", _adopted_whatever_the_time, "restarts"),
-    Mutant("an attempt over an adopted lease is released", "14", _abandoned_while_adopted_is_released, "ambush", 1500),
-    Mutant("old datagrams count, releases promise nothing", "5, 11", _old_datagrams_count_again, "lease", 1500),
+    Mutant("a lease is adopted whatever the time", "14", _adopted_whatever_the_time, "generic"),
+    Mutant(
+        "an attempt over an adopted lease is released",
+        "14",
+        _abandoned_while_adopted_is_released,
+        case=test_holes.test_an_attempt_over_an_adopted_lease_is_not_released_when_it_fails,
+    ),
+    Mutant(
+        "old datagrams count, releases promise nothing",
+        "5, 11",
+        _old_datagrams_count_again,
+        case=test_holes.test_hole_24_contents_count_only_from_increasing_sequence_numbers,
+    ),
     Mutant("goodbye while still holding", "20", _goodbye_while_holding, "generic"),
     Mutant("a start ignores what the kernel holds (with 12)", "14", _leftovers_are_ignored, "restarts"),
-    Mutant("a holder votes for others (with 7)", "8", _holder_votes_for_others),
+    Mutant("a holder votes for others", "7, 8, 16", _holder_votes_for_others),
     Mutant("a voter refuses nothing", "8", _promises_are_forgotten),
     Mutant("a voter forgets early", "9", _dead_after_receipt),
 )
@@ -289,8 +335,7 @@ def main() -> int:
     for mutant in planted:
         result = mutant.hunt()
         found += result is not None
-        outcome = f"seed {result[0]}: {result[1]}" if result is not None else "NOT FOUND"
-        print(f"rule {mutant.rule:8} {mutant.name:52} {mutant.profile:9} {outcome}", flush=True)
+        print(f"rule {mutant.rule:9} {mutant.name:50} {result or 'NOT FOUND'}", flush=True)
     print(f"planted={len(planted)} found={found}")
     return 0 if found == len(planted) else 1
 

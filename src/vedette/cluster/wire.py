@@ -110,7 +110,7 @@ def encode(message: Message, *, cluster: bytes, secret: bytes) -> bytes:
 
 def _echo(echo: Echo) -> bytes:
     behind = echo.sequence - echo.acked
-    if not echo.acked or behind > 0xFFFF:
+    if not echo.acked or not 0 <= behind <= 0xFFFF:
         return _ECHO.pack(echo.node, echo.session, echo.sequence, 0)
     return _ECHO.pack(echo.node, echo.session, echo.sequence, 1) + _ACK.pack(behind, echo.groups)
 
