@@ -26,6 +26,8 @@ DETECTION_SLACK = 300 * MILLISECOND
 """On top of a check's own times: the pass that changes the table, and requests already on their way."""
 EDIT_APPLIED = 5 * SECOND
 """From saving a document to the kernel, on a host that also runs everything else."""
+WHENEVER = 600 * SECOND
+"""When a group returns is the returning node's business: it boots, checks, and waits for its failback delay."""
 STRADDLING = 3
 """Handshakes through one endpoint that may straddle a move: the SYN by one director, the ACK by the other."""
 
@@ -91,7 +93,7 @@ def failback(spec: ClusterSpec) -> Expectation:
     """What has returned takes its group back. It is a planned move, made while a machine boots or wakes beside it on
     the same processors: the bound is the document's own, and the table shows what it was."""
     bound = spec.heartbeat.dead_after
-    return Expectation(reason=f"gap ≤ deadAfter {show(bound)}", gap=bound, settled=bound)
+    return Expectation(reason=f"gap ≤ deadAfter {show(bound)}", gap=bound, settled=WHENEVER)
 
 
 def detection(check: HealthCheck, *, silent: bool) -> int:
