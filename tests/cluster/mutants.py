@@ -20,6 +20,7 @@ from tests.cluster.simulation.scenario import PROFILES
 from vedette.cluster import boot
 from vedette.cluster.ballot import Ballot, Record
 from vedette.cluster.config import CoreConfig, Timings
+from vedette.cluster.hearing import Hearing
 from vedette.cluster.leases import Lease
 from vedette.cluster.messages import Accept, Message, Nack, Prepare, Promise
 from vedette.cluster.outbox import Renewal
@@ -123,7 +124,6 @@ def _stale_counts_as_fresh() -> list[Patch]:
 
 
 def _no_echo_needed() -> list[Patch]:
-    from vedette.cluster.hearing import Hearing
     from vedette.cluster.messages import Echo
 
     original = Hearing._echo_of_me
@@ -237,7 +237,7 @@ def _old_datagrams_count_again() -> list[Patch]:
         vote.record = None if exact else vote.record
         return exact
 
-    return [(Peer, "receive", bent), (Voter, "release", release)]
+    return [(Peer, "receive", bent), (Voter, "release", release), (Hearing, "_remember", lambda *_: None)]
 
 
 def _goodbye_while_holding() -> list[Patch]:

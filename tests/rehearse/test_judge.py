@@ -55,7 +55,7 @@ def test_a_gap_longer_than_promised_is_named(probe: Probe) -> None:
 def test_a_pause_of_the_client_breaks_no_promise(probe: Probe) -> None:
     paused = replace(CALM, gap=Gap(0, 2 * SECOND, 0))
     assert violations(watch(paused), [probe]) == []
-    assert sums([watch(paused)]).gap == 0
+    assert sums([watch(paused)], [probe]).gap == 0
 
 
 def test_a_slow_probe_is_given_its_own_resolution(probe: Probe) -> None:
@@ -63,6 +63,7 @@ def test_a_slow_probe_is_given_its_own_resolution(probe: Probe) -> None:
     one_missed = Experience(100, 99, Gap(0, 200 * MILLISECOND, 1), {Outcome.TIMED_OUT: 1}, 0)
     move = Expectation(reason="", gap=50 * MILLISECOND, settled=50 * MILLISECOND, failed=3)
     assert violations(watch(one_missed, move), [slow]) == []
+    assert sums([watch(one_missed, move)], [slow]).gap == 20 * MILLISECOND
     assert violations(watch(one_missed, move), [probe]) != []
 
 
@@ -81,6 +82,13 @@ def test_datagrams_that_fall_into_the_gap_of_a_move_are_lost_and_connections_are
     assert violations(watch(lost, nothing_lost("")), calm) != []
 
 
+def test_a_service_that_stays_unbroken_may_lose_no_connection_where_others_may(probe: Probe) -> None:
+    lost = replace(CALM, answered=99, failures={Outcome.RESET: 1}, last_failure=5)
+    move = Expectation(reason="", gap=50 * MILLISECOND, settled=50 * MILLISECOND, failed=3, retried=True)
+    assert violations(watch(lost, move), [probe]) == []
+    assert violations(watch(lost, replace(move, unbroken=frozenset({probe.service}))), [probe]) != []
+
+
 def test_a_failure_long_after_the_fault_is_named(probe: Probe) -> None:
     (found,) = violations(watch(outage(1000, last=1500)), [probe])
     assert "an attempt 1500 ms after the fault still failed" in found
@@ -90,6 +98,7 @@ def test_a_broken_long_lived_connection_counts_where_it_was_to_survive(probe: Pr
     broken = replace(CALM, broken=1)
     assert violations(watch(broken, TAKEOVER), [probe]) == []
     assert len(violations(watch(broken, replace(TAKEOVER, held=True)), [probe])) == 1
+    assert len(violations(watch(broken, replace(TAKEOVER, unbroken=frozenset({probe.service}))), [probe])) == 1
 
 
 def test_a_client_that_tried_nothing_proves_nothing(probe: Probe) -> None:
@@ -105,17 +114,17 @@ def test_two_machines_that_answer_for_one_address_break_the_promise(probe: Probe
 def test_a_double_that_the_document_tolerates_is_reported_and_no_violation(probe: Probe) -> None:
     tolerated = replace(watch(CALM, double=True), exclusive=False)
     assert violations(tolerated, [probe]) == []
-    assert sums([tolerated]).double == 20 * MILLISECOND
+    assert sums([tolerated], [probe]).double == 20 * MILLISECOND
 
 
 def test_a_probe_that_was_promised_nothing_is_neither_judged_nor_summed(probe: Probe) -> None:
     exempt = watch(outage(9000), None)
     assert violations(exempt, [probe]) == []
-    assert sums([exempt]) == Sums(gap=0, lost=0, broken=0, double=0, double_frames=0)
+    assert sums([exempt], [probe]) == Sums(gap=0, lost=0, broken=0, double=0, double_frames=0)
 
 
-def test_figures_are_summed_over_the_watches_of_a_drill() -> None:
-    both = sums([watch(outage(1000)), watch(outage(20))])
+def test_figures_are_summed_over_the_watches_of_a_drill(probe: Probe) -> None:
+    both = sums([watch(outage(1000)), watch(outage(20))], [probe])
     assert (both.gap, both.lost) == (SECOND, 102)
 
 

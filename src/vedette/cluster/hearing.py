@@ -18,6 +18,9 @@ from vedette.cluster.site import Site
 from vedette.cluster.voter import Voter
 from vedette.kit.units import MINUTE
 
+MOST_COPIES = 64
+"""Datagrams that are remembered as they came, so that the other link's copy costs next to nothing."""
+
 _REFUSED = {Verdict.REPLAY: Reason.REPLAY, Verdict.STALE: Reason.STALE}
 
 
@@ -43,10 +46,15 @@ class Hearing:
         self._voter, self._owner, self._proposer = voter, owner, proposer
         self._placement, self._preferences, self._outbox = placement, preferences, outbox
         self.refused: dict[Reason, int] = {}
+        self._counted: dict[bytes, Peer] = {}
         self._refusal_noted: int | None = None
 
     def datagram(self, link: str, data: bytes, now: int) -> bool:
         """Take in a datagram; False when it did not count and has changed nothing but statistics."""
+        original = self._counted.get(data)
+        if original is not None:
+            original.copied(link, now)
+            return False
         message = wire.decode(data, cluster=self._site.config.cluster_id, secrets=self._secrets)
         if isinstance(message, Reason):
             return self._refuse(message, link, now)
@@ -62,6 +70,7 @@ class Hearing:
         match verdict:
             case Verdict.FRESH:
                 assert echo is not None
+                self._remember(data, peer)
                 self._fresh(peer, message, echo, now)
             case Verdict.UNPROVEN:
                 self._unproven(peer, message, now)
@@ -70,6 +79,11 @@ class Hearing:
             case Verdict.REPLAY | Verdict.STALE:
                 return self._refuse(_REFUSED[verdict], link, now)
         return True
+
+    def _remember(self, data: bytes, peer: Peer) -> None:
+        if len(self._counted) >= MOST_COPIES:
+            del self._counted[next(iter(self._counted))]
+        self._counted[data] = peer
 
     def _echo_of_me(self, message: Message) -> Echo | None:
         for echo in message.echoes:

@@ -115,23 +115,30 @@ class Outbox:
         table = self._table or (repeating and said is not None and said.table)
         first = self._sequence + 1
         out: list[Outgoing] = []
-        if everyone and not any(self._single.values()):
-            out += self._letters(now, head, items, renewal=renewal)
-            out += [self._send(now, head, _bare(head.state, table=head.table), None)] if table else []
+        if everyone and not self._tables and not any(self._single.values()):
+            out += self._letters(now, head, items, renewal=renewal, table=table)
         else:
-            for name in sorted(head.echoes if everyone else self._single):
-                answers = self._single.get(name, [])
-                out += self._letters(now, head, items + answers, to=name, renewal=renewal)
-            self._tables |= set(head.echoes) if table else set()
-        out += [self._send(now, head, _bare(head.state, table=head.table), name) for name in sorted(self._tables)]
+            for name in sorted(head.echoes if everyone else self._single.keys() | self._tables):
+                said_to = items + self._single.get(name, [])
+                taught = table or name in self._tables
+                out += self._letters(now, head, said_to, to=name, renewal=renewal, table=taught)
         self._settle(now, first)
         return tuple(out)
 
     def _letters(
-        self, now: int, head: Letterhead, items: list[Item], *, renewal: Renewal | None, to: str | None = None
+        self,
+        now: int,
+        head: Letterhead,
+        items: list[Item],
+        *,
+        renewal: Renewal | None,
+        table: bool,
+        to: str | None = None,
     ) -> Iterable[Outgoing]:
-        """As many datagrams as the items need; the first also says how things stand."""
-        state = head.state
+        """As many datagrams as the items need; the first also says how things stand, and has the table if it fits."""
+        state = replace(head.state, table=head.table) if table else head.state
+        apart = table and wire.size(self._addressed(state, head, to)) > wire.LARGEST
+        state = head.state if apart else state
         if renewal is not None:
             self.renewals[self._sequence + 1] = renewal
             state = replace(state, flags=state.flags | Flag.PERIODIC)
@@ -142,8 +149,10 @@ class Outbox:
             yield self._send(now, head, replace(state, items=tuple(items[:room])), to)
             items = items[room:]
             if not items:
-                return
+                break
             state = _bare(head.state)
+        if apart:
+            yield self._send(now, head, _bare(head.state, table=head.table), to)
 
     def _send(self, now: int, head: Letterhead, message: Message, to: str | None) -> Outgoing:
         self._sequence += 1

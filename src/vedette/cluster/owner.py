@@ -144,6 +144,10 @@ class Owner:
 
     # Looking
 
+    def releasing(self) -> bool:
+        """Whether the kernel has not confirmed a release yet."""
+        return any(lease.releasing is not None for lease in self._leases.values())
+
     def claims(self) -> tuple[tuple[int, Ballot], ...]:
         """Every lease that is mine, in the order of a renewal."""
         return tuple((lease.tag, lease.own.ballot) for lease in self._leases.values() if lease.own is not None)

@@ -113,6 +113,11 @@ class Peer:
             self.left = False
         return Verdict.FRESH
 
+    def copied(self, link: str, now: int) -> None:
+        """A datagram that has counted came once more: that link works too."""
+        if self.alive(now):
+            self.links[link] = now
+
     def leave(self) -> None:
         """A goodbye: it is away at once, and what it said no longer counts."""
         self.alive_until = 0
@@ -128,8 +133,8 @@ class Peer:
     def _again(self, slot: Slot, message: Message, *, link: str, now: int) -> Verdict:
         if message.sequence <= slot.sequence - DUPLICATE_WINDOW:
             return Verdict.REPLAY
-        if slot is self.current and self.alive(now):
-            self.links[link] = now
+        if slot is self.current:
+            self.copied(link, now)
         return Verdict.DUPLICATE
 
     def _open(self, message: Message, now: int, dead_after: int) -> bool:

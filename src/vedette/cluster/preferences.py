@@ -15,12 +15,12 @@ Key = tuple[bool, int]
 
 
 class Preferences:
-    """``changed`` is set by whatever must be persisted."""
+    """``changed`` is set by whatever must be persisted, ``news`` by what was wished here and nobody else knows."""
 
     def __init__(self, entries: tuple[Wish, ...]) -> None:
         self._wishes: dict[Key, Wish] = {(wish.node, wish.about): wish for wish in entries[:MOST]}
         self._author = self._reason = ""
-        self.changed = False
+        self.changed = self.news = False
 
     @property
     def entries(self) -> tuple[Wish, ...]:
@@ -48,7 +48,8 @@ class Preferences:
         version = 1 + max((wish.version for wish in self._wishes.values()), default=0)
         wish = Wish(node, tag(about), version, origin, value)
         self._wishes[key] = wish
-        self._author, self._reason, self.changed = author, reason, True
+        self._author, self._reason = author, reason
+        self.changed = self.news = True
         return wish
 
     def merge(self, table: Wishes) -> list[Wish]:

@@ -36,17 +36,21 @@ class Telling:
         self.revision, self.digest = revision, digest
 
     def speak(self, now: int, steering: Steering, owner: Owner, *, risen: bool) -> tuple[Outgoing, ...]:
-        """Make the datagrams of this call; ``risen``: somebody has come up who should hear from us at once."""
+        """Make the datagrams of this call; ``risen``: somebody has come up who should hear from us at once.
+
+        While a release waits for the kernel nothing is announced: others can do nothing with a group that is half
+        given up, and the Release that follows carries all of it. Each datagram before it would delay it.
+        Of wishes only who made one tells all; who hears of one does not, since digests show who has missed it.
+        """
         renewal = None
         if now >= self._next_heartbeat:
             renewal = owner.renewal(now)
             self._next_heartbeat = now + self._site.timings.interval
         state = self._state(now, steering, owner)
-        told = (state.own, state.holds, state.flags, state.wishes, state.revision, state.digest, state.score)
-        if told != self._told or risen:
-            wishes_changed = bool(self._told) and self._told[3] != state.wishes
-            self._told = told
-            self._outbox.announce(table=wishes_changed)
+        told = (state.own, state.holds, state.flags, state.revision, state.digest, state.score)
+        if (told != self._told or self._preferences.news or risen) and not owner.releasing():
+            self._outbox.announce(table=self._preferences.news)
+            self._told, self._preferences.news = told, False
         head = Letterhead(
             state=state,
             table=self._preferences.table,

@@ -105,6 +105,8 @@ class Core:
         self.handle(events.Datagram(link=link, data=data))
 
     def _perform(self, ready: events.Ready) -> None:
+        if ready.unchanged:
+            return  # what the last one said still stands, its wake-up too
         remembered = self._persist(ready)
         for group in ready.release:
             self._addresses.release(group, lame_duck=LAME_DUCK)

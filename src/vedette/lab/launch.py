@@ -17,7 +17,13 @@ from vedette.lab.control import Control
 from vedette.lab.supervisor import PID, TOPOLOGY
 from vedette.lab.topology import Topology
 
-PROGRAMS = {"linux.uml": "user-mode-linux", "ip": "iproute2", "modprobe": "kmod", "setsid": "util-linux"}
+PROGRAMS = {
+    "linux.uml": "user-mode-linux",
+    "ip": "iproute2",
+    "modprobe": "kmod",
+    "setsid": "util-linux",
+    "taskset": "util-linux",
+}
 """What a lab runs, and the Debian package that has it."""
 
 

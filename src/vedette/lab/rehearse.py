@@ -161,7 +161,7 @@ class Stage:
             summary=drill.summary,
             verdict=Verdict.FAILED if problems else Verdict.HELD,
             expected=expected.reason,
-            sums=judge.sums(watches) if watches else None,
+            sums=judge.sums(watches, self.ground.probes) if watches else None,
             reasons=tuple(problems),
             notes=tuple(notes),
             duration=time.monotonic_ns() - begun,

@@ -51,45 +51,52 @@ def violations(watch: Watch, probes: Sequence[Probe]) -> list[str]:
 
 def _of_probe(watch: Watch, probe: Probe, expected: Expectation, seen: Experience) -> list[str]:
     found: list[str] = []
-    resolution = 2 * max(0, probe.period - FAST)  # of a slow probe one missed attempt proves no long outage
-    if seen.gap.missed and seen.gap.length > expected.gap + resolution:
-        found.append(f"no answer for {milliseconds(seen.gap.length)} ms ({milliseconds(expected.gap)} ms allowed)")
+    gap = outage(probe, seen)
+    if gap > expected.gap:
+        found.append(f"no answer for {milliseconds(gap)} ms ({milliseconds(expected.gap)} ms allowed)")
     allowed = _allowed(probe, expected)
     if allowed is not None and seen.failed > allowed:
         found.append(f"{seen.failed} of {seen.attempts} attempts failed ({allowed} allowed): {causes(seen)}")
     late = None if seen.last_failure is None else seen.last_failure - watch.acted
     if late is not None and expected.failed is None and late > expected.settled:
         found.append(f"an attempt {milliseconds(late)} ms after the fault still failed: {causes(seen)}")
-    if expected.held and seen.broken:
+    if (expected.held or probe.service in expected.unbroken) and seen.broken:
         found.append(f"long-lived connections broke {seen.broken} times")
     if not seen.attempts:
         found.append("the client made no attempt")
     return found
 
 
+def outage(probe: Probe, seen: Experience) -> int:
+    """How long (ns) nothing was answered, as far as it is proven, 0 when nothing failed: that was the client's pause.
+
+    Of a probe that tries every 100 ms one missed attempt makes a gap of 200 ms and proves one of 20.
+    """
+    return max(0, seen.gap.length - 2 * max(0, probe.period - FAST)) if seen.gap.missed else 0
+
+
 def _allowed(probe: Probe, expected: Expectation) -> int | None:
     """How many attempts may fail. Nobody repeats a datagram: what falls into the gap is lost."""
+    if probe.service in expected.unbroken and probe.kind is Kind.REQUEST:
+        return 0
     if expected.failed is None or not expected.retried or probe.kind is Kind.REQUEST:
         return expected.failed
     return max(expected.failed, expected.gap // probe.period + 1)
 
 
-def sums(watches: Sequence[Watch]) -> Sums:
-    """The worst gap and double, and the sum of what was lost, over all probes of which something was expected.
-
-    A gap in which nothing failed was the client's own.
-    """
+def sums(watches: Sequence[Watch], probes: Sequence[Probe]) -> Sums:
+    """The worst gap and double, and the sum of what was lost, over all probes of which something was expected."""
     seen = [
-        experience
+        (probe, experience)
         for watch in watches
-        for experience, expected in zip(watch.experiences, watch.expected, strict=True)
+        for probe, experience, expected in zip(probes, watch.experiences, watch.expected, strict=True)
         if expected is not None
     ]
     doubles = [double for watch in watches for double in watch.doubles]
     return Sums(
-        gap=max((one.gap.length for one in seen if one.gap.missed), default=0),
-        lost=sum(one.failed for one in seen),
-        broken=sum(one.broken for one in seen),
+        gap=max((outage(probe, one) for probe, one in seen), default=0),
+        lost=sum(one.failed for _, one in seen),
+        broken=sum(one.broken for _, one in seen),
         double=max((double.length for double in doubles), default=0),
         double_frames=sum(double.frames for double in doubles),
     )

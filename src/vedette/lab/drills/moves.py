@@ -2,7 +2,8 @@
 
 from vedette.lab.drills import expectations
 from vedette.lab.drills.drill import Drill
-from vedette.lab.drills.ground import needs_other_director
+from vedette.lab.drills.expectations import Expectation
+from vedette.lab.drills.ground import Ground, needs_other_director
 from vedette.lab.drills.scene import Scene
 
 
@@ -14,12 +15,17 @@ def _clear(scene: Scene) -> None:
     scene.vedette(scene.standby, "move", scene.group.name, "--clear", "--reason", "rehearsal")
 
 
+def _expectation(ground: Ground) -> Expectation:
+    return expectations.move(ground.services)
+
+
 DRILLS = (
     Drill(
         name="planned-move",
         summary="an operator moves the group to another router, and lets it go back",
         skip=needs_other_director,
-        expect=lambda ground: expectations.move(ground.spec, ground.services),
+        expect=_expectation,
+        expect_healing=_expectation,
         inject=_move,
         over=Scene.taken_over,
         heal=_clear,
