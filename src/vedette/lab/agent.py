@@ -7,8 +7,9 @@ other end of a socketpair in the lab's supervisor), so that a machine can be com
 
 Requests and answers are JSON lines. A request is ``{"id": 7, "op": "run", …}``, its answer ``{"id": 7, "ok": …}``
 or ``{"id": 7, "error": "…"}``. Requests come in pieces, a line each, behind ``+`` or, the last one, ``=``; every piece
-is acknowledged with ``{"got": …}`` when it was read, because the console holds only few. Each request runs on a thread
-of its own, so one that hangs holds up no other. When the machine is ready the agent says
+is acknowledged with ``{"got": …}`` when it was read, because the console holds only few. An empty line is a nudge: it
+means nothing, but its arrival makes the kernel look at a console whose last interrupt it has missed. Each request runs
+on a thread of its own, so one that hangs holds up no other. When the machine is ready the agent says
 ``{"hello": <seconds since boot>}``.
 """
 # ruff: noqa: PTH102, PTH103, PTH104, PTH118, PTH120, PTH211, S108
@@ -198,6 +199,8 @@ class Agent:
         with open(self._console, encoding="utf-8", closefd=False) as lines:
             pieces: list[str] = []
             for line in lines:
+                if line == "\n":
+                    continue  # a nudge
                 self._say({"got": len(line)})  # there is room for another piece
                 pieces.append(line[1:])
                 if line.startswith("="):

@@ -14,6 +14,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 import tty
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
@@ -43,6 +44,9 @@ ANSWER_GRACE = 3.0
 PIECE, PIECES = 1000, 3
 """Bytes of a request that are sent at a time, and how many such pieces may be unread. A console of User Mode Linux
 goes deaf for good when more than 4,095 unread bytes pile up in its line discipline."""
+
+NUDGE = 2.0
+"""Seconds without an answer after which a machine is nudged: under load a console can miss an interrupt for good."""
 
 Json = dict[str, Any]
 
@@ -262,11 +266,26 @@ class _Channel:
             self._waiting[number] = answer
         try:
             self._send(json.dumps({"id": number} | request).encode(), limit)
-            return answer.result(timeout=limit)
+            return self._wait(answer, limit)
         except FutureTimeout:
-            raise TransientError(f"{self._name} does not answer") from None
+            raise TransientError(f"{self._name} does not answer ({request['op']})") from None
         finally:
             self._waiting.pop(number, None)
+
+    def _wait(self, answer: "Future[Any]", limit: float) -> Any:
+        """Wait for an answer, and nudge the machine meanwhile; raises :class:`FutureTimeout` after ``limit`` s."""
+        deadline = time.monotonic() + limit
+        while (left := deadline - time.monotonic()) > NUDGE:
+            with contextlib.suppress(FutureTimeout):
+                return answer.result(timeout=NUDGE)
+            self._nudge()
+        return answer.result(timeout=max(0.0, left))
+
+    def _nudge(self) -> None:
+        if self._turn.acquire(blocking=False):
+            with contextlib.suppress(OSError):
+                self._end.send(b"\n", socket.MSG_DONTWAIT)
+            self._turn.release()
 
     def _send(self, data: bytes, limit: float) -> None:
         """Send a request in pieces, each marked as the last one (``=``) or not (``+``), never more than it can hold."""

@@ -1,0 +1,54 @@
+"""What is said to whom, and what is not said: a hand-over waits behind every datagram that nobody needs."""
+
+from tests.cluster.bench import LINK, Bench, config
+
+from vedette.cluster.events import Datagram, Move, Tick
+from vedette.cluster.messages import Release
+from vedette.kit.units import MILLISECOND, SECOND
+
+
+def settled() -> Bench:
+    bench = Bench(config())
+    bench.start()
+    bench.run(4 * SECOND)
+    assert bench.holders() == ["a"]
+    return bench
+
+
+def test_while_the_kernel_lets_go_nothing_is_announced_and_then_all_of_it_at_once() -> None:
+    bench = settled()
+    bench.kernel_obeys = False
+    assert bench.handle("a", Move("g", "b", "alice", "test")).send == ()
+    bench.confirm("a")
+    assert {letter.target for letter in bench.items(Release)} == {"b", "w"}
+    assert all(bench.read(letter).table is not None for letter in bench.post)
+
+
+def test_only_who_made_a_wish_tells_everyone() -> None:
+    bench = settled()
+    bench.handle("w", Move("g", "b", "alice", "test"))
+    tables = {letter.source for letter in bench.deliver() if bench.read(letter).table is not None}
+    assert tables == {"w"}
+    assert len({bench.machine(name)._preferences.digest for name in bench.seats}) == 1
+
+
+def test_who_missed_a_wish_is_taught_it_by_whom_it_hears() -> None:
+    bench = settled()
+    bench.cut = {("a", "w")}
+    bench.handle("a", Move("g", "b", "alice", "test"))
+    bench.run(SECOND)
+    assert bench.machine("w")._preferences.digest == bench.machine("b")._preferences.digest != 0
+
+
+def test_the_other_links_copy_changes_nothing_but_that_the_link_works() -> None:
+    bench = settled()
+    bench.now = bench.seats["a"].wake_at
+    while not bench.post:
+        bench.now = bench.seats["a"].wake_at
+        bench.handle("a", Tick())
+    letter = next(letter for letter in bench.post if letter.target == "b")
+    bench.handle("b", Datagram(LINK, letter.data))
+    bench.now += MILLISECOND
+    assert bench.handle("b", Datagram("cross", letter.data)).unchanged
+    (peer,) = [node for node in bench.machine("b").view(bench.now).nodes if node.name == "a"]
+    assert set(peer.links) == {LINK, "cross"}
