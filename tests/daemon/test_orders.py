@@ -1,5 +1,6 @@
 """An operator's order is carried out or refused with what would be right."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -8,7 +9,7 @@ from vedette.cluster.events import Move, Standby
 from vedette.daemon import orders
 from vedette.kit.errors import UsageError
 from vedette.kit.net import parse
-from vedette.spec.resolved import ClusterSpec, Group, Heartbeat, Node, Role, SplitBrainPolicy
+from vedette.spec.resolved import ClusterSpec, Failback, Group, Heartbeat, Node, Role, SplitBrainPolicy
 from vedette.state.placement import LeaseView, Liveness, NodeView, View
 
 SPEC = ClusterSpec(
@@ -50,12 +51,12 @@ def _move(**fields: Any) -> dict[str, Any]:
 
 
 def test_a_move_without_a_target_goes_to_the_best_other_node_that_is_ready() -> None:
-    order, _ = orders.read(_move(), SPEC, _view())
+    order = orders.read(_move(), SPEC, _view()).event
     assert order == Move(group="web", to="b", author="ann", reason="why not")
 
 
 def test_a_cleared_move_lets_the_document_decide() -> None:
-    order, _ = orders.read(_move(clear=True), SPEC, _view())
+    order = orders.read(_move(clear=True), SPEC, _view()).event
     assert order == Move(group="web", to=None, author="ann", reason="why not")
 
 
@@ -78,5 +79,27 @@ def test_an_order_that_makes_no_sense_is_refused(command: dict[str, Any], view: 
 
 
 def test_standby_names_the_node_and_the_author() -> None:
-    order, _ = orders.read({"verb": "node", "node": "a", "standby": True, "author": "ann"}, SPEC, _view())
+    order = orders.read({"verb": "node", "node": "a", "standby": True, "author": "ann"}, SPEC, _view()).event
     assert order == Standby(node="a", on=True, author="ann", reason="")
+
+
+def test_a_move_is_done_when_its_target_holds_the_group() -> None:
+    order = orders.read(_move(node="b"), SPEC, _view())
+    assert order.pending(_view(holder="a")) == "web is still on a"
+    assert order.pending(_view(holder=None)) == "web is still held by nobody"
+    assert order.pending(_view(holder="b")) == ""
+    assert order.done == "web is on b"
+
+
+def test_a_cleared_move_is_done_when_the_preferred_node_has_it_or_at_once_where_nothing_fails_back() -> None:
+    order = orders.read(_move(clear=True), SPEC, _view(holder="b"))
+    assert order.pending(_view(holder="b")) == "web is still on b"
+    assert order.pending(_view(holder="a")) == ""
+    manual = replace(SPEC, groups=(replace(SPEC.groups[0], failback=Failback.MANUAL),))
+    assert orders.read(_move(clear=True), manual, _view(holder="b")).pending(_view(holder="b")) == ""
+
+
+def test_standby_is_done_when_the_node_holds_nothing() -> None:
+    order = orders.read({"verb": "node", "node": "a", "standby": True}, SPEC, _view())
+    assert order.pending(_view(holder="a")) == "a still holds web"
+    assert order.pending(_view(holder="b")) == ""

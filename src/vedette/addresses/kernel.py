@@ -52,12 +52,17 @@ def observe(requests: Requests) -> Observed:
         for kind, payload in requests.dump(Message(_GETLINK, 0, _IFINFOMSG.pack(0, 0, 0, 0, 0)))
         if kind == _NEWLINK
     ]
+    return Observed({link.index: link for link in links}, observe_addresses(requests))
+
+
+def observe_addresses(requests: Requests) -> tuple[Assigned, ...]:
+    """Read every address. Raises ``OSError``."""
     found = [
         _assigned(payload)
         for kind, payload in requests.dump(Message(_GETADDR, 0, _IFADDRMSG.pack(0, 0, 0, 0, 0)))
         if kind == _NEWADDR
     ]
-    return Observed({link.index: link for link in links}, tuple(item for item in found if item is not None))
+    return tuple(item for item in found if item is not None)
 
 
 def perform(requests: Requests, changes: Sequence[Change]) -> dict[Change, int]:

@@ -57,7 +57,7 @@ class Reconciler:
         changes = plan.plan(wanted, before, mark=kernel.MARK)
         failed = kernel.perform(self._requests, changes) if changes else {}
         self._note(changes, failed, before)
-        after = kernel.observe(self._requests) if changes else before
+        after = Observed(before.links, kernel.observe_addresses(self._requests)) if changes else before
         return Outcome(before, after, wanted, complete=not failed and not self._guard.stale)
 
     def answers(self, group: str) -> bool:

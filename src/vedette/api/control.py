@@ -13,11 +13,15 @@ from pathlib import Path
 from typing import Any
 
 from vedette.kit.errors import PermanentError, UsageError
+from vedette.kit.units import SECOND, seconds
 
 SOCKET = "vedette.sock"
 LONGEST_REQUEST = 1 << 16
 PATIENCE = 10.0
 """Seconds that a client may take to say what it wants."""
+
+CARRIED_OUT = 10 * SECOND
+"""How long (ns) the reply to an order may wait until the order is carried out."""
 
 Request = dict[str, Any]
 Reply = dict[str, Any]
@@ -48,6 +52,11 @@ async def serve(run_dir: Path, answer: Callable[[Request], Awaitable[Reply]]) ->
         return await asyncio.start_unix_server(converse, path, limit=LONGEST_REQUEST)
     finally:
         os.umask(old)
+
+
+def order(run_dir: Path, request: Request) -> Reply:
+    """Give an order and wait until it is carried out: the reply has ``done`` or ``pending``. Raises as :func:`ask`."""
+    return ask(run_dir, request, timeout=PATIENCE + seconds(CARRIED_OUT))
 
 
 def ask(run_dir: Path, request: Request, *, timeout: float = 5.0) -> Reply:

@@ -23,7 +23,7 @@ from vedette.ipvs.repair import Repair
 from vedette.kit import clock, log, net, plain
 from vedette.kit.child import Parent, serve
 from vedette.kit.errors import UsageError
-from vedette.kit.units import SECOND
+from vedette.kit.units import SECOND, seconds
 from vedette.sorry.client import SorryClient
 from vedette.sources import file
 from vedette.spec.resolved import ClusterSpec, Role
@@ -178,13 +178,13 @@ class Director:
             if waiting is not None and not waiting.done():
                 waiting.set_result(message)
 
-    async def _ask_keeper(self, request: dict[str, Any]) -> dict[str, Any]:
+    async def _ask_keeper(self, request: dict[str, Any], *, limit: float = REPLY) -> dict[str, Any]:
         self._requests += 1
         number = self._requests
         self._replies[number] = asyncio.get_running_loop().create_future()
         self._parent.send(request | {"request": number})
         try:
-            return await asyncio.wait_for(self._replies[number], REPLY)
+            return await asyncio.wait_for(self._replies[number], limit)
         except TimeoutError:
             return {"error": "the daemon's core does not answer"}
         finally:
@@ -202,10 +202,10 @@ class Director:
                 raise UsageError(f"this daemon does not know the verb {other!r}: is it of another release?")
 
     async def _command(self, request: control.Request) -> control.Reply:
-        reply = await self._ask_keeper({"command": request})
+        reply = await self._ask_keeper({"command": request}, limit=REPLY + seconds(control.CARRIED_OUT))
         if "error" in reply:
             raise UsageError(reply["error"])
-        return {"done": reply["done"]}
+        return {name: reply[name] for name in ("done", "pending") if name in reply}
 
     def _status(self) -> control.Reply:
         silent = clock.boottime() - self._heard

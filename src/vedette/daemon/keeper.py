@@ -17,6 +17,7 @@ from typing import Any
 
 from vedette.addresses import model as addressing
 from vedette.addresses.addresses import Addresses
+from vedette.api import control
 from vedette.cluster import config, events
 from vedette.daemon import orders, urgency
 from vedette.daemon.core import Core
@@ -36,9 +37,10 @@ STOPPING = 8 * SECOND
 REPORT = SECOND // 2
 """How often (ns) the director hears that the keeper is alive, changes aside."""
 
-
 SETTLE = 5 * SECOND
 """After a carrier has returned (ns): the port of a switch, and the checks through it, need a while to be of use."""
+LOOK = SECOND // 20
+"""Between two looks (ns) at whether an operator's order has been carried out."""
 PAUSE = SECOND // 10
 """Between two reports at least (ns): while a group moves there is better work to do."""
 
@@ -167,19 +169,25 @@ class Keeper:
                 refusal = await self._take_spec(message)
                 answer |= {"error": refusal} if refusal else {}
             else:
-                answer["done"] = self._command(message["command"])
+                answer |= await self._command(message["command"])
         except VedetteError as error:
             answer["error"] = str(error)
         self._director.send(answer)
 
-    def _command(self, command: dict[str, Any]) -> str:
-        """Carry out an operator's order; raises :class:`UsageError` where it makes no sense."""
+    async def _command(self, command: dict[str, Any]) -> dict[str, str]:
+        """Carry out an operator's order and wait until it is done; raises :class:`UsageError` for a senseless one.
+
+        The answer says what is ``done``, or what is still ``pending`` after :data:`vedette.api.control.CARRIED_OUT`.
+        """
         if self._core is None:
             raise PermanentError("no document is applied yet")
         assert self._spec is not None
-        order, done = orders.read(command, self._spec, self._core.view())
-        self._core.handle(order)
-        return done
+        order = orders.read(command, self._spec, self._core.view())
+        self._core.handle(order.event)
+        deadline = clock.boottime() + (control.CARRIED_OUT if command.get("wait", True) else 0)
+        while (pending := order.pending(self._core.view())) and clock.boottime() < deadline:
+            await asyncio.sleep(seconds(LOOK))
+        return {"pending": pending} if pending else {"done": order.done}
 
     async def _report(self) -> None:
         """Tell the director what is, at each change and at a steady pace: silence means that the keeper is stuck."""

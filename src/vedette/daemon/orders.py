@@ -1,25 +1,57 @@
 """An operator's order, checked against what is: a wrong one is refused with what would be right."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from vedette.cluster.events import Move, Standby
 from vedette.kit.errors import UsageError
-from vedette.spec.resolved import ClusterSpec, Group, Role
+from vedette.spec.resolved import ClusterSpec, Failback, Group, Role
 from vedette.state.placement import Liveness, View
 
 
-def read(command: dict[str, Any], spec: ClusterSpec, view: View) -> tuple[Move | Standby, str]:
-    """Return the core's event and what to tell the operator. Raises :class:`UsageError`."""
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What the core is told, and how to see that it is done: ``pending`` says what is still missing, "" = nothing."""
+
+    event: Move | Standby
+    done: str
+    pending: Callable[[View], str]
+
+
+def read(command: dict[str, Any], spec: ClusterSpec, view: View) -> Order:
+    """Understand a command. Raises :class:`UsageError` where it makes no sense."""
     who = {"author": str(command.get("author", "")), "reason": str(command.get("reason", ""))}
     if command.get("verb") == "node":
-        name, on = _known_node(spec, command["node"]), bool(command["standby"])
-        told = "goes on standby: it hands over what it holds" if on else "is online again"
-        return Standby(node=name, on=on, **who), f"{name} {told}"
+        return _standby(_known_node(spec, command["node"]), who, on=bool(command["standby"]))
     group = _known_group(spec, command["group"])
     if command.get("clear"):
-        return Move(group=group.name, to=None, **who), f"{group.name} goes where the document prefers it"
+        home = _home(group, view)
+        done = f"{group.name} is where the document prefers it: {home}" if home else f"{group.name} stays where it is"
+        return Order(Move(group=group.name, to=None, **who), done, _until_held(group.name, home))
     target = _target(spec, view, group, command.get("node"))
-    return Move(group=group.name, to=target, **who), f"{group.name} moves to {target}"
+    return Order(
+        Move(group=group.name, to=target, **who), f"{group.name} is on {target}", _until_held(group.name, target)
+    )
+
+
+def _standby(node: str, who: dict[str, str], *, on: bool) -> Order:
+    def pending(view: View) -> str:
+        held = [lease.group for lease in view.leases if lease.holder == node]
+        return f"{node} still holds {', '.join(held)}" if on and held else ""
+
+    done = f"{node} is on standby and holds nothing" if on else f"{node} is online again"
+    return Order(Standby(node=node, on=on, **who), done, pending)
+
+
+def _until_held(group: str, node: str | None) -> Callable[[View], str]:
+    def pending(view: View) -> str:
+        holder = next((lease.holder for lease in view.leases if lease.group == group), None)
+        if node in (None, holder):
+            return ""
+        return f"{group} is still {f'on {holder}' if holder else 'held by nobody'}"
+
+    return pending
 
 
 def _known_group(spec: ClusterSpec, name: str) -> Group:
@@ -38,9 +70,20 @@ def _known_node(spec: ClusterSpec, name: str) -> str:
     return name
 
 
+def _able(view: View) -> set[str]:
+    return {node.name for node in view.nodes if node.liveness in (Liveness.UP, Liveness.LATE) and node.ready}
+
+
+def _home(group: Group, view: View) -> str | None:
+    """Where failback brings the group soon; None where it stays."""
+    if group.failback is not Failback.AUTOMATIC or group.failback_delay:
+        return None
+    return next((name for name in group.preferred_nodes if name in _able(view)), None)
+
+
 def _target(spec: ClusterSpec, view: View, group: Group, wanted: str | None) -> str:
     """The node to move to; it must be able to take the group now."""
-    able = {node.name for node in view.nodes if node.liveness in (Liveness.UP, Liveness.LATE) and node.ready}
+    able = _able(view)
     holder = next((lease.holder for lease in view.leases if lease.group == group.name), None)
     if wanted is None:
         others = [name for name in (*group.preferred_nodes, *group.nodes) if name in able and name != holder]

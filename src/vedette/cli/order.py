@@ -1,0 +1,44 @@
+"""What the verbs that give the daemon an order share: who asks and why, and how the outcome is told."""
+
+import argparse
+import getpass
+import json
+import os
+import sys
+from pathlib import Path
+
+from vedette.api import control
+from vedette.kit.units import SECOND
+
+EXIT_CODES = f"""\
+The command ends when it is done. After {control.CARRIED_OUT // SECOND} s it says what is missing; the order stands.
+
+Exit codes: 0 done; 1 accepted, but not done yet; 2 refused (the reason is said); 3 the daemon does not answer."""
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of every order."""
+    parser.add_argument("--reason", metavar="TEXT", default="", help="shown in the status and the log of every node")
+    parser.add_argument("--no-wait", action="store_true", help="end when the order is accepted")
+    parser.add_argument("-o", "--output", choices=("text", "json"), default="text", help="(default: %(default)s)")
+    parser.add_argument(
+        "--run-dir", metavar="DIR", type=Path, default=Path("/run/vedette"), help="(default: %(default)s)"
+    )
+
+
+def give(args: argparse.Namespace, request: control.Request) -> int:
+    """Send the order, print what came of it; returns the exit code."""
+    words = {"reason": args.reason, "author": author(), "wait": not args.no_wait}
+    reply = control.order(args.run_dir, request | words)
+    if args.output == "json":
+        print(json.dumps(reply))
+    elif "done" in reply:
+        print(reply["done"])
+    else:
+        print(f"accepted; {reply['pending']}", file=sys.stdout if args.no_wait else sys.stderr)
+    return 0 if "done" in reply or args.no_wait else 1
+
+
+def author() -> str:
+    """Who asks: the person behind sudo, where there is one."""
+    return os.environ.get("SUDO_USER") or getpass.getuser()
