@@ -7,6 +7,7 @@ A pass (:mod:`vedette.addresses.reconciler`) does everything that is not a singl
 import asyncio
 import logging
 import random
+import select
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -53,6 +54,7 @@ class Addresses:
     def __init__(self, *, run_dir: Path, report: Callable[[AddressEvent], None]) -> None:
         self._run_dir, self._reporter = run_dir, report
         self._wanted, self._observed = Wanted(()), Observed({}, ())
+        self._known: Observed | None = None
         self._without_addresses: frozenset[str] = frozenset()
         self._emptying: set[str] = set()
         self._carriers: dict[str, bool] = {}
@@ -143,9 +145,10 @@ class Addresses:
         """
         if self._soon is None:
             return
+        unread, _, _ = select.select([self._events.fileno()], [], [], 0)
         self._flushing = True
         try:
-            self._pass()
+            self._pass(before=None if unread else self._known)
         finally:
             self._flushing = False
 
@@ -195,6 +198,7 @@ class Addresses:
         changed = kernel.changed(self._events)
         self._guard.stale = self._guard.stale or changed.guard
         if changed.addresses or changed.guard:
+            self._known = None
             self._wake()
 
     def _audit(self) -> None:
@@ -206,14 +210,16 @@ class Addresses:
         self._announcer.router = bool(settings) and not self._unset
         self._pass()
 
-    def _pass(self) -> None:
+    def _pass(self, before: Observed | None = None) -> None:
         if self._soon is not None:
             self._soon.cancel()
             self._soon = None
         if not self._configured:
             return
         try:
-            outcome = self._reconciler.run(quiet=sysctls.ARP_IGNORE not in self._unset)
+            self._known = None
+            outcome = self._reconciler.run(quiet=sysctls.ARP_IGNORE not in self._unset, before=before)
+            self._known = outcome.after
             self._failures = 0 if outcome.complete else self._failures + 1
             self._settle(outcome)
         except (VedetteError, OSError) as error:
@@ -251,6 +257,8 @@ class Addresses:
         self._seated = frozenset((self._seated | there.keys()) & holding)
         self._settle_emptied(outcome)
         self._settle_carriers()
+        for news in outcome.news:
+            self._loop.call_soon(news.tell)
 
     def _settle_emptied(self, outcome: Outcome) -> None:
         """A group is empty when the kernel, asked after the deletion, shows none of its addresses."""

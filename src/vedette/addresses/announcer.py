@@ -35,11 +35,13 @@ class Announcer:
         self._held: dict[IPAddress, _Held] = {}
         self._own_macs: frozenset[bytes] = frozenset()
         self._timer: asyncio.TimerHandle | None = None
+        self._soon: asyncio.Handle | None = None
         self.router = False
 
     def close(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
+        for timer in (self._timer, self._soon):
+            if timer is not None:
+                timer.cancel()
         for watcher in self._watchers.values():
             self._loop.remove_reader(watcher.fileno())
             watcher.close()
@@ -58,9 +60,11 @@ class Announcer:
             else _Held(link, Schedule(now))
             for address, link in links.items()
         }
-        if watched != self._held.keys():
-            self._watch()
         self._send_due()
+        if watched != self._held.keys():
+            # Not now: opening and closing packet sockets waits for all processors (synchronize_net), and a hand-over
+            # waits for this call.
+            self._soon = self._loop.call_soon(self._watch)
 
     def again(self, address: IPAddress) -> None:
         """Begin the address's announcements again at once."""

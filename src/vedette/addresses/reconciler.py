@@ -24,12 +24,25 @@ _TIMEOUT = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a pass found and left. ``complete``: everything is as wanted."""
+    """What a pass found and left. ``complete``: everything is as wanted. ``news``: for the log, when there is time."""
 
     before: Observed
     after: Observed
     wanted: Wanted
     complete: bool
+    news: tuple["News", ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """One line of the log."""
+
+    level: int
+    name: str
+    fields: Mapping[str, object]
+
+    def tell(self) -> None:
+        event(_log, self.level, self.name, **self.fields)
 
 
 class Reconciler:
@@ -41,9 +54,12 @@ class Reconciler:
         self.holding: dict[str, int] = {}
         self.problems: dict[IPAddress, str] = {}
 
-    def run(self, *, quiet: bool) -> Outcome:
-        """Do one pass. ``quiet``: an address on ``lo`` answers no ARP there. Raises ``OSError``, ``VedetteError``."""
-        before = kernel.observe(self._requests)
+    def run(self, *, quiet: bool, before: Observed | None = None) -> Outcome:
+        """Do one pass. Raises ``OSError``, ``VedetteError``.
+
+        ``quiet``: an address on ``lo`` answers no ARP there. ``before``: what the kernel has, where that is known.
+        """
+        before = before or kernel.observe(self._requests)
         seats = tuple(plan.seat(vip, before) for vip in self.vips)
         known = self._remember(seats, before)
         ours = plan.ours(Wanted(seats, known=known), before, mark=kernel.MARK)
@@ -56,9 +72,9 @@ class Reconciler:
         wanted = self._want(seats, covered, known, quiet=quiet)
         changes = plan.plan(wanted, before, mark=kernel.MARK)
         failed = kernel.perform(self._requests, changes) if changes else {}
-        self._note(changes, failed, before)
+        news = self._note(changes, failed, before)
         after = Observed(before.links, kernel.observe_addresses(self._requests)) if changes else before
-        return Outcome(before, after, wanted, complete=not failed and not self._guard.stale)
+        return Outcome(before, after, wanted, complete=not failed and not self._guard.stale, news=news)
 
     def answers(self, group: str) -> bool:
         """Whether the gate is open for the group."""
@@ -104,8 +120,9 @@ class Reconciler:
             known=known,
         )
 
-    def _note(self, changes: Sequence[Change], failed: Mapping[Change, int], before: Observed) -> None:
-        """Log what was done, a refresh of a lifetime aside; remember what could not be."""
+    def _note(self, changes: Sequence[Change], failed: Mapping[Change, int], before: Observed) -> tuple[News, ...]:
+        """Tell what was done, a refresh of a lifetime aside; remember what could not be."""
+        news = []
         self.problems = {
             change.address: f"the kernel refuses it: {os.strerror(code)}" for change, code in failed.items()
         }
@@ -113,13 +130,15 @@ class Reconciler:
         for change in changes:
             put = isinstance(change, Put)
             link = before.links.get(change.index)
-            fields = {"address": change.address, "interface": link.name if link else change.index}
+            fields: dict[str, object] = {"address": change.address, "interface": link.name if link else change.index}
             if change in failed:
-                event(_log, logging.WARNING, "address.refused", **fields, reason=os.strerror(failed[change]))
+                reason = {"reason": os.strerror(failed[change])}
+                news.append(News(logging.WARNING, "address.refused", fields | reason))
             elif not put:
-                event(_log, logging.INFO, "address.removed", **fields)
+                news.append(News(logging.INFO, "address.removed", fields))
             elif (change.address, change.index) not in there:
-                event(_log, logging.INFO, "address.added", **fields)
+                news.append(News(logging.INFO, "address.added", fields))
+        return tuple(news)
 
 
 def requests() -> Requests:

@@ -44,6 +44,7 @@ class Core:
         self._addresses, self._changed = addresses, changed
         self._pending: deque[events.Event] = deque()
         self._busy = False
+        self._news: list[events.CoreEvent] = []
         self._timer: asyncio.TimerHandle | None = None
         self._begun = False
         self._owed: bytes | None = None
@@ -69,6 +70,7 @@ class Core:
         await self.links.open()
         self._perform(self._machine.start(clock.boottime()))
         self._begun = True
+        self._tell()
 
     async def close(self) -> None:
         if self._timer is not None:
@@ -88,6 +90,7 @@ class Core:
                 self._perform(self._machine.handle(self._pending.popleft(), clock.boottime()))
         finally:
             self._busy = False
+            self._tell()
 
     def reconfigure(self, spec: ClusterSpec, *, revision: int) -> None:
         """Run another document whose voters, policy and timings are the same."""
@@ -100,6 +103,12 @@ class Core:
 
     def view(self) -> View:
         return self._machine.view(clock.boottime())
+
+    def _tell(self) -> None:
+        """Log what has happened: after it was done, since others wait for what is done and nobody for a line."""
+        news, self._news = self._news, []
+        for event in news:
+            _log(event)
 
     def _received(self, link: str, data: bytes) -> None:
         self.handle(events.Datagram(link=link, data=data))
@@ -117,8 +126,7 @@ class Core:
             for group, deadline in ready.hold.items():
                 self._addresses.hold(group, deadline)
             self._addresses.flush()
-        for event in ready.events:
-            _log(event)
+        self._news += ready.events
         if ready.events or ready.release:
             self._changed()
         if ready.stopped:
