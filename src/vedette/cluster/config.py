@@ -18,6 +18,9 @@ DRIFT = 100
 """1/ρ: clocks may run 1 % fast or slow. A crystal is off by less than 0.01 %, a slewing NTP by 0.05 %."""
 REPEATS = (3 * MILLISECOND, 10 * MILLISECOND, 30 * MILLISECOND)
 """When what must not get lost is said again."""
+ASK_AGAIN = (10 * MILLISECOND, 30 * MILLISECOND)
+"""When Prepare and Accept are repeated. Every link carried them, so that one is hardly ever lost; an answer takes
+several ms where machines are slow, and would wait behind the repeats and their answers."""
 
 
 class Random(Protocol):

@@ -1,7 +1,7 @@
 """Trying for a lease: Prepare, Accept, and what ends an attempt (rules 15 to 17)."""
 
 from vedette.cluster.ballot import Ballot
-from vedette.cluster.config import REPEATS, STAGGER
+from vedette.cluster.config import ASK_AGAIN, STAGGER
 from vedette.cluster.events import FOREVER, Reason
 from vedette.cluster.leases import Attempt, Lease, Own
 from vedette.cluster.messages import Accept, Accepted, Nack, Prepare, Promise, Release
@@ -81,7 +81,7 @@ class Proposer:
             self.abandon(lease, now)
             self._retry_later(lease, now)
             return
-        if attempt.repeats < len(REPEATS) and now >= attempt.phase_began + REPEATS[attempt.repeats]:
+        if attempt.repeats < len(ASK_AGAIN) and now >= attempt.phase_began + ASK_AGAIN[attempt.repeats]:
             attempt.repeats += 1
             kind = Accept if attempt.accepting else Prepare
             self._outbox.broadcast(kind(lease.tag, attempt.ballot, lease.seen))
@@ -91,8 +91,8 @@ class Proposer:
         attempt = lease.attempt
         if attempt is None:
             return None
-        if attempt.repeats < len(REPEATS):
-            return min(attempt.void_at, attempt.phase_began + REPEATS[attempt.repeats])
+        if attempt.repeats < len(ASK_AGAIN):
+            return min(attempt.void_at, attempt.phase_began + ASK_AGAIN[attempt.repeats])
         return attempt.void_at
 
     def abandon(self, lease: Lease, now: int) -> None:

@@ -118,7 +118,6 @@ class Guest:
         self._starting = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._channel: _Channel | None = None
-        self._awake: int | None = None
         self.terminal: int | None = None
         """The lab's end of the machine's third console: a pseudo-terminal."""
 
@@ -145,10 +144,7 @@ class Guest:
         with self._starting:
             channel = self._start()
         try:
-            took = channel.hello.result(timeout=BOOT_LIMIT)
-            assert self._process is not None
-            self._awake = os.pidfd_open(self._process.pid)
-            return took
+            return channel.hello.result(timeout=BOOT_LIMIT)
         except (FutureTimeout, TransientError):
             self.power_off()
             raise PermanentError(f"{self.name} did not boot; its console says:\n{self._last_words()}") from None
@@ -189,16 +185,6 @@ class Guest:
         process.wait()
         self._close_channel()
 
-    def pulse(self) -> None:
-        """Wake the kernel up, if it has booted.
-
-        User Mode Linux may go to sleep on an interrupt that came a moment before, and then sleeps on until its next
-        timer is due, which may be 20 ms away (os_idle_sleep of Linux 6.1 lets SIGIO through before it waits).
-        """
-        if self._awake is not None:
-            with contextlib.suppress(OSError):  # it has just lost its power
-                signal.pidfd_send_signal(self._awake, signal.SIGIO)
-
     def freeze(self) -> None:
         """Stop the machine as a hypervisor pauses it; its clock jumps at the thaw."""
         self._signal(signal.SIGSTOP)
@@ -238,9 +224,6 @@ class Guest:
     def _bury(self) -> None:
         """Forget the former life: its channel, and those of its helpers that were left to this process (as init)."""
         self._close_channel()
-        awake, self._awake = self._awake, None
-        if awake is not None:
-            os.close(awake)
         if self._process is not None:
             with contextlib.suppress(ChildProcessError):
                 while os.waitpid(-self._process.pid, os.WNOHANG)[0]:

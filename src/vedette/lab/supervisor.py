@@ -17,7 +17,6 @@ import socketserver
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
@@ -33,8 +32,6 @@ from vedette.lab.topology import ServerPlan, Topology
 TOPOLOGY, STATE, PID = "topology.json", "state.json", "pid"
 CABLE, SILENT = "cable", "silent"
 """How a wire is cut: seen by the machine as a loss of carrier, or not seen."""
-PULSE = 0.002
-"""Seconds between two pulses of every machine (:meth:`Guest.pulse`); it costs each half a percent of a processor."""
 CARRIER_LIMIT = 1.0
 """Seconds to wait for a machine to notice that its cable is cut, or back."""
 SHELL_LIMIT = 7 * 86400.0
@@ -84,13 +81,6 @@ class Supervisor:
             boots = {pool.submit(guest.power_on): name for name, guest in self.guests.items()}
             for boot in as_completed(boots):
                 self.say(f"{boots[boot]} booted in {boot.result():.1f} s")
-        threading.Thread(target=self._pulse, name="pulse", daemon=True).start()
-
-    def _pulse(self) -> None:
-        while True:
-            time.sleep(PULSE)
-            for guest in self.guests.values():
-                guest.pulse()
 
     def say(self, text: str) -> None:
         self.tell({"progress": text})
