@@ -217,7 +217,7 @@ class Guest:
             *("nice", f"--adjustment={URGENCY}", "taskset", "--cpu-list", str(self._processor)),
             *(KERNEL, f"mem={MEMORY}", "umid=m", f"uml_dir={self.directory}/uml"),
             *("rootfstype=hostfs", "rootflags=/", "ro", f"init={_quoted(sys.executable)}"),
-            *("con=null", "con0=null,fd:1", f"con1=fd:{control}", f"con2=fd:{line}", *wires, "quiet"),
+            *("nohz=off", "con=null", "con0=null,fd:1", f"con1=fd:{control}", f"con2=fd:{line}", *wires, "quiet"),
             *("--", "-I", "-S", _quoted(agent.__file__), _quoted(str(plan))),
         ]
 
