@@ -26,6 +26,7 @@ from typing import Any
 
 from vedette.kit.errors import PermanentError, TransientError
 from vedette.lab import agent, namespace
+from vedette.spec.resolved import Role
 
 KERNEL = "linux.uml"
 MEMORY = "256M"
@@ -33,9 +34,9 @@ MEMORY = "256M"
 _PROCESSORS = itertools.cycle(sorted(os.sched_getaffinity(0)))
 """Each machine keeps to one processor of the host. Every system call in it is a switch between two of the host's
 processes: 30 µs on one processor, up to 120 µs across two (measured on a virtual host, docs/design/lab.md)."""
-URGENCY = -10
-"""The machines go before the stand-in servers, the client and the observers on the host, which they would not share
-with them in reality (nice(1), setpriority(2))."""
+URGENCY = {Role.DIRECTOR: -10, Role.WITNESS: -5}
+"""The niceness of a machine's processes. In reality it would share no processor with a witness, and none of them one
+with the stand-in servers, the client and the observers (nice(1), setpriority(2))."""
 BOOT_LIMIT = 60.0
 """Seconds to a ready agent before a boot counts as failed; on two busy cores it takes 3 to 10."""
 ANSWER_GRACE = 3.0
@@ -110,8 +111,8 @@ def environment() -> dict[str, str]:
 class Guest:
     """A machine's kernel process. Methods may be called from any thread."""
 
-    def __init__(self, directory: Path, boot: Boot) -> None:
-        self.directory, self.boot = directory, boot
+    def __init__(self, directory: Path, boot: Boot, *, role: Role = Role.DIRECTOR) -> None:
+        self.directory, self.boot, self.role = directory, boot, role
         self.name = boot.hostname
         self._processor = next(_PROCESSORS)
         self._frozen = False
@@ -214,7 +215,7 @@ class Guest:
             for index, plug in enumerate(self.boot.plugs)
         ]
         return [
-            *("nice", f"--adjustment={URGENCY}", "taskset", "--cpu-list", str(self._processor)),
+            *("nice", f"--adjustment={URGENCY[self.role]}", "taskset", "--cpu-list", str(self._processor)),
             *(KERNEL, f"mem={MEMORY}", "umid=m", f"uml_dir={self.directory}/uml"),
             *("rootfstype=hostfs", "rootflags=/", "ro", f"init={_quoted(sys.executable)}"),
             *("nohz=off", "con=null", "con0=null,fd:1", f"con1=fd:{control}", f"con2=fd:{line}", *wires, "quiet"),

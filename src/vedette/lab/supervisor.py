@@ -53,7 +53,9 @@ class Supervisor:
         self._lock = threading.Lock()
         self.guests = {
             plan.name: Guest(
-                directory / "machines" / plan.name, fabric.boot(plan, directory=directory / "machines" / plan.name)
+                directory / "machines" / plan.name,
+                fabric.boot(plan, directory=directory / "machines" / plan.name),
+                role=plan.role,
             )
             for plan in topology.machines
         }
