@@ -34,7 +34,7 @@ MEMORY = "256M"
 _PROCESSORS = itertools.cycle(sorted(os.sched_getaffinity(0)))
 """Each machine keeps to one processor of the host. Every system call in it is a switch between two of the host's
 processes: 30 µs on one processor, up to 120 µs across two (measured on a virtual host, docs/design/lab.md)."""
-URGENCY = {Role.DIRECTOR: -10, Role.WITNESS: -5}
+URGENCY = {Role.DIRECTOR: -15, Role.WITNESS: -10}
 """The niceness of a machine's processes. In reality it would share no processor with a witness, and none of them one
 with the stand-in servers, the client and the observers (nice(1), setpriority(2))."""
 BOOT_LIMIT = 60.0
