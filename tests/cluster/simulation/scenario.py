@@ -138,9 +138,9 @@ class Scenario:
             node.put(Gate(working=True))
             node.put(Readiness(services=True))
             node.put(Reconfigure(groups=self.config.groups, nodes=self.config.nodes))
-        someone = self.nodes[min(self.nodes)]
-        for name in sorted(self.nodes):
-            someone.put(Standby(name, False, "simulation", "healed"))
+        for teller in sorted(self.nodes):  # everyone: one that was away does not know yet what there is to take back
+            for name in sorted(self.nodes):
+                self.nodes[teller].put(Standby(name, False, "simulation", "healed"))
 
 
 def build(world: World, profile: Profile, *, percents: tuple[int, ...] = (99, 100, 101)) -> Scenario:
