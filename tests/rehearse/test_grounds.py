@@ -47,7 +47,7 @@ def test_a_single_director_is_put_through_what_concerns_it_alone(
     spec = make_cluster(nodes=(("r1", Role.DIRECTOR),), policy=SplitBrainPolicy.TOLERATE)
     applied = DRILLS.keys() - skipped(make_ground(spec)).keys()
     assert applied == {
-        *("vip-deleted", "ipvs-flushed", "good-edit", "bad-edit", "daemon-restarted"),
+        *("vip-deleted", "ipvs-flushed", "good-edit", "bad-edit", "daemon-restarted", "daemon-replaced"),
         *("real-server-dies", "real-server-hangs", "real-server-500", "all-servers-die"),
         *("checker-killed", "director-killed"),
     }

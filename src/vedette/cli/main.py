@@ -21,6 +21,7 @@ VERBS = (
     "run",
     "status",
     "move",
+    "restart",
     "node",
     "lab",
     "rehearse",

@@ -41,7 +41,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.epilog = """\
 Signals: SIGTERM and SIGINT hand this node's groups over, then leave; where nobody can take them, the addresses stay
-as they are and the next start adopts them. SIGHUP looks at the document again at once.
+as they are and the next start adopts them. SIGUSR2 restarts in place, as `vedette restart` does. SIGHUP looks at the
+document again at once.
 
 Exit codes: 0 stopped as asked; 2 the command line is wrong; 3 it cannot run here (already running, no privilege)."""
 

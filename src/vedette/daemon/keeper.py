@@ -12,6 +12,8 @@ import json
 import logging
 import os
 import signal
+import subprocess
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +21,12 @@ from vedette.addresses import model as addressing
 from vedette.addresses.addresses import Addresses
 from vedette.api import control
 from vedette.cluster import config, events
-from vedette.daemon import orders, urgency
+from vedette.daemon import orders, succession, urgency
 from vedette.daemon.core import Core
 from vedette.kit import clock, files, log, notify, plain
 from vedette.kit.channel import Channel
 from vedette.kit.child import Child
-from vedette.kit.errors import PermanentError, VedetteError
+from vedette.kit.errors import PermanentError, UsageError, VedetteError
 from vedette.kit.units import SECOND, seconds
 from vedette.spec.resolved import ClusterSpec, Role
 
@@ -39,6 +41,8 @@ REPORT = SECOND // 2
 
 SETTLE = 5 * SECOND
 """After a carrier has returned (ns): the port of a switch, and the checks through it, need a while to be of use."""
+REPLIED = SECOND // 10
+"""Time (ns) for the answer to the one who asked for a restart, before this process makes way."""
 LOOK = SECOND // 20
 """Between two looks (ns) at whether an operator's order has been carried out."""
 PAUSE = SECOND // 10
@@ -46,7 +50,14 @@ PAUSE = SECOND // 10
 
 
 class Keeper:
-    def __init__(self, *, spec: Path, node: str, run_dir: Path, state_dir: Path, log_level: str) -> None:
+    """``leave`` is called when a successor may start: what this process held is let go as it is."""
+
+    def __init__(
+        self, *, spec: Path, node: str, run_dir: Path, state_dir: Path, log_level: str, leave: Callable[[], None]
+    ) -> None:
+        self._leave = leave
+        self._successor: subprocess.Popen[bytes] | None = None
+        self._preparing = False
         self._node, self._run_dir, self._state_dir = node, run_dir, state_dir
         self._addresses = Addresses(run_dir=run_dir, report=self._address_reported)
         self._core: Core | None = None
@@ -67,20 +78,22 @@ class Keeper:
         )
 
     async def run(self) -> None:
-        """Keep the node's promises until SIGTERM or SIGINT, then hand over and leave."""
+        """Keep the node's promises until SIGTERM or SIGINT, then hand over and leave; SIGUSR2 restarts in place."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
+        loop.add_signal_handler(signal.SIGUSR2, self._restart_by_signal)
         loop.add_signal_handler(signal.SIGHUP, lambda: None)  # the director looks at the document by itself
         await self._addresses.start()
         await self._resume()
         async with asyncio.TaskGroup() as tasks:
             helpers = [tasks.create_task(self._director.run()), tasks.create_task(self._report())]
             await self._stop.wait()
-            await self._hand_over()
+            await (self._make_way() if self._successor is not None else self._hand_over())
+            await self._addresses.stop()
+            self._leave()
             for helper in helpers:
                 helper.cancel()
-        await self._addresses.stop()
 
     # the document
 
@@ -179,6 +192,10 @@ class Keeper:
 
         The answer says what is ``done``, or what is still ``pending`` after :data:`vedette.api.control.CARRIED_OUT`.
         """
+        if command["verb"] == "restart":
+            return {
+                "done": f"process {await self._restart()} takes over; leases, addresses and tables stay as they are"
+            }
         if self._core is None:
             raise PermanentError("no document is applied yet")
         assert self._spec is not None
@@ -263,6 +280,39 @@ class Keeper:
 
     # the end
 
+    async def _restart(self) -> int:
+        """Prepare a successor and make way for it in a moment; returns its process number.
+
+        Raises :class:`UsageError` while one is being prepared, :class:`PermanentError` when it does not get ready.
+        """
+        if self._preparing:
+            raise UsageError("a new process is getting ready already")
+        self._preparing = True
+        try:
+            self._successor = await succession.prepare()
+        finally:
+            self._preparing = False
+        log.event(logger, logging.INFO, "keeper.succeeded", node=self._node, pid=self._successor.pid)
+        asyncio.get_running_loop().call_later(seconds(REPLIED), self._stop.set)
+        return self._successor.pid
+
+    def _restart_by_signal(self) -> None:
+        async def restart() -> None:
+            try:
+                await self._restart()
+            except VedetteError as error:
+                log.event(logger, logging.ERROR, "keeper.not_succeeded", reason=str(error))
+
+        self._restarting = asyncio.ensure_future(restart())
+
+    async def _make_way(self) -> None:
+        """Leave everything to the successor: it adopts what the kernel holds before the leases end."""
+        assert self._successor is not None
+        notify.notify(f"MAINPID={self._successor.pid}")
+        if self._core is not None:
+            self._core.handle(events.Stop(in_place=True))
+            await self._core.close()
+
     async def _hand_over(self) -> None:
         notify.notify(notify.STOPPING)
         if self._core is None:
@@ -299,9 +349,9 @@ def main(*, spec: Path, node: str, run_dir: Path, state_dir: Path, log_level: st
     log.configure(log_level.upper())
     for folder in (run_dir, state_dir):
         _private_folder(folder)
-    with _only_one(run_dir):
+    with _only_one(run_dir) as leave:
         urgency.acquire()
-        keeper = Keeper(spec=spec, node=node, run_dir=run_dir, state_dir=state_dir, log_level=log_level)
+        keeper = Keeper(spec=spec, node=node, run_dir=run_dir, state_dir=state_dir, log_level=log_level, leave=leave)
         asyncio.run(keeper.run())
     return 0
 
@@ -314,13 +364,16 @@ def _private_folder(folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def _only_one(run_dir: Path) -> Any:
-    """Hold the run directory; a second daemon beside the first would fight it."""
+def _only_one(run_dir: Path) -> Iterator[Callable[[], None]]:
+    """Hold the run directory; a second daemon beside the first would fight it. A successor waits for the first.
+
+    Yields what lets go of it early.
+    """
     with open(run_dir / "lock", "w") as lock:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(lock, fcntl.LOCK_EX | (0 if succession.waiting() else fcntl.LOCK_NB))
         except BlockingIOError:
             raise PermanentError(f"another vedette daemon already runs with {run_dir}") from None
         except OSError as error:
             raise PermanentError(f"cannot lock {run_dir}: {error.strerror}") from error
-        yield
+        yield lambda: fcntl.flock(lock, fcntl.LOCK_UN)

@@ -12,7 +12,7 @@ means nothing, but its arrival makes the kernel look at a console whose last int
 on a thread of its own, so one that hangs holds up no other. When the machine is ready the agent says
 ``{"hello": <seconds since boot>}``.
 """
-# ruff: noqa: PTH102, PTH103, PTH104, PTH118, PTH120, PTH211, S108
+# ruff: noqa: PTH102, PTH103, PTH104, PTH118, PTH120, PTH208, PTH211, S108
 
 import base64
 import ctypes
@@ -180,7 +180,7 @@ class Agent:
     def __init__(self, console: int) -> None:
         self._console = console
         self._writing = threading.Lock()
-        self._spawned: dict[str, subprocess.Popen[bytes]] = {}
+        self._spawned: dict[str, tuple[subprocess.Popen[bytes], list[str]]] = {}
         self._operations: dict[str, Callable[[Json], object]] = {
             "ping": lambda request: time.clock_gettime(time.CLOCK_BOOTTIME),
             "run": self._run,
@@ -255,14 +255,16 @@ class Agent:
                 cwd=request["directory"],
                 start_new_session=True,
             )
-        self._spawned[request["label"]] = process
+        self._spawned[request["label"]] = process, request["argv"]
         threading.Thread(target=process.wait, daemon=True).start()
         return process.pid
 
     def _find(self, request: Json) -> int | None:
-        """The number of the last process spawned with this label, while it runs."""
-        process = self._spawned.get(request["label"])
-        return process.pid if process is not None and process.returncode is None else None
+        """The number of the last process spawned with this label, or of what has replaced it, while it runs."""
+        if request["label"] not in self._spawned:
+            return None
+        process, argv = self._spawned[request["label"]]
+        return process.pid if process.returncode is None else successor(process.pid, argv)
 
     def _kill(self, request: Json) -> None:
         os.kill(request["pid"], request["signal"])
@@ -293,6 +295,19 @@ class Agent:
                 cwd="/root",
             )
             return process.wait()
+
+
+def successor(session: int, argv: list[str]) -> int | None:
+    """The process with this command line in a session whose first process has ended."""
+    command = b"".join(word.encode() + b"\0" for word in argv)
+    for name in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{name}/cmdline", "rb") as file:
+                if file.read() == command and os.getsid(int(name)) == session:
+                    return int(name)
+        except OSError:
+            continue  # it has just ended
+    return None
 
 
 def _text(data: bytes) -> str:

@@ -2,6 +2,7 @@
 
 import signal
 
+from vedette.kit.units import SECOND
 from vedette.lab.drills import expectations
 from vedette.lab.drills.drill import Drill
 from vedette.lab.drills.expectations import Expectation
@@ -64,6 +65,16 @@ def _restart(scene: Scene) -> None:
     """A clean restart of a director that can be spared; of the only director, of that one."""
     scene.stop_daemon(scene.patient)
     scene.start_daemon(scene.patient)
+
+
+def _replace(scene: Scene) -> None:
+    """A restart in place, of the very daemon that holds the addresses."""
+    scene.vedette(scene.active, "restart")
+
+
+def _replaced(scene: Scene) -> bool:
+    """The new process has had time to begin, and every daemon is content."""
+    return scene.passed(3 * SECOND) and scene.settled()
 
 
 def _restarted(_: Ground) -> Expectation:
@@ -130,6 +141,16 @@ DRILLS = (
         prepare=_remember_patient,
         inject=_restart,
         over=Scene.settled,
+        verify=_kernel_kept,
+    ),
+    Drill(
+        name="daemon-replaced",
+        summary="the active router's daemon is restarted in place (vedette restart)",
+        skip=needs_group,
+        expect=_restarted,
+        prepare=_remember_active,
+        inject=_replace,
+        over=_replaced,
         verify=_kernel_kept,
     ),
 )
