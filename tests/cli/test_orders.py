@@ -1,0 +1,67 @@
+"""`vedette move`, `node` and `restart`: the order reaches the daemon, and its outcome decides the exit code."""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from vedette.api import control
+from vedette.cli.main import main
+from vedette.kit.errors import UsageError
+
+
+def give(run_dir: Path, words: list[str], reply: control.Reply | UsageError) -> tuple[int, dict[str, Any]]:
+    """Run a verb against a daemon that replies so; returns the exit code and what it was asked."""
+    asked: dict[str, Any] = {}
+
+    async def answer(request: control.Request) -> control.Reply:
+        asked.update(request)
+        if isinstance(reply, UsageError):
+            raise reply
+        return reply
+
+    async def scenario() -> int:
+        server = await control.serve(run_dir, answer)
+        try:
+            return await asyncio.to_thread(main, [*words, "--run-dir", str(run_dir)])
+        finally:
+            server.close()
+
+    return asyncio.run(scenario()), asked
+
+
+def test_an_order_that_was_carried_out_ends_with_0(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, asked = give(tmp_path, ["move", "web", "router2", "--reason", "kernel"], {"done": "web is on router2"})
+    assert (code, capsys.readouterr().out) == (0, "web is on router2\n")
+    assert (asked["verb"], asked["group"], asked["node"], asked["reason"]) == ("move", "web", "router2", "kernel")
+
+
+def test_one_that_takes_longer_ends_with_1_and_says_what_is_missing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, _ = give(tmp_path, ["node", "standby", "router1"], {"pending": "router1 still holds web"})
+    assert (code, capsys.readouterr().err) == (1, "accepted; router1 still holds web\n")
+
+
+def test_who_does_not_want_to_wait_is_told_that_it_was_accepted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, asked = give(tmp_path, ["move", "web", "--no-wait"], {"pending": "web is still on router1"})
+    assert (code, asked["wait"]) == (0, False)
+    assert capsys.readouterr().out == "accepted; web is still on router1\n"
+
+
+def test_one_that_is_refused_ends_with_2_and_the_reason(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, _ = give(tmp_path, ["restart"], UsageError("a new process is getting ready already"))
+    assert code == 2
+    assert "a new process is getting ready already" in capsys.readouterr().err
+
+
+def test_programs_get_the_outcome_as_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, _ = give(tmp_path, ["restart", "-o", "json"], {"done": "process 7 takes over"})
+    assert (code, capsys.readouterr().out) == (0, '{"done": "process 7 takes over"}\n')
+
+
+def test_without_a_daemon_it_could_not_be_done(tmp_path: Path) -> None:
+    assert main(["restart", "--run-dir", str(tmp_path)]) == 3
