@@ -43,7 +43,7 @@ class Core:
         self._durable, self._volatile = state_dir / "core.state", run_dir / "core.state"
         self._addresses, self._changed = addresses, changed
         self._pending: deque[events.Event] = deque()
-        self._busy = False
+        self._busy = self._closed = False
         self._news: list[events.CoreEvent] = []
         self._timer: asyncio.TimerHandle | None = None
         self._begun = False
@@ -73,6 +73,8 @@ class Core:
         self._tell()
 
     async def close(self) -> None:
+        """End for good. What is heard from now on counts no more."""
+        self._closed = True
         if self._timer is not None:
             self._timer.cancel()
         self.links.close()
@@ -81,6 +83,8 @@ class Core:
 
     def handle(self, event: events.Event) -> None:
         """Feed one event to the core and do what it says; events that come meanwhile wait their turn."""
+        if self._closed:
+            return  # the files belong to the next daemon now: a word of this one would undo what that one promised
         self._pending.append(event)
         if self._busy:
             return

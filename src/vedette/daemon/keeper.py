@@ -81,7 +81,7 @@ class Keeper:
         """Keep the node's promises until SIGTERM or SIGINT, then hand over and leave; SIGUSR2 restarts in place."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._stop.set)
+            loop.add_signal_handler(number, self._asked_to_stop)
         loop.add_signal_handler(signal.SIGUSR2, self._restart_by_signal)
         loop.add_signal_handler(signal.SIGHUP, lambda: None)  # the director looks at the document by itself
         await self._addresses.start()
@@ -199,10 +199,11 @@ class Keeper:
         if self._core is None:
             raise PermanentError("no document is applied yet")
         assert self._spec is not None
-        order = orders.read(command, self._spec, self._core.view())
-        self._core.handle(order.event)
+        core = self._core
+        order = orders.read(command, self._spec, core.view())
+        core.handle(order.event)
         deadline = clock.boottime() + (control.CARRIED_OUT if command.get("wait", True) else 0)
-        while (pending := order.pending(self._core.view())) and clock.boottime() < deadline:
+        while (pending := order.pending(core.view())) and clock.boottime() < deadline:
             await asyncio.sleep(seconds(LOOK))
         return {"pending": pending} if pending else {"done": order.done}
 
@@ -295,6 +296,13 @@ class Keeper:
         log.event(logger, logging.INFO, "keeper.succeeded", node=self._node, pid=self._successor.pid)
         asyncio.get_running_loop().call_later(seconds(REPLIED), self._stop.set)
         return self._successor.pid
+
+    def _asked_to_stop(self) -> None:
+        """Leave for good: a successor that is still waiting is not wanted any more."""
+        if self._successor is not None:
+            self._successor.kill()
+            self._successor = None
+        self._stop.set()
 
     def _restart_by_signal(self) -> None:
         async def restart() -> None:

@@ -1,0 +1,86 @@
+"""The shell around the cluster core: what it performs, and that it is silent once it has ended."""
+
+import asyncio
+from pathlib import Path
+from typing import Any, cast
+
+from vedette.addresses.addresses import Addresses
+from vedette.cluster.events import Stop
+from vedette.daemon.core import Core
+from vedette.kit.net import parse
+from vedette.kit.units import SECOND
+from vedette.spec.resolved import ClusterSpec, Group, Heartbeat, Key, Node, Role, SplitBrainPolicy
+
+ALONE = ClusterSpec(
+    name="edge",
+    digest="0" * 64,
+    nodes=(Node(name="a", role=Role.DIRECTOR, address=parse("10.0.0.2"), interfaces={}),),
+    keys=(Key("k1", b"k" * 32),),
+    heartbeat=Heartbeat(
+        interval=SECOND // 5, warn_after=SECOND // 2, dead_after=SECOND, startup_grace=SECOND, links=()
+    ),
+    policy=SplitBrainPolicy.MAJORITY,
+    groups=(Group(name="web", addresses=(), nodes=("a",)),),
+)
+
+
+class Kernel:
+    """Remembers what it was told to hold; the real one is tested in tests/addresses."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[str, str]] = []
+
+    def held(self) -> frozenset[str]:
+        return frozenset()
+
+    def hold(self, group: str, deadline: int) -> None:
+        self.told.append(("hold", group))
+
+    def release(self, group: str, *, lame_duck: int = 0) -> None:
+        self.told.append(("release", group))
+
+    def flush(self) -> None:
+        pass
+
+
+def core(tmp_path: Path, kernel: Kernel) -> Core:
+    return Core(
+        spec=ALONE,
+        revision=1,
+        node="a",
+        run_dir=tmp_path,
+        state_dir=tmp_path / "state",
+        addresses=cast(Addresses, kernel),
+        changed=lambda: None,
+    )
+
+
+def test_the_only_node_holds_its_group_at_once(tmp_path: Path) -> None:
+    (tmp_path / "state").mkdir()
+    kernel = Kernel()
+
+    async def scenario() -> None:
+        await core(tmp_path, kernel).start()
+
+    asyncio.run(scenario())
+    assert ("hold", "web") in kernel.told
+    assert (tmp_path / "core.state").exists()
+
+
+def test_a_core_that_has_ended_writes_and_tells_nothing_more(tmp_path: Path) -> None:
+    """Its successor reads and writes the same files: a late word would undo what that one has promised."""
+    (tmp_path / "state").mkdir()
+    kernel = Kernel()
+
+    async def scenario() -> Any:
+        ended = core(tmp_path, kernel)
+        await ended.start()
+        await ended.close()
+        (tmp_path / "core.state").write_bytes(b"the successor's")
+        told = list(kernel.told)
+        ended.handle(Stop())
+        return told
+
+    told = asyncio.run(scenario())
+    assert (tmp_path / "core.state").read_bytes() == b"the successor's"
+    assert kernel.told == told
