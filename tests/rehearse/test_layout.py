@@ -1,5 +1,6 @@
 """From a document's lab to what observers and drills know of it, on the examples that people start from."""
 
+from dataclasses import replace
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -34,6 +35,14 @@ def test_the_cables_are_told_apart_by_what_they_carry(ground: Ground) -> None:
     assert ground.client_networks == {"net"}
     assert ground.inner_networks == {"lan"}
     assert ground.idle_links == ["cross"]
+
+
+def test_a_link_without_addresses_is_on_the_network_of_its_interface(spec: ClusterSpec, topology: Topology) -> None:
+    lan, cross = spec.heartbeat.links
+    heard = replace(cross, multicast=ip_address("239.1.2.3"), addresses={})
+    spec = replace(spec, heartbeat=replace(spec.heartbeat, links=(lan, heard)))
+    ground = layout.ground(spec, topology, plan(spec, reachable=layout.reachable(spec, topology)))
+    assert ground.link_networks == {"lan": "lan", "cross": "cross"}
 
 
 def test_every_virtual_address_is_watched_on_its_own_network(spec: ClusterSpec, topology: Topology) -> None:

@@ -66,7 +66,7 @@ def _used(topology: Topology) -> Iterator[IPAddress]:
 def ground(spec: ClusterSpec, topology: Topology, probes: tuple[Probe, ...]) -> Ground:
     """What the drills may know."""
     homes = reachable(spec, topology)
-    links = {link.name: network for link in spec.heartbeat.links if (network := _link_network(link, topology))}
+    links = {link.name: network for link in spec.heartbeat.links if (network := _link_network(link, spec, topology))}
     first = next((group for group in spec.groups if any(probe.group == group.name for probe in probes)), None)
     own = {vip.address for vip in first.addresses} if first is not None else set()
     served = own & {probe.address for probe in probes if probe.service}
@@ -83,11 +83,12 @@ def ground(spec: ClusterSpec, topology: Topology, probes: tuple[Probe, ...]) -> 
     )
 
 
-def _link_network(link: Link, topology: Topology) -> str | None:
-    """The network that carries a link: where a machine has its address of the link."""
+def _link_network(link: Link, spec: ClusterSpec, topology: Topology) -> str | None:
+    """The network that carries a link: where a machine has its address of the link, or the interface that it names."""
     for plan in topology.machines:
         address = link.addresses.get(plan.name)
+        named = spec.node(plan.name).interfaces.get(link.interface, link.interface) if link.interface else None
         for leg in plan.legs:
-            if any(own.address == address for own in leg.addresses) or leg.interface == link.interface:
+            if any(own.address == address for own in leg.addresses) or leg.interface == named:
                 return leg.network
     return None

@@ -78,6 +78,14 @@ def needs_other_director(ground: Ground) -> str | None:
     return None
 
 
+def needs_idle_director(ground: Ground) -> str | None:
+    """Somebody who could take over holds nothing now."""
+    reason = needs_other_director(ground)
+    if reason is None and len(ground.spec.groups) > 1 and len(ground.candidates) < 3:
+        return "every other director holds a group of its own"
+    return reason
+
+
 def needs_group(ground: Ground) -> str | None:
     return "the client reaches no group" if ground.group is None else None
 

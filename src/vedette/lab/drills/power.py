@@ -3,16 +3,9 @@
 from vedette.lab.drills import expectations
 from vedette.lab.drills.drill import Drill
 from vedette.lab.drills.expectations import Expectation
-from vedette.lab.drills.ground import Ground, needs_other_director, needs_witness
+from vedette.lab.drills.ground import Ground, needs_idle_director, needs_other_director, needs_witness
 from vedette.lab.drills.scene import Scene
 from vedette.spec.resolved import Failback
-
-
-def _idle_standby(ground: Ground) -> str | None:
-    reason = needs_other_director(ground)
-    if reason is None and len(ground.spec.groups) > 1 and len(ground.candidates) < 3:
-        return "every other director holds a group of its own"
-    return reason
 
 
 def _returns(ground: Ground) -> str | None:
@@ -80,7 +73,7 @@ DRILLS = (
     Drill(
         name="power-cut-standby",
         summary="a router that holds nothing loses its power",
-        skip=_idle_standby,
+        skip=needs_idle_director,
         expect=_standby_lost,
         inject=_cut_standby,
         over=_noticed,
