@@ -46,7 +46,7 @@ REPLIED = SECOND // 10
 LOOK = SECOND // 20
 """Between two looks (ns) at whether an operator's order has been carried out."""
 PAUSE = SECOND // 10
-"""Between two reports at least (ns): while a group moves there is better work to do."""
+"""From a change to its report (ns): the director's work on it must not get into the way of a group that moves."""
 
 
 class Keeper:
@@ -214,11 +214,11 @@ class Keeper:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(seconds(REPORT)):
                     await self._report_soon.wait()
+            await asyncio.sleep(seconds(PAUSE))
             self._report_soon.clear()
             self._director.send(self._outlook())
             if interval:
                 notify.notify(notify.WATCHDOG)
-            await asyncio.sleep(seconds(PAUSE))
 
     def _outlook(self) -> dict[str, Any]:
         core = self._core
