@@ -145,10 +145,11 @@ class Addresses:
         """
         if self._soon is None:
             return
-        unread, _, _ = select.select([self._events.fileno()], [], [], 0)
+        news = select.poll()
+        news.register(self._events.fileno(), select.POLLIN)
         self._flushing = True
         try:
-            self._pass(before=None if unread else self._known)
+            self._pass(before=None if news.poll(0) else self._known)
         finally:
             self._flushing = False
 

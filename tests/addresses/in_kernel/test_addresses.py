@@ -215,6 +215,7 @@ def test_a_copy_on_lo_deleted_by_hand_is_back(wire: Wire, tmp_path: Path, addres
             await place.hears(GateWorks())
             ip(f"addr del {address}/{address.max_prefixlen} dev lo")
             await until(lambda: len(found(address, LOOPBACK)) == 1)
+            assert len(found(address)) == 0
 
     asyncio.run(scenario())
 
@@ -422,6 +423,7 @@ def test_the_lifetime_is_refreshed_while_held(wire: Wire, tmp_path: Path) -> Non
             await held(place)
             put_by_hand(Put(VIP, socket.if_nametoindex(LAN), REFRESH_BELOW - 5))
             await until(lambda: (found(VIP)[0].valid or 0) > REFRESH_BELOW)
+            assert len(found(VIP)) == 1
 
     asyncio.run(scenario())
 
