@@ -4,10 +4,10 @@ from collections.abc import Mapping
 
 from vedette.cluster import wire
 from vedette.cluster.ballot import Ballot
-from vedette.cluster.config import STAGGER, tag
+from vedette.cluster.config import STAGGER
 from vedette.cluster.events import Reason, What
-from vedette.cluster.leases import Lease
-from vedette.cluster.messages import Accept, Accepted, Echo, Flag, Item, Message, Nack, Prepare, Promise, Release
+from vedette.cluster.leases import Granted, Lease
+from vedette.cluster.messages import Accept, Accepted, Echo, Flag, Grant, Item, Message, Nack, Prepare, Promise, Release
 from vedette.cluster.outbox import Outbox
 from vedette.cluster.owner import Owner
 from vedette.cluster.peers import Peer, Verdict
@@ -134,8 +134,17 @@ class Hearing:
         if message.table is not None:
             for wish in self._preferences.merge(message.table):
                 self._site.note(What.PREFERENCE_CHANGED, node=peer.name, detail=f"version {wish.version}")
+        if message.flags & Flag.STATE:
+            self._teach(peer, now)
         if message.flags & Flag.GOODBYE:
             self._goodbye(peer, message, now, votes=votes)
+
+    def _teach(self, peer: Peer, now: int) -> None:
+        """Send my wishes to a peer that lacks some of them, also when it has just sent me those that I lacked."""
+        lacking = peer.wishes != self._preferences.digest
+        if lacking and (peer.taught is None or now - peer.taught >= self._site.timings.interval):
+            peer.taught = now
+            self._outbox.send_table(peer.name)
 
     def _state(self, peer: Peer, message: Message, now: int, *, votes: bool) -> None:
         ready = votes and bool(message.flags & Flag.READY)  # with another config it could never win what it is handed
@@ -145,10 +154,6 @@ class Hearing:
         peer.revision, peer.digest = message.revision, message.digest
         peer.holds = frozenset(message.holds)
         peer.wishes = message.wishes
-        differs = peer.wishes != self._preferences.digest and message.table is None
-        if differs and (peer.taught is None or now - peer.taught >= self._site.timings.interval):
-            peer.taught = now
-            self._outbox.send_table(peer.name)
         if votes:
             self._holdings(peer, message, now)
 
@@ -240,11 +245,19 @@ class Hearing:
             del peer.own[item.group]
         if lease.holder == peer.name:
             lease.holder = None
-        lease.invited = item.successor == tag(self._site.me)
+        lease.invited = item.successor == self._site.tag
+        lease.granted = self._granted(peer, item.grant) if lease.invited else None
         if cleared or lease.invited:
             lease.back_off = 0
         if item.successor:
             lease.free_since = now if lease.invited else now + self._site.timings.courtesy
+
+    def _granted(self, peer: Peer, grant: Grant | None) -> Granted | None:
+        """The vote that came with a hand-over to me, if it is for this life of mine and I know when I asked."""
+        if grant is None or grant.ballot.incarnation != self._site.incarnation:
+            return None
+        asked = self._outbox.sent_at(grant.nonce)
+        return Granted(peer.name, grant.ballot, asked) if asked is not None else None
 
     def _saw_release(self, group: int, ballot: Ballot) -> None:
         lease = self._leases.get(group)

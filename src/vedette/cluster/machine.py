@@ -81,7 +81,7 @@ class Machine:
         self._quorum = Quorum(config, me, peers, started=now)
         self._outbox = Outbox(dead_after=config.timings.dead_after)
         self._proposer = Proposer(site, voter, self._quorum, self._outbox)
-        self._owner = Owner(site, leases, voter, self._quorum, self._outbox, self._proposer)
+        self._owner = Owner(site, leases, voter, self._quorum, self._outbox, self._proposer, peers)
         self._placement = Placement(config, me, peers, self._preferences, started=now)
         self._detector = Detector(site, peers, self._quorum)
         self._telling = Telling(site, keys, peers, self._preferences, self._outbox)

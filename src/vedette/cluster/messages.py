@@ -56,12 +56,25 @@ class Nack:
 
 
 @dataclass(frozen=True, slots=True)
+class Grant:
+    """A vote that its successor did not have to ask for (rule 20a): what the releaser's voter has taken down.
+
+    ``ballot`` is the successor's. ``nonce``: the latest sequence number of the successor that had been heard then;
+    the lease counts from when that was sent, as if it had asked for the vote with it.
+    """
+
+    ballot: Ballot
+    nonce: int
+
+
+@dataclass(frozen=True, slots=True)
 class Release:
     """The ballot's owner does not hold the group any more. ``successor``: who is to take it, 0 = anyone."""
 
     group: int
     ballot: Ballot
     successor: int
+    grant: Grant | None = None
 
 
 Item = Prepare | Promise | Accept | Accepted | Nack | Release

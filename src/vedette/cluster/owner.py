@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 
 from vedette.cluster.ballot import Ballot
-from vedette.cluster.config import STAGGER, tag
+from vedette.cluster.config import STAGGER
 from vedette.cluster.events import FOREVER, Reason, What
 from vedette.cluster.leases import Lease, Own, Releasing
 from vedette.cluster.outbox import Outbox, Renewal
+from vedette.cluster.peers import Peer
 from vedette.cluster.proposer import Proposer
 from vedette.cluster.quorum import Quorum
 from vedette.cluster.site import Site
@@ -18,9 +19,16 @@ class Owner:
     """``release`` collects what the kernel must let go of; the rest lives in the leases and in the voter."""
 
     def __init__(
-        self, site: Site, leases: dict[int, Lease], voter: Voter, quorum: Quorum, outbox: Outbox, proposer: Proposer
+        self,
+        site: Site,
+        leases: dict[int, Lease],
+        voter: Voter,
+        quorum: Quorum,
+        outbox: Outbox,
+        proposer: Proposer,
+        peers: Mapping[str, Peer],
     ) -> None:
-        self._site, self._leases, self._voter = site, leases, voter
+        self._site, self._leases, self._voter, self._peers = site, leases, voter, peers
         self._quorum, self._outbox, self._proposer = quorum, outbox, proposer
         self.release: list[str] = []
 
@@ -125,6 +133,7 @@ class Owner:
         if record is not None and self._site.mine(record.ballot):
             ballots = tuple(dict.fromkeys((*ballots, record.ballot)))
         lease.own, lease.attempt, lease.litter, lease.invited = None, None, (), False
+        lease.granted = None
         lease.releasing = Releasing(ballots, successor, reason, now)
         self._voter.changed = True
         self.release.append(lease.name)
@@ -139,7 +148,7 @@ class Owner:
         lease.releasing, lease.handed_to = None, successor
         lease.free_since = now + self._site.timings.courtesy if successor else now
         lease.back_off = 0
-        self._proposer.release(lease, releasing.ballots, tag(successor) if successor else None, now)
+        self._proposer.release(lease, releasing.ballots, self._peers.get(successor) if successor else None, now)
         self._site.note(What.GROUP_RELEASED, releasing.reason, node=successor, group=lease.name)
 
     # Looking

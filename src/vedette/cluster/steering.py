@@ -214,12 +214,20 @@ class Steering:
     def _try(self, lease: Lease, group: CoreGroup, now: int) -> None:
         """Rule 15."""
         if self.obstacle(lease, now):
+            self._proposer.decline(lease, now)
             lease.free_since = self._kept_wait(lease, now)
             return
         if lease.free_since is None:
             lease.free_since = now
         if lease.attempt is None and now >= self._try_at(lease, group, now):
-            self._proposer.begin(lease, now, reason=self._why(lease, group, now))
+            self._begin(lease, now, reason=self._why(lease, group, now))
+
+    def _begin(self, lease: Lease, now: int, *, reason: Reason) -> None:
+        granted, lease.granted = lease.granted, None
+        if granted is not None and self._proposer.usable(granted, now):
+            self._proposer.begin_granted(lease, granted, now, reason=reason)
+        else:
+            self._proposer.begin(lease, now, reason=reason)
 
     def _kept_wait(self, lease: Lease, now: int) -> int | None:
         """A wait that lies ahead (a hand-over to somebody else) outlives an obstacle; a past one does not."""

@@ -99,6 +99,20 @@ class Voter:
         assert vote.record.ballot == ballot
         vote.record = Record(ballot, max(until, vote.record.deadline))
 
+    def grant(self, group: int, node: int, incarnation: int, now: int) -> Ballot | None:
+        """Rule 20a: vote for a successor that has not asked yet, under a ballot of its own that is new to it.
+
+        ``None`` when a record still lives here: then the successor has to ask everyone.
+        """
+        if self.live(group, now) is not None:
+            return None
+        ballot = Ballot(self.next_round(), incarnation, node)
+        vote = self._vote(group, now)
+        if ballot < vote.promised:
+            return None
+        vote.promised, vote.record = ballot, Record(ballot, now + self._dead_after)
+        return ballot
+
     def release(self, group: int, ballot: Ballot, now: int) -> bool:
         """Rule 11: clear exactly this record, and let no late duplicate of its ballot come back.
 

@@ -29,6 +29,7 @@ from vedette.cluster.messages import (
     Accepted,
     Echo,
     Flag,
+    Grant,
     Item,
     Message,
     Nack,
@@ -54,11 +55,12 @@ _ECHO, _ACK = struct.Struct(">IQQB"), struct.Struct(">HQ")
 _OWN, _TAG = struct.Struct(">III"), struct.Struct(">I")
 _ITEM, _KIND, _BALLOT = struct.Struct(">BIIII"), struct.Struct(">BI"), struct.Struct(">III")
 _WISH = struct.Struct(">BIIII")
+_GRANT = struct.Struct(">IIQ")
 _MOST_U32 = (1 << 32) - 1
 
 OVERHEAD = _HEADER.size + 1 + 4 * MOST_KEYS + _SENDER.size + 5 + _MAC
 """Bytes of a message with nothing in its lists, at most."""
-ITEM_SIZE = _ITEM.size + 1 + _BALLOT.size + 4
+ITEM_SIZE = _ITEM.size + _TAG.size + 1 + _GRANT.size
 """Bytes of the largest item."""
 
 
@@ -128,12 +130,19 @@ def _item(item: Item) -> bytes:
         case Nack(group, ballot, remaining, promised):
             wait = min(-(-remaining // MICROSECOND), _MOST_U32)
             return _ITEM.pack(5, group, *ballot) + _TAG.pack(wait) + _BALLOT.pack(*promised)
-        case Release(group, ballot, successor):
-            return _ITEM.pack(6, group, *ballot) + _TAG.pack(successor)
+        case Release(group, ballot, successor, grant):
+            return _ITEM.pack(6, group, *ballot) + _TAG.pack(successor) + _grant(grant)
 
 
 def _optional(ballot: Ballot | None) -> bytes:
     return b"\0" if ballot is None else b"\1" + _BALLOT.pack(*ballot)
+
+
+def _grant(grant: Grant | None) -> bytes:
+    """Whose ballot it is, the release says: its successor's."""
+    if grant is None:
+        return b"\0"
+    return b"\1" + _GRANT.pack(grant.ballot.round, grant.ballot.incarnation, grant.nonce)
 
 
 def _table(table: Wishes | None) -> bytes:
@@ -276,8 +285,18 @@ _ITEMS: Mapping[int, Callable[[_Reader, int, Ballot], Item]] = {
     3: lambda reader, group, ballot: Accept(group, ballot, reader.optional()),
     4: lambda _reader, group, ballot: Accepted(group, ballot),
     5: lambda reader, group, ballot: Nack(group, ballot, reader.unpack(_TAG)[0] * MICROSECOND, reader.ballot()),
-    6: lambda reader, group, ballot: Release(group, ballot, reader.unpack(_TAG)[0]),
+    6: lambda reader, group, ballot: _read_release(reader, group, ballot),
 }
+
+
+def _read_release(reader: _Reader, group: int, ballot: Ballot) -> Release:
+    (successor,) = reader.unpack(_TAG)
+    if not reader.byte():
+        return Release(group, ballot, successor)
+    rounds, incarnation, nonce = reader.unpack(_GRANT)
+    if rounds > HIGHEST_ROUND:
+        raise _MalformedError
+    return Release(group, ballot, successor, Grant(Ballot(rounds, incarnation, successor), nonce))
 
 
 def _read_table(reader: _Reader) -> Wishes | None:
