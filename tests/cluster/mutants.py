@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any
 from unittest.mock import patch
 
-from tests.cluster import test_config, test_holes
+from tests.cluster import test_config, test_grants, test_holes
 from tests.cluster.simulation.run import run
 from tests.cluster.simulation.scenario import PROFILES
 
@@ -22,7 +22,7 @@ from vedette.cluster.ballot import Ballot, Record
 from vedette.cluster.config import CoreConfig, Timings
 from vedette.cluster.hearing import Hearing
 from vedette.cluster.leases import Lease
-from vedette.cluster.messages import Accept, Message, Nack, Prepare, Promise
+from vedette.cluster.messages import Accept, Message, Nack, Prepare, Promise, Release
 from vedette.cluster.outbox import Renewal
 from vedette.cluster.owner import Owner
 from vedette.cluster.peers import Peer, Verdict
@@ -276,6 +276,43 @@ def _dead_after_receipt() -> list[Patch]:
     return [(Voter, "accept", bent)]
 
 
+def _grants_count_from_receipt() -> list[Patch]:
+    original = Hearing._released
+
+    def bent(self: Hearing, peer: Peer, item: Release, now: int) -> None:
+        original(self, peer, item, now)
+        lease = self._leases.get(item.group)
+        if lease is not None and lease.granted is not None:
+            lease.granted = replace(lease.granted, asked=now)
+
+    return [(Hearing, "_released", bent)]
+
+
+def _grants_for_what_lives() -> list[Patch]:
+    """The releaser's voter votes for its successor whatever it has promised, and the grant travels too early."""
+
+    def bent(self: Voter, group: int, node: int, incarnation: int, now: int) -> Ballot:
+        vote = self._vote(group, now)
+        vote.promised = ballot = Ballot(self.next_round(), incarnation, node)
+        vote.record = Record(ballot, now + self._dead_after)
+        return ballot
+
+    return [(Voter, "grant", bent), *_released_before_the_kernel_is_empty()]
+
+
+def _grants_are_not_kept() -> list[Patch]:
+    """The releaser's voter says that it has voted for its successor, and has not."""
+
+    def bent(self: Voter, group: int, node: int, incarnation: int, now: int) -> Ballot:
+        return Ballot(self.next_round(), incarnation, node)
+
+    return [(Voter, "grant", bent)]
+
+
+def _any_grant_is_new() -> list[Patch]:
+    return [(Proposer, "usable", lambda *_: True)]
+
+
 MUTANTS = (
     Mutant("a restarted voter is never silent", "12", _no_silence, "boots"),
     Mutant("a second restart ends the silence", "12", _silence_ends_with_a_restart, "boots"),
@@ -323,6 +360,15 @@ MUTANTS = (
     Mutant("a holder votes for others", "7, 8, 16", _holder_votes_for_others),
     Mutant("a voter refuses nothing", "8", _promises_are_forgotten),
     Mutant("a voter forgets early", "9", _dead_after_receipt),
+    Mutant(
+        "a grant counts from its receipt",
+        "20a",
+        _grants_count_from_receipt,
+        case=test_grants.test_the_lease_counts_from_when_the_successor_sent_what_the_releaser_had_heard,
+    ),
+    Mutant("a grant before the kernel is empty", "20, 20a", _grants_for_what_lives, "moves"),
+    Mutant("a grant is not taken down", "20a", _grants_are_not_kept, "moves"),
+    Mutant("any grant is new", "20a", _any_grant_is_new, case=test_grants.test_a_grant_is_used_once),
 )
 
 
