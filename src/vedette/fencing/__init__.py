@@ -1,0 +1,1 @@
+"""Switching a silent node off, and seeing that it is off."""
