@@ -8,6 +8,7 @@ from tests.cluster.bench import KEY, LINK, OTHER_KEY, TIMINGS, Bench, Letter, co
 from vedette.cluster.ballot import Ballot
 from vedette.cluster.config import CoreConfig, tag
 from vedette.cluster.events import Datagram, Gate, Move, Readiness, Reason, Reconfigure, Standby, Stop, Tick, What
+from vedette.cluster.fallen import Fallen
 from vedette.cluster.messages import Accept, Accepted, Flag, Nack, Prepare, Promise, Release
 from vedette.cluster.voter import Voter
 from vedette.kit.errors import UsageError
@@ -117,7 +118,11 @@ def test_hole_3_a_renewal_extends_from_its_sending_not_from_its_acks() -> None:
 
 
 def test_hole_4_a_late_accept_does_not_replace_anothers_live_record() -> None:
-    voter, old, new = Voter(dead_after=D, votes={}, highest=0), Ballot(1, 1, 10), Ballot(2, 1, 20)
+    voter, old, new = (
+        Voter(dead_after=D, votes={}, highest=0, fallen=Fallen({}, {})),
+        Ballot(1, 1, 10),
+        Ballot(2, 1, 20),
+    )
     voter.prepare(Prepare(1, new, None), 0, busy=None)
     voter.accept(Accept(1, new, None), 0, busy=None)
     answer = voter.accept(Accept(1, old, None), 1, busy=None)
@@ -128,7 +133,11 @@ def test_hole_4_a_late_accept_does_not_replace_anothers_live_record() -> None:
 
 def test_hole_5_a_refused_prepare_does_not_raise_the_promise() -> None:
     """A node that can send but not hear cannot disturb the owner by asking for ever."""
-    voter, owner, pest = Voter(dead_after=D, votes={}, highest=0), Ballot(1, 1, 10), Ballot(9, 1, 20)
+    voter, owner, pest = (
+        Voter(dead_after=D, votes={}, highest=0, fallen=Fallen({}, {})),
+        Ballot(1, 1, 10),
+        Ballot(9, 1, 20),
+    )
     voter.accept(Accept(1, owner, None), 0, busy=None)
     for now in range(0, D, D // 10):
         assert isinstance(voter.prepare(Prepare(1, pest, None), now, busy=None), Nack)

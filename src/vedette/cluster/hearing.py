@@ -57,6 +57,7 @@ class Hearing:
             return False
         message = wire.decode(data, cluster=self._site.config.cluster_id, secrets=self._secrets)
         if isinstance(message, Reason):
+            self._blame(message, data, now)
             return self._refuse(message, link, now)
         echoed_by_link = message.sender == self._site.tag and message.session == self._site.session
         if echoed_by_link or message.to not in (0, self._site.tag):
@@ -100,10 +101,17 @@ class Hearing:
         self._site.note(What.DATAGRAM_REFUSED, reason, detail=f"on link {link}")
         return True
 
+    def _blame(self, reason: Reason, data: bytes, now: int) -> None:
+        """Remember whom a datagram with an unknown key names: such a node may be alive, and must not be shot."""
+        named = self._peers.get(wire.named_sender(data)) if reason is Reason.UNKNOWN_KEY else None
+        if named is not None:
+            named.refused = now
+
     # What is authentic but proves nothing
 
     def _unproven(self, peer: Peer, message: Message, now: int) -> None:
         """Greet it, so that its next one can prove that it is alive; in ``tolerate`` its claims already count."""
+        self._voter.fallen.heard(peer.tag, message.incarnation, proven=False)
         if peer.greeted is None or now - peer.greeted >= STAGGER:
             peer.greeted = now
             self._outbox.answer(peer.name)
@@ -120,11 +128,14 @@ class Hearing:
 
     def _fresh(self, peer: Peer, message: Message, echo: Echo, now: int) -> None:
         peer.echoed = max(peer.echoed, echo.sequence)
+        self._voter.fallen.heard(peer.tag, message.incarnation, proven=True)
+        self._contradicted(peer, message, echo)
         if message.config != peer.config:
             peer.config = message.config
             if message.config != self._site.config.id:
                 self._site.note(What.CONFIG_DIFFERS, node=peer.name)
-        votes = message.config == self._site.config.id
+        over = self._voter.fallen.over(peer.tag, message.incarnation)
+        votes = message.config == self._site.config.id and not over
         if message.flags & Flag.STATE:
             self._state(peer, message, now, votes=votes)
         if votes:
@@ -138,6 +149,14 @@ class Hearing:
             self._teach(peer, now)
         if message.flags & Flag.GOODBYE:
             self._goodbye(peer, message, now, votes=votes)
+
+    def _contradicted(self, peer: Peer, message: Message, echo: Echo) -> None:
+        """It is said to be off and is not: whoever said so was wrong, and nothing may be built on it any more."""
+        sent = self._outbox.sent_at(echo.sequence)
+        leaving = bool(message.flags & Flag.GOODBYE)
+        if sent is not None and not leaving and self._voter.fallen.contradicted(peer.tag, message.incarnation, sent):
+            self._voter.fallen.end(peer.tag)
+            self._site.note(What.NODE_NOT_OFF, node=peer.name, detail="it was confirmed off, and is heard")
 
     def _teach(self, peer: Peer, now: int) -> None:
         """Send my wishes to a peer that lacks some of them, also when it has just sent me those that I lacked."""
@@ -166,7 +185,7 @@ class Hearing:
             if lease is not None:
                 lease.holder = peer.name
                 self._placement.succeeded(lease, peer.name)
-        if self._site.config.tolerant:
+        if self._site.config.tolerant or self._site.config.fencing:
             self._claims(message, now)
         if message.flags & Flag.PERIODIC and message.own:
             self._renew(peer, message, now)
@@ -185,11 +204,14 @@ class Hearing:
     def _acknowledged(self, peer: Peer, echo: Echo, now: int) -> None:
         renewal = self._outbox.renewals.get(echo.acked)
         if renewal is not None and echo.groups:
+            self._voter.fallen.end(peer.tag)
             self._owner.acknowledged(peer.name, renewal, echo.groups, now)
 
     def _goodbye(self, peer: Peer, message: Message, now: int, *, votes: bool) -> None:
         if votes:
             self._voter.release_all(peer.tag, message.incarnation, now)
+        if self._site.config.fencing:
+            self._voter.fallen.confirm(peer.tag, message.incarnation, now)
         peer.leave()
 
     # Lease messages
@@ -210,7 +232,7 @@ class Hearing:
     def _vote(self, peer: Peer, message: Message, ask: Prepare | Accept, now: int) -> None:
         """Rules 8 and 9; only the ballot's owner may ask, and a silent voter does not answer."""
         asker = ask.ballot.node == peer.tag and ask.ballot.incarnation == message.incarnation
-        if not asker or self._site.silent(now):
+        if not asker or self._voter.fallen.covers(ask.ballot) or self._site.silent(now):
             return
         if ask.released is not None:
             self._voter.saw(ask.released)
@@ -223,6 +245,7 @@ class Hearing:
                 self._outbox.answer(peer.name, self._voter.accept(ask, now, busy=busy))
 
     def _answered(self, peer: Peer, lease: Lease, answer: Promise | Accepted | Nack, now: int) -> None:
+        self._voter.fallen.end(peer.tag)  # its vote counts again, so mine alone must not any more (hole 17)
         match answer:
             case Promise():
                 self._proposer.promised(lease, peer.name, answer, now)

@@ -24,6 +24,7 @@ from vedette.cluster.events import (
     Tick,
     What,
 )
+from vedette.cluster.fencing import Fencing
 from vedette.cluster.hearing import Hearing
 from vedette.cluster.leases import Lease
 from vedette.cluster.outbox import Outbox
@@ -78,7 +79,8 @@ class Machine:
 
     def _build(self, config: CoreConfig, me: str, keys: tuple[Key, ...], now: int) -> None:
         site, leases, voter, peers = self._site, self._leases, self._voter, self._peers
-        self._quorum = Quorum(config, me, peers, started=now)
+        self._quorum = Quorum(config, me, peers, voter.fallen, started=now)
+        self._fencing = Fencing(site, peers, leases, voter.fallen)
         self._outbox = Outbox(dead_after=config.timings.dead_after)
         self._proposer = Proposer(site, voter, self._quorum, self._outbox)
         self._owner = Owner(site, leases, voter, self._quorum, self._outbox, self._proposer, peers)
@@ -95,6 +97,7 @@ class Machine:
             preferences=self._preferences,
             peers=peers,
             quorum=self._quorum,
+            fencing=self._fencing,
         )
         self._hearing = Hearing(
             site=site,
@@ -168,8 +171,10 @@ class Machine:
         match event:
             case Datagram(link, data):
                 self._hearing.datagram(link, data, now)
-            case Tick() | FenceResult():
+            case Tick():
                 pass
+            case FenceResult():
+                self._fencing.result(event, now)
             case Emptied(group):
                 self._emptied(group, now)
             case Gate(working):
@@ -200,6 +205,9 @@ class Machine:
         risen = self._detector.look(now)
         self._steering.pursue(now)
         self._telling.kernel |= {lease.name for lease in self._leases.values() if lease.own is not None}
+        if self._steering.leaving():
+            self._voter.fallen.clear()
+        fence = self._fencing.wanted(now, stopping=self._steering.stopping)
         saying = self._telling.speak(now, self._steering, self._owner, risen=risen)
         hold = {lease.name: lease.own.kernel for lease in self._leases.values() if lease.own is not None}
         durable, volatile = boot.persist(self._site, self._voter, self._preferences, self._leases)
@@ -211,17 +219,23 @@ class Machine:
             release=release,
             send=saying,
             hold=hold,
+            fence=fence,
             wake_at=self._wake_at(now),
             events=log,
             stopped=self._steering.stopped(self._outbox, now),
         )
         invariants.check(self._site, self._leases.values(), self._voter, ready, now)
-        self._rest = Ready(hold=hold, wake_at=ready.wake_at, unchanged=True, stopped=ready.stopped)
+        self._rest = Ready(hold=hold, fence=fence, wake_at=ready.wake_at, unchanged=True, stopped=ready.stopped)
         return ready
 
     def _wake_at(self, now: int) -> int:
         """The earliest time at which anything is due; whatever is due already has just been looked at."""
-        times = [*self._detector.next_at(now), *self._steering.next_at(now), *self._telling.next_at()]
+        times = [
+            *self._detector.next_at(now),
+            *self._steering.next_at(now),
+            *self._telling.next_at(),
+            *self._fencing.next_at(now),
+        ]
         return min((time for time in times if time > now), default=now + self._site.timings.interval)
 
 

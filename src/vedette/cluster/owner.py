@@ -51,15 +51,25 @@ class Owner:
     def _adoptable(self, lease: Lease, owned: Owned, now: int) -> bool:
         if now >= owned.end - self._margin(owned.end):
             return False
+        if self._site.config.fencing:
+            return self._kept_word(lease)
         if not self._site.config.tolerant:
             return True
         record = self._voter.live(lease.tag, now)
         return record is not None and self._site.mine(record.ballot)
 
+    def _kept_word(self, lease: Lease) -> bool:
+        """``fence``: my voter's last record is mine, so nobody can have taken the group but over my dead body."""
+        vote = self._voter.votes.get(lease.tag)
+        return vote is not None and vote.record is not None and self._site.mine(vote.record.ballot)
+
     def _keep(self, lease: Lease, owned: Owned, now: int) -> None:
-        kernel = now + self._site.timings.dead_after if self._site.config.tolerant else owned.end
+        shared = self._site.config.endless and not self._site.config.alone
+        kernel = now + self._site.timings.dead_after if shared else owned.end
         lease.own = Own(owned.ballot, owned.end, kernel, now, Reason.ADOPTED, adopted=True)
         record = self._voter.live(lease.tag, now)
+        if record is None and self._site.config.fencing:  # away for longer than D: listen for a higher claim first
+            lease.own.kernel, lease.own.resume_at = now, now + 3 * STAGGER
         if record is not None and self._site.mine(record.ballot) and record.ballot != owned.ballot:
             lease.litter = (record.ballot,)
         self._site.note(What.GROUP_ADOPTED, Reason.ADOPTED, group=lease.name)
@@ -88,7 +98,7 @@ class Owner:
             own = lease.own
             if own is None:
                 continue
-            if self._site.config.tolerant and now < own.kernel:
+            if self._site.config.endless and now < own.kernel:
                 own.kernel = now + self._site.timings.dead_after
             if not own.adopted:
                 self._voter.extend(lease.tag, own.ballot, now + self._site.timings.dead_after, now)
@@ -118,7 +128,10 @@ class Owner:
                 self.give_up(lease, now, Reason.LEASE_ENDED)
 
     def claimed(self, lease: Lease, claim: Ballot, now: int) -> None:
-        """``tolerate``: another holds it too; the lower claim gives up, the higher never does (rule 28)."""
+        """Another holds it too; the lower claim gives up, the higher never does (rule 28).
+
+        In ``fence`` it means that somebody was wrong about this node's being off: the harm ends here.
+        """
         if lease.own is not None and claim > lease.own.ballot:
             self.give_up(lease, now, Reason.HIGHER_CLAIM)
 

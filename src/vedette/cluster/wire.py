@@ -184,6 +184,13 @@ def decode(data: bytes, *, cluster: bytes, secrets: Mapping[bytes, bytes]) -> Me
         return Reason.MALFORMED
 
 
+def named_sender(data: bytes) -> int:
+    """The tag of the node that a datagram claims to come from, whatever its key; 0 when it has none to read."""
+    at = _HEADER.size
+    at += 1 + 4 * data[at] if len(data) > at else 0
+    return int(_TAG.unpack_from(data, at)[0]) if len(data) >= at + _TAG.size else 0
+
+
 class _MalformedError(Exception):
     """Stays inside this module."""
 
