@@ -13,13 +13,15 @@ from functools import partial
 from typing import Any
 from unittest.mock import patch
 
-from tests.cluster import test_config, test_grants, test_holes
+from tests.cluster import test_config, test_fencing, test_grants, test_holes
 from tests.cluster.simulation.run import run
 from tests.cluster.simulation.scenario import PROFILES
 
 from vedette.cluster import boot
 from vedette.cluster.ballot import Ballot, Record
 from vedette.cluster.config import CoreConfig, Timings
+from vedette.cluster.fallen import Fallen
+from vedette.cluster.fencing import Fencing
 from vedette.cluster.hearing import Hearing
 from vedette.cluster.leases import Lease
 from vedette.cluster.messages import Accept, Message, Nack, Prepare, Promise, Release
@@ -313,6 +315,52 @@ def _any_grant_is_new() -> list[Patch]:
     return [(Proposer, "usable", lambda *_: True)]
 
 
+def _off_is_kept_over_a_reboot() -> list[Patch]:
+    original = boot.recall
+
+    def bent(*, volatile: bytes | None, **rest: Any) -> Any:
+        found = original(volatile=volatile, **rest)
+        lost.setdefault(rest["me"], {}).update(found.voter.fallen.dead)
+        found.voter.fallen.dead.update(lost[rest["me"]])
+        lost[rest["me"]] = found.voter.fallen.dead
+        return found
+
+    lost: dict[str, dict[int, int]] = {}
+    return [(boot, "recall", bent)]
+
+
+def _off_is_kept_over_a_goodbye() -> list[Patch]:
+    return [(Fallen, "clear", lambda _: None)]
+
+
+def _off_is_kept_over_a_vote() -> list[Patch]:
+    def heard(self: Fallen, node: int, incarnation: int, *, proven: bool) -> None:
+        self.seen[node] = incarnation
+
+    return [(Fallen, "end", lambda *_: False), (Fallen, "heard", heard)]
+
+
+def _silent_is_off() -> list[Patch]:
+    original = Quorum.reached
+
+    def bent(self: Quorum, votes: Any, now: int) -> bool:
+        silent = self._config.fencing and not any(peer.alive(now) for peer in self._peers.values())
+        return original(self, votes, now) or silent
+
+    return [(Quorum, "reached", bent), (Fencing, "blocks", lambda *_: "")]
+
+
+def _late_words_count() -> list[Patch]:
+    """A device's word about an earlier life counts for the present one."""
+
+    def bent(self: Fallen, node: int, incarnation: int, now: int) -> bool:
+        self.dead[node] = max(incarnation, self.seen.get(node, 0))
+        self.changed = True
+        return True
+
+    return [(Fallen, "confirm", bent)]
+
+
 MUTANTS = (
     Mutant("a restarted voter is never silent", "12", _no_silence, "boots"),
     Mutant("a second restart ends the silence", "12", _silence_ends_with_a_restart, "boots"),
@@ -368,6 +416,16 @@ MUTANTS = (
     ),
     Mutant("a grant before the kernel is empty", "20, 20a", _grants_for_what_lives, "moves"),
     Mutant("a grant is not taken down", "20a", _grants_are_not_kept, "moves"),
+    Mutant("off is kept over a reboot", "26", _off_is_kept_over_a_reboot, "duels", 1000),
+    Mutant(
+        "off is kept over a goodbye",
+        "26",
+        _off_is_kept_over_a_goodbye,
+        case=test_fencing.test_a_goodbye_ends_what_was_known_before_it_is_said,
+    ),
+    Mutant("off is kept over a vote", "26", _off_is_kept_over_a_vote, "duels", 1000),
+    Mutant("a silent peer counts as off", "26", _silent_is_off, "fence"),
+    Mutant("a late word counts for a new life", "26", _late_words_count, "duels", 1000),
     Mutant("any grant is new", "20a", _any_grant_is_new, case=test_grants.test_a_grant_is_used_once),
 )
 

@@ -11,7 +11,6 @@ from vedette.cluster.events import Datagram, Gate, Move, Readiness, Reason, Reco
 from vedette.cluster.fallen import Fallen
 from vedette.cluster.messages import Accept, Accepted, Flag, Nack, Prepare, Promise, Release
 from vedette.cluster.voter import Voter
-from vedette.kit.errors import UsageError
 from vedette.kit.units import MILLISECOND, SECOND
 from vedette.spec.resolved import Failback, SplitBrainPolicy
 from vedette.state.placement import Liveness
@@ -499,11 +498,6 @@ def test_a_single_voter_holds_for_ever_and_adopts_without_condition() -> None:
     bench.handle("a", Stop())
     assert bench.seats["a"].machine is None
     assert bench.seats["a"].kernel["g"] > bench.now
-
-
-def test_fencing_is_refused_until_it_works() -> None:
-    with pytest.raises(UsageError, match="not supported yet"):
-        config(nodes=("a", "b"), witnesses=(), policy=SplitBrainPolicy.FENCE)
 
 
 def test_helpers_that_die_cost_no_address_but_a_cut_cable_moves_it() -> None:

@@ -155,6 +155,10 @@ class Machine:
             now=now,
         )
 
+    def last_life(self, node: str) -> int:
+        """The latest incarnation of another node that was alive in this boot of this machine; 0 when none was."""
+        return self._voter.fallen.seen.get(tag(node), 0)
+
     @property
     def refused(self) -> dict[str, int]:
         """Datagrams that did not count, by reason."""

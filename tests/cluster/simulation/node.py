@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from random import Random
 
 from tests.cluster.simulation.network import Network
+from tests.cluster.simulation.power import Fencer
 from tests.cluster.simulation.world import Clock, World
 
 from vedette.cluster.config import CoreConfig
@@ -66,6 +67,7 @@ class Node:
         self._dirty: list[str] = []
         self._working = False
         self._in_flight: tuple[str, int | None] | None = None
+        self.fencer: Fencer | None = None
         network.deliver[name] = self.hear
         world.answers[name] = self.answers
 
@@ -87,6 +89,8 @@ class Node:
         self._in_flight = None
         self._wanted, self._dirty = {}, []
         self._paused_until = 0
+        if self.fencer is not None:
+            self.fencer.wanted = {}
         now = self.clock.read(self.world.now)
         self.machine = Machine(
             config=self.config,
@@ -151,6 +155,10 @@ class Node:
         if not self._busy:
             self._busy = True
             self._later(self.world.random.randint(0, self.habits.step), self._next)
+
+    def in_this_life(self, delay: int, do: Callable[[], None]) -> None:
+        """For what runs beside the core: not after the daemon's death, and late when the machine is paused."""
+        self._later(delay, do)
 
     def _later(self, delay: int, do: Callable[[], None]) -> None:
         """Do it in this life of the daemon, and not while it is paused."""
@@ -231,6 +239,8 @@ class Node:
                 self.put(Tick())
 
         self._later(delay, tick)
+        if self.fencer is not None:
+            self.fencer.want(ready.fence)
         self._next()
 
     # The worker that talks to the kernel: one call at a time, the latest wish wins

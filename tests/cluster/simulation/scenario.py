@@ -6,10 +6,11 @@ from functools import partial
 
 from tests.cluster.simulation.network import Network, Weather
 from tests.cluster.simulation.node import Habits, Node
+from tests.cluster.simulation.power import Fencer, Power
 from tests.cluster.simulation.world import World
 
 from vedette.cluster.config import CoreConfig, CoreGroup, CoreNode, Timings
-from vedette.cluster.events import Gate, Move, Readiness, Reconfigure, Standby, Stop
+from vedette.cluster.events import FenceResult, Gate, Move, Readiness, Reconfigure, Standby, Stop
 from vedette.kit.units import MILLISECOND, SECOND
 from vedette.spec.resolved import Failback, Role, SplitBrainPolicy
 
@@ -42,6 +43,8 @@ _ALL = {
     "one way": 3.0, "link": 1.5, "flap": 1.0, "move": 3.0, "standby": 1.0, "services": 0.5, "cut off": 0.7,
     "gate": 0.4, "lose run state": 0.7, "lose disk": 0.7, "roll back disk": 0.5, "reload": 0.7,
 }  # fmt: skip
+_FENCED = _ALL | {"person": 1.0, "key mistake": 0.3}
+FENCE = SplitBrainPolicy.FENCE
 _ROUGH = Habits(
     kernel=5 * MILLISECOND, kernel_slow=0.03, kernel_fails=0.03, jitter=5 * MILLISECOND, stall=0.004,
     stall_longest=SECOND,
@@ -79,6 +82,14 @@ PROFILES = (
         Weather(loss=0.05, duplicated=0.1, late=0.1, latest=SECOND), replace(_ROUGH, kernel_slow=0.1),
     ),
     Profile("tolerate", (2,), (1, 2), 0.8, 12, _ALL, Weather(loss=0.03, late=0.02), _ROUGH, SplitBrainPolicy.TOLERATE),
+    Profile("fence", (2,), (1, 2, 4), 0.9, 16, _FENCED, Weather(loss=0.03, duplicated=0.03, late=0.02), _ROUGH, FENCE),
+    Profile(
+        "duels", (2,), (1, 2), 0.5, 14,
+        {"isolate": 5, "one way": 4, "crash": 3, "pause": 2, "kill": 3, "stop": 2, "move": 2, "person": 2,
+         "roll back disk": 1},
+        Weather(loss=0.05, duplicated=0.05, late=0.1, latest=SECOND, replays=0.02), _ROUGH, FENCE,
+        timings=((50, 200), (200, 1000)),
+    ),
     Profile(
         "alone", (1,), (1, 2), 0.5, 6, {"kill": 3, "stop": 3, "stop in place": 2, "pause": 2, "crash": 1},
         Weather(), _ROUGH,
@@ -95,6 +106,7 @@ class Scenario:
     profile: Profile
     config: CoreConfig
     nodes: dict[str, Node]
+    power: Power
     faults: bool = True
     history: list[str] = field(default_factory=list)
 
@@ -125,6 +137,7 @@ class Scenario:
     def heal(self) -> None:
         """No more faults: links calm, machines and daemons up, nobody paused, on standby or out of order."""
         self.faults = False
+        self.power.works = False
         self.world.say("world", "healed")
         self.network.calm()
         for name in sorted(self.nodes):
@@ -150,7 +163,11 @@ def build(world: World, profile: Profile, *, percents: tuple[int, ...] = (99, 10
     interval, dead_after = pick(profile.timings)
     witnesses = pick((0, 1)) if count > 2 else 0
     roles = [Role.DIRECTOR] * (count - witnesses) + [Role.WITNESS] * witnesses
-    nodes = tuple(CoreNode(f"n{index}", role) for index, role in enumerate(roles))
+    delays = (pick((0, 0, 2 * SECOND)), 0) if profile.policy is FENCE else (0,) * count
+    nodes = tuple(
+        CoreNode(f"n{index}", role, fence_delay=delay)
+        for index, (role, delay) in enumerate(zip(roles, delays, strict=True))
+    )
     directors = tuple(node.name for node in nodes if node.role is Role.DIRECTOR)
     config = CoreConfig(
         cluster="simulation",
@@ -168,9 +185,13 @@ def build(world: World, profile: Profile, *, percents: tuple[int, ...] = (99, 10
         boots = -pick((0, dead_after * MILLISECOND // 2, 3600 * SECOND))
         members[node.name] = Node(world, network, config, node.name, percent=pick(percents), boots=boots)
         members[node.name].habits = replace(profile.habits)
-    scenario = Scenario(world, network, profile, config, members)
+    power = Power(world, members)
+    scenario = Scenario(world, network, profile, config, members, power)
+    power.cut = partial(_switched_on_later, scenario)
     for member in members.values():
         member.acquired = partial(_ambush, scenario, member)
+        if config.fencing:
+            member.fencer = Fencer(member, power)
     return scenario
 
 
@@ -223,6 +244,34 @@ def _crash(scenario: Scenario) -> None:
         scenario.later(scenario.some_time(0.0, 1.2), node.start)
 
     scenario.later(scenario.some_time(0.05, 2.5), boot)
+
+
+def _switched_on_later(scenario: Scenario, node: Node) -> None:
+    """A machine that was fenced stays off until somebody has looked at it."""
+
+    def boot() -> None:
+        node.power_on()
+        scenario.later(scenario.some_time(0.0, 1.2), node.start)
+
+    scenario.later(scenario.some_time(0.3, 5.0), boot)
+
+
+def _person(scenario: Scenario) -> None:
+    """Somebody sees that a machine is off, and says so to the other: the lives that node knows of are over."""
+    for name, node in sorted(scenario.nodes.items()):
+        for other in [other for other in sorted(scenario.nodes) if other != name]:
+            machine = node.machine
+            if machine is not None and not scenario.nodes[other].powered:
+                scenario.world.say("world", f"a person confirms to {name} that {other} is off")
+                node.put(FenceResult(other, machine.last_life(other), True, "human"))
+
+
+def _key_mistake(scenario: Scenario) -> None:
+    """For a while one node signs with a key that nobody else has."""
+    node = scenario.node()
+    scenario.world.say(node.name, "signs with a key of its own")
+    scenario.network.strangers.add(node.name)
+    scenario.later(scenario.some_time(0.5, 2.0), lambda: scenario.network.strangers.discard(node.name))
 
 
 def _start_twice(scenario: Scenario) -> None:
@@ -386,6 +435,8 @@ FAULTS: dict[str, Callable[[Scenario], None]] = {
     "kill": _kill,
     "crash": _crash,
     "start twice": _start_twice,
+    "person": _person,
+    "key mistake": _key_mistake,
     "stop": _stop,
     "stop in place": _stop_in_place,
     "isolate": _isolate,
