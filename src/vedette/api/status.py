@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from vedette.kit.units import SECOND
-from vedette.spec.resolved import ClusterSpec, VirtualService
+from vedette.spec.resolved import UNSIGNED, ClusterSpec, VirtualService
 from vedette.state.health import Verdicts
 from vedette.state.placement import Liveness, NodeView, View
 from vedette.state.targets import decisive
@@ -71,13 +71,14 @@ def status(
     ``addresses`` (by group), ``services`` (kernel tables) and ``processes`` come plain from their owners; ``refused``
     counts datagrams by reason.
     """
-    found = [*_spec_problems(spec_status), *problems, *_view_problems(view, spec_status)]
+    found = [*_spec_problems(spec_status), *problems, *_view_problems(view, spec_status), *_key_problems(spec, view)]
     return {
         "cluster": spec.name if spec else None,
         "node": node,
         "time": clocks.show(clocks.boottime),
         "problems": [{"scope": problem.scope, "message": problem.message} for problem in found],
         "spec": _spec(spec_status, clocks),
+        "authentication": _authentication(spec, view),
         "quorum": view.quorum if view else False,
         "nodes": _nodes(spec, view, spec_status.digest, clocks),
         "groups": _groups(view, addresses, clocks),
@@ -127,6 +128,30 @@ def _view_problems(view: View | None, spec_status: SpecStatus) -> list[Problem]:
     return found
 
 
+def _key_problems(spec: ClusterSpec | None, view: View | None) -> list[Problem]:
+    scope, found = "authentication", []
+    if spec is not None and UNSIGNED in spec.keys:
+        found.append(Problem(scope, "is not enforced: anybody on a link can forge heartbeats (spec.auth.enforce)"))
+    if view is not None:
+        for key, nodes in view.keys.retired.items():
+            message = f"key {key} has left the document, and is accepted until {', '.join(nodes)} change to another"
+            found.append(Problem(scope, message))
+        if view.keys.behind:
+            message = f"the document's first key does not sign until {', '.join(view.keys.behind)} accept it"
+            found.append(Problem(scope, message))
+    return found
+
+
+def _authentication(spec: ClusterSpec | None, view: View | None) -> Plain:
+    return {
+        "enforced": spec is not None and UNSIGNED not in spec.keys,
+        "keys": [key.id for key in spec.keys if key != UNSIGNED] if spec else [],
+        "signsWith": (view.keys.signs or None) if view else None,
+        "waitsFor": list(view.keys.behind) if view else [],
+        "retired": {key: list(nodes) for key, nodes in view.keys.retired.items()} if view else {},
+    }
+
+
 def _same_document(node: NodeView, digest: str) -> bool:
     """Heartbeats carry a prefix of the digest."""
     return digest.startswith(node.digest) or node.digest.startswith(digest)
@@ -149,6 +174,7 @@ def _node(node: NodeView, role: str | None, digest: str, view: View, clocks: Clo
         "links": list(node.links),
         "revision": node.revision,
         "digest": node.digest,
+        "keys": list(node.keys),
         "sameDocument": bool(node.digest) and _same_document(node, digest),
     }
 

@@ -6,6 +6,7 @@ from vedette.cluster import wire
 from vedette.cluster.ballot import Ballot
 from vedette.cluster.config import STAGGER, tag
 from vedette.cluster.events import Reason, What
+from vedette.cluster.keyring import Keyring
 from vedette.cluster.leases import Lease
 from vedette.cluster.messages import Accept, Accepted, Echo, Flag, Item, Message, Nack, Prepare, Promise, Release
 from vedette.cluster.outbox import Outbox
@@ -31,7 +32,7 @@ class Hearing:
         self,
         *,
         site: Site,
-        secrets: Mapping[bytes, bytes],
+        keyring: Keyring,
         peers: Mapping[str, Peer],
         leases: dict[int, Lease],
         voter: Voter,
@@ -41,7 +42,7 @@ class Hearing:
         preferences: Preferences,
         outbox: Outbox,
     ) -> None:
-        self._site, self._secrets, self._leases = site, secrets, leases
+        self._site, self._keyring, self._leases = site, keyring, leases
         self._peers = {peer.tag: peer for peer in peers.values()}
         self._voter, self._owner, self._proposer = voter, owner, proposer
         self._placement, self._preferences, self._outbox = placement, preferences, outbox
@@ -55,7 +56,7 @@ class Hearing:
         if original is not None:
             original.copied(link, now)
             return False
-        message = wire.decode(data, cluster=self._site.config.cluster_id, secrets=self._secrets)
+        message = wire.decode(data, cluster=self._site.config.cluster_id, secrets=self._keyring.secrets)
         if isinstance(message, Reason):
             return self._refuse(message, link, now)
         echoed_by_link = message.sender == self._site.tag and message.session == self._site.session
@@ -64,12 +65,15 @@ class Hearing:
         peer = self._peers.get(message.sender)
         if peer is None:
             return self._refuse(Reason.UNKNOWN_NODE, link, now)
+        if not self._keyring.counts(wire.signer(data), peer):
+            return self._refuse(Reason.UNKNOWN_KEY, link, now)
         echo = self._echo_of_me(message)
         sent = self._outbox.sent_at(echo.sequence) if echo is not None else None
         verdict = peer.receive(message, link=link, sent=sent, now=now, dead_after=self._site.timings.dead_after)
         match verdict:
             case Verdict.FRESH:
                 assert echo is not None
+                peer.signed = wire.signer(data)
                 self._remember(data, peer)
                 self._fresh(peer, message, echo, now)
             case Verdict.UNPROVEN:

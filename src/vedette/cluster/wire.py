@@ -39,10 +39,11 @@ from vedette.cluster.messages import (
     Wishes,
 )
 from vedette.kit.units import MICROSECOND
+from vedette.spec.resolved import key_id
 
 LARGEST = 1400
 """Bytes of a datagram: fits every Ethernet, with room for tunnels' headers."""
-MOST_ECHOES, MOST_GROUPS, MOST_ITEMS, MOST_WISHES, MOST_KEYS = 32, 64, 64, 48, 8
+MOST_ECHOES, MOST_GROUPS, MOST_ITEMS, MOST_WISHES, MOST_KEYS = 32, 64, 64, 48, 10
 LONGEST_TEXT = 64
 HIGHEST_ROUND = 1 << 31
 """Beyond what any cluster reaches; what is above it must not push the rounds of all others over the edge."""
@@ -63,8 +64,13 @@ ITEM_SIZE = _ITEM.size + 1 + _BALLOT.size + 4
 
 
 def fingerprint(secret: bytes) -> bytes:
-    """The key's id on the wire: derived from the key, so that it may be shown and tells nothing of it."""
-    return hmac.digest(secret, b"vedette key id", hashlib.sha256)[:4]
+    """The key's id on the wire (:func:`vedette.spec.resolved.key_id`)."""
+    return bytes.fromhex(key_id(secret))
+
+
+def signer(data: bytes) -> bytes:
+    """The fingerprint of the key with which a datagram that :func:`decode` accepted is signed."""
+    return data[_HEADER.size - 4 : _HEADER.size]
 
 
 def size(message: Message) -> int:

@@ -99,6 +99,7 @@ class Core:
     def reconfigure(self, spec: ClusterSpec, *, revision: int) -> None:
         """Run another document whose voters, policy and timings are the same."""
         self.handle(events.Reconfigure(groups=config.groups_of(spec), nodes=config.nodes_of(spec)))
+        self.handle(events.Rekey(keys=spec.keys))
         self.handle(events.SpecRunning(revision=revision, digest=spec.digest))
 
     def refused(self) -> Mapping[str, int]:

@@ -144,7 +144,7 @@ class Keeper:
         if self._core is None or self._spec is None:
             await self._begin(spec, revision)
             return None
-        if config.from_spec(spec).id != config.from_spec(self._spec).id or spec.keys != self._spec.keys:
+        if config.from_spec(spec).id != config.from_spec(self._spec).id:
             return _FIXED
         if spec.heartbeat.links != self._spec.heartbeat.links:
             return _FIXED
@@ -347,7 +347,7 @@ def _address(item: addressing.AddressStatus) -> dict[str, Any]:
 
 
 _FIXED = (
-    "changes of nodes, keys, links, timings and split-brain policy while the daemon runs are not supported yet: "
+    "changes of nodes, links, timings and split-brain policy while the daemon runs are not supported yet: "
     "restart the daemons, one after the other, to apply them"
 )
 

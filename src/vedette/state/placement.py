@@ -1,6 +1,7 @@
 """Who is alive and who holds what, as one node sees it."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import Enum
 
 
@@ -17,6 +18,7 @@ class Liveness(Enum):
 class NodeView:
     """A node as seen from here. Times are CLOCK_BOOTTIME ns; 0 = never. ``links`` lists the links heard on.
 
+    ``keys``: ids of the cluster keys that it accepts, the one that should sign first.
     ``ready``: may hold, hears a quorum, services and gate work. ``digest``/``revision``: the spec that it runs.
     """
 
@@ -29,6 +31,7 @@ class NodeView:
     revision: int
     digest: str
     incarnation: int
+    keys: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,19 @@ class LeaseView:
 
 
 @dataclass(frozen=True, slots=True)
+class KeysView:
+    """The cluster's keys, by their ids: which one signs, and what a rotation still waits for.
+
+    ``behind``: nodes that do not accept the document's first key yet. ``retired``: keys that the document has dropped
+    and that some node still signs with.
+    """
+
+    signs: str = ""
+    behind: tuple[str, ...] = ()
+    retired: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class View:
     """Everything that one node's cluster core knows at ``now``."""
 
@@ -54,3 +70,4 @@ class View:
     quorum: bool
     nodes: tuple[NodeView, ...]
     leases: tuple[LeaseView, ...]
+    keys: KeysView = field(default_factory=KeysView)

@@ -1,17 +1,17 @@
 """Clusters and faults drawn from a seed: profiles, and what may go wrong in each."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 
 from tests.cluster.simulation.network import Network, Weather
-from tests.cluster.simulation.node import Habits, Node
+from tests.cluster.simulation.node import KEYS, SPARE_KEYS, Habits, Node
 from tests.cluster.simulation.world import World
 
 from vedette.cluster.config import CoreConfig, CoreGroup, CoreNode, Timings
 from vedette.cluster.events import Gate, Move, Readiness, Reconfigure, Standby, Stop
 from vedette.kit.units import MILLISECOND, SECOND
-from vedette.spec.resolved import Failback, Role, SplitBrainPolicy
+from vedette.spec.resolved import Failback, Key, Role, SplitBrainPolicy
 
 TIMINGS = ((50, 200), (200, 1000), (250, 1200), (500, 3000))
 """interval and deadAfter in ms."""
@@ -78,6 +78,10 @@ PROFILES = (
         {"move": 8, "standby": 3, "cut off": 2, "stop": 1, "pause": 2, "one way": 2, "reload": 1},
         Weather(loss=0.05, duplicated=0.1, late=0.1, latest=SECOND), replace(_ROUGH, kernel_slow=0.1),
     ),
+    Profile(
+        "rotation", (3, 5), (1, 2), 0.5, 14, _ALL | {"rotate keys": 6},
+        Weather(loss=0.03, duplicated=0.03, late=0.02, latest=2 * SECOND, replays=0.02), _ROUGH,
+    ),
     Profile("tolerate", (2,), (1, 2), 0.8, 12, _ALL, Weather(loss=0.03, late=0.02), _ROUGH, SplitBrainPolicy.TOLERATE),
     Profile(
         "alone", (1,), (1, 2), 0.5, 6, {"kill": 3, "stop": 3, "stop in place": 2, "pause": 2, "crash": 1},
@@ -96,7 +100,7 @@ class Scenario:
     config: CoreConfig
     nodes: dict[str, Node]
     faults: bool = True
-    history: list[str] = field(default_factory=list)
+    keys: tuple[Key, ...] = KEYS
 
     @property
     def dead_after(self) -> int:
@@ -135,6 +139,7 @@ class Scenario:
             if node.stop_asked:
                 node.kill()
             node.start()
+            node.rekey(self.keys)
             node.put(Gate(working=True))
             node.put(Readiness(services=True))
             node.put(Reconfigure(groups=self.config.groups, nodes=self.config.nodes))
@@ -381,6 +386,19 @@ def _reload(scenario: Scenario) -> None:
     )
 
 
+def _rotate_keys(scenario: Scenario) -> None:
+    """The document with the next list of keys reaches one node after the other; some operators skip steps."""
+    (former, *_), pick = scenario.keys, scenario.world.random.choice
+    new = pick([key for key in SPARE_KEYS if key is not former])
+    steps = pick((((former, new), (new, former), (new,)), ((former, new), (new, former), (new,)), ((new,),)))
+    scenario.keys = (new,)
+    shortest = 0.0
+    for keys in steps:
+        for name in sorted(scenario.nodes):
+            scenario.later(scenario.some_time(shortest, shortest + 0.4), partial(scenario.nodes[name].rekey, keys))
+        shortest += 0.5
+
+
 FAULTS: dict[str, Callable[[Scenario], None]] = {
     "pause": _pause,
     "kill": _kill,
@@ -403,4 +421,5 @@ FAULTS: dict[str, Callable[[Scenario], None]] = {
     "lose disk": lambda scenario: _lose(scenario, run=scenario.world.random.random() < 0.5, disk=True),
     "roll back disk": _roll_back_disk,
     "reload": _reload,
+    "rotate keys": _rotate_keys,
 }

@@ -28,7 +28,12 @@ class Auth(Shape):
 
     keys: Annotated[Many[Secret], Field(min_length=1, max_length=8)] | None = optional(
         "Cluster keys. The first signs, all are accepted: rotate by adding one, then moving it to the front.",
-        default="[{secretFile: /etc/vedette/cluster.key}]",
+        default="[{secretFile: /etc/vedette/cluster.key}], none with enforce: false",
+    )
+    enforce: bool | None = optional(
+        "false: what no key has signed counts too, and anybody on a link can forge it; for switching authentication "
+        "on, one node after the other.",
+        default="true",
     )
 
 
