@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from vedette.api import paths
 from vedette.kit.units import SECOND
 from vedette.spec.resolved import UNSIGNED, ClusterSpec, VirtualService
 from vedette.state.health import Verdicts
@@ -63,15 +64,23 @@ def status(
     processes: Sequence[Plain],
     problems: Sequence[Problem],
     refused: Mapping[str, int],
+    links: Sequence[Plain],
     node: str,
     clocks: Clocks,
 ) -> Plain:
     """Put the whole answer together.
 
     ``addresses`` (by group), ``services`` (kernel tables) and ``processes`` come plain from their owners; ``refused``
-    counts datagrams by reason.
+    counts datagrams by reason, and ``links`` is what the transport says of its own.
     """
-    found = [*_spec_problems(spec_status), *problems, *_view_problems(view, spec_status), *_key_problems(spec, view)]
+    roads = paths.paths(spec, view, links)
+    found = [
+        *_spec_problems(spec_status),
+        *problems,
+        *_view_problems(view, spec_status),
+        *_key_problems(spec, view),
+        *(Problem(f"link {road.name}", message) for road in roads for message in road.problems),
+    ]
     return {
         "cluster": spec.name if spec else None,
         "node": node,
@@ -80,6 +89,7 @@ def status(
         "spec": _spec(spec_status, clocks),
         "authentication": _authentication(spec, view),
         "quorum": view.quorum if view else False,
+        "links": [road.plain(clocks.show) for road in roads],
         "nodes": _nodes(spec, view, spec_status.digest, clocks),
         "groups": _groups(view, addresses, clocks),
         "virtualServices": _services(spec, verdicts, services, clocks),

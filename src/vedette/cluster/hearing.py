@@ -26,7 +26,7 @@ _REFUSED = {Verdict.REPLAY: Reason.REPLAY, Verdict.STALE: Reason.STALE}
 
 
 class Hearing:
-    """``refused`` counts what did not count, by reason."""
+    """``refused`` counts what did not count, by reason; ``refused_on`` the same, by link."""
 
     def __init__(
         self,
@@ -47,6 +47,7 @@ class Hearing:
         self._voter, self._owner, self._proposer = voter, owner, proposer
         self._placement, self._preferences, self._outbox = placement, preferences, outbox
         self.refused: dict[Reason, int] = {}
+        self.refused_on: dict[str, int] = {}
         self._counted: dict[bytes, Peer] = {}
         self._refusal_noted: int | None = None
 
@@ -98,6 +99,7 @@ class Hearing:
     def _refuse(self, reason: Reason, link: str, now: int) -> bool:
         """Count it; say so at most once a minute, whatever is thrown at us (then True: there is something to log)."""
         self.refused[reason] = self.refused.get(reason, 0) + 1
+        self.refused_on[link] = self.refused_on.get(link, 0) + 1
         if self._refusal_noted is not None and now - self._refusal_noted < MINUTE:
             return False
         self._refusal_noted = now

@@ -162,6 +162,11 @@ class Machine:
         return {reason.value: count for reason, count in sorted(self._hearing.refused.items(), key=_by_value)}
 
     @property
+    def refused_on(self) -> dict[str, int]:
+        """Datagrams that did not count, by the link on which they came."""
+        return dict(self._hearing.refused_on)
+
+    @property
     def config(self) -> CoreConfig:
         """What this machine keeps to."""
         return self._site.config

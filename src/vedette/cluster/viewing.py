@@ -93,6 +93,7 @@ def _other(
         digest=telling.digest if same else peer.digest.hex(),
         incarnation=peer.incarnation,
         keys=tuple(map(bytes.hex, keyring.listed_by(peer))),
+        heard=dict(peer.links),
     )
 
 

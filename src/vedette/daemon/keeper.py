@@ -146,8 +146,6 @@ class Keeper:
             return None
         if config.from_spec(spec).id != config.from_spec(self._spec).id:
             return _FIXED
-        if spec.heartbeat.links != self._spec.heartbeat.links:
-            return _FIXED
         self._spec, self._revision = spec, revision
         self._configure(spec)
         self._core.reconfigure(spec, revision=revision)
@@ -227,6 +225,7 @@ class Keeper:
             "addresses": [_address(item) for item in self._addresses.status()],
             "problems": [{"scope": scope, "message": message} for scope, message in self._problems()],
             "refused": dict(core.refused()) if core else {},
+            "links": core.link_status() if core else [],
             "processes": [
                 {"name": "keeper", "pid": os.getpid(), "restarts": 0},
                 {"name": "director", "pid": self._director.pid, "restarts": self._director.restarts},
@@ -347,7 +346,7 @@ def _address(item: addressing.AddressStatus) -> dict[str, Any]:
 
 
 _FIXED = (
-    "changes of nodes, links, timings and split-brain policy while the daemon runs are not supported yet: "
+    "changes of nodes, timings and split-brain policy while the daemon runs are not supported yet: "
     "restart the daemons, one after the other, to apply them"
 )
 
