@@ -11,7 +11,7 @@ from typing import Any
 
 from vedette.api import paths
 from vedette.kit.units import SECOND
-from vedette.spec.resolved import UNSIGNED, ClusterSpec, VirtualService
+from vedette.spec.resolved import UNSIGNED, ClusterSpec, Node, VirtualService
 from vedette.state.health import Verdicts
 from vedette.state.placement import Liveness, NodeView, View
 from vedette.state.targets import decisive
@@ -168,14 +168,15 @@ def _same_document(node: NodeView, digest: str) -> bool:
 
 
 def _nodes(spec: ClusterSpec | None, view: View | None, digest: str, clocks: Clocks) -> list[Plain]:
-    roles = {node.name: node.role.value for node in spec.nodes} if spec else {}
-    return [_node(item, roles.get(item.name), digest, view, clocks) for item in view.nodes] if view else []
+    written = {node.name: node for node in spec.nodes} if spec else {}
+    return [_node(item, written.get(item.name), digest, view, clocks) for item in view.nodes] if view else []
 
 
-def _node(node: NodeView, role: str | None, digest: str, view: View, clocks: Clocks) -> Plain:
+def _node(node: NodeView, written: Node | None, digest: str, view: View, clocks: Clocks) -> Plain:
     return {
         "name": node.name,
-        "role": role,
+        "role": written.role.value if written else None,
+        "votes": written is not None and written.votes,
         "state": node.liveness.value,
         "self": node.name == view.me,
         "since": clocks.show(node.since),

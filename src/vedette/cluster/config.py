@@ -10,6 +10,7 @@ from vedette.kit.errors import UsageError
 from vedette.kit.units import MILLISECOND, show
 from vedette.spec.resolved import ClusterSpec, Failback, Role, SplitBrainPolicy
 
+MOST_NODES = 16
 MOST_VOTERS = 7
 MOST_GROUPS = 32
 STAGGER = 10 * MILLISECOND
@@ -174,6 +175,10 @@ class CoreConfig:
             )
         if timings.lease <= timings.dead_after // 2:
             raise UsageError(f"deadAfter {show(timings.dead_after)} is too short: use 20ms or more")
+        if len(self.nodes) > MOST_NODES:
+            raise UsageError(f"{len(self.nodes)} nodes; at most {MOST_NODES} are possible")
+        if self.alone and len(self.nodes) > 1:
+            raise UsageError("one vote among several nodes is nobody's safety: let three of them vote, or all")
         if len(self.voters) > MOST_VOTERS:
             raise UsageError(f"{len(self.voters)} nodes vote; at most {MOST_VOTERS} may")
         if len(self.groups) > MOST_GROUPS:

@@ -173,12 +173,15 @@ class Hearing:
             self._renew(peer, message, now)
 
     def _renew(self, peer: Peer, message: Message, now: int) -> None:
+        """Rule 10. Who has no vote notes the lease like a voter, to know who holds what, and says nothing."""
         extended = 0
         for position, (group, ballot) in enumerate(message.own):
             if ballot.incarnation != message.incarnation:
                 continue  # adopted: not renewed, but tried for anew (rule 14)
             if self._voter.renew(group, ballot, now, busy=self._owner.busy(group, now)):
                 extended |= 1 << position
+        if not self._site.votes:
+            return
         assert peer.current is not None
         peer.current.acked, peer.current.groups = message.sequence, extended
         self._outbox.answer(peer.name)
@@ -209,13 +212,15 @@ class Hearing:
                     self._released(peer, item, now)
 
     def _vote(self, peer: Peer, message: Message, ask: Prepare | Accept, now: int) -> None:
-        """Rules 8 and 9; only the ballot's owner may ask, and a silent voter does not answer."""
+        """Rules 8 and 9; only the ballot's owner may ask; who is silent or has no vote does not answer."""
         asker = ask.ballot.node == peer.tag and ask.ballot.incarnation == message.incarnation
         if not asker or self._site.silent(now):
             return
         if ask.released is not None:
             self._voter.saw(ask.released)
             self._saw_release(ask.group, ask.released)
+        if not self._site.votes:
+            return
         busy = self._owner.busy(ask.group, now)
         match ask:
             case Prepare():

@@ -7,7 +7,7 @@ from vedette.cluster.peers import Peer
 
 
 class Quorum:
-    """Judges sets of *distinct* voters by name. ``me`` votes too; ``peers`` are all other nodes."""
+    """Judges sets of *distinct* voters by name. ``me`` may be one; ``peers`` are all other nodes."""
 
     def __init__(self, config: CoreConfig, me: str, peers: dict[str, Peer], *, started: int) -> None:
         self._config, self._me, self._peers = config, me, peers

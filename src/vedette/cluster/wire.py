@@ -61,6 +61,8 @@ OVERHEAD = _HEADER.size + 1 + 4 * MOST_KEYS + _SENDER.size + 5 + _MAC
 """Bytes of a message with nothing in its lists, at most."""
 ITEM_SIZE = _ITEM.size + 1 + _BALLOT.size + 4
 """Bytes of the largest item."""
+WISH_SIZE = _WISH.size
+"""Bytes of an entry of the table."""
 
 
 def fingerprint(secret: bytes) -> bytes:

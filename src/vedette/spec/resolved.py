@@ -108,6 +108,7 @@ class Node:
     interfaces: Mapping[str, str]
     standby: bool = False
     maintenance: bool = False
+    votes: bool = True
 
     def kernel_interface(self, logical: str) -> str:
         return self.interfaces.get(logical, logical)
@@ -260,4 +261,4 @@ class ClusterSpec:
 
     @property
     def voters(self) -> tuple[str, ...]:
-        return tuple(sorted(node.name for node in self.nodes))
+        return tuple(sorted(node.name for node in self.nodes if node.votes))

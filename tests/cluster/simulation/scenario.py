@@ -8,7 +8,7 @@ from tests.cluster.simulation.network import Network, Weather
 from tests.cluster.simulation.node import KEYS, SPARE_KEYS, Habits, Node
 from tests.cluster.simulation.world import World
 
-from vedette.cluster.config import CoreConfig, CoreGroup, CoreNode, Timings
+from vedette.cluster.config import MOST_VOTERS, CoreConfig, CoreGroup, CoreNode, Timings
 from vedette.cluster.events import Gate, Move, Readiness, Reconfigure, Standby, Stop
 from vedette.kit.units import MILLISECOND, SECOND
 from vedette.spec.resolved import Failback, Key, Role, SplitBrainPolicy
@@ -35,6 +35,10 @@ class Profile:
     policy: SplitBrainPolicy = SplitBrainPolicy.MAJORITY
     timings: tuple[tuple[int, int], ...] = TIMINGS
     ambush: float = 0.0
+
+    @property
+    def large(self) -> bool:
+        return max(self.nodes) > MOST_VOTERS
 
 
 _ALL = {
@@ -81,6 +85,11 @@ PROFILES = (
     Profile(
         "rotation", (3, 5), (1, 2), 0.5, 14, _ALL | {"rotate keys": 6},
         Weather(loss=0.03, duplicated=0.03, late=0.02, latest=2 * SECOND, replays=0.02), _ROUGH,
+    ),
+    Profile(
+        "sixteen", (16,), (4, 8), 0.5, 6, _ALL | {"lose two": 6, "rotate keys": 0.5},
+        Weather(loss=0.02, duplicated=0.01, late=0.02, latest=SECOND), replace(_ROUGH, kernel_slow=0.01, stall=0.001),
+        timings=((200, 1000), (500, 3000)),
     ),
     Profile("tolerate", (2,), (1, 2), 0.8, 12, _ALL, Weather(loss=0.03, late=0.02), _ROUGH, SplitBrainPolicy.TOLERATE),
     Profile(
@@ -165,6 +174,7 @@ def build(world: World, profile: Profile, *, percents: tuple[int, ...] = (99, 10
             interval * MILLISECOND, dead_after // 2 * MILLISECOND, dead_after * MILLISECOND, pick((1, 3)) * SECOND
         ),
         groups=tuple(_group(world, index, directors) for index in range(groups)),
+        voters=tuple(node.name for node in (*nodes[count - witnesses :], *nodes[: count - witnesses]))[:MOST_VOTERS],
     )
     network = Network(world, pick((("a",), ("a", "b"))))
     network.weather = profile.weather
@@ -220,7 +230,10 @@ def _kill(scenario: Scenario) -> None:
 
 
 def _crash(scenario: Scenario) -> None:
-    node = scenario.node()
+    _lose_power(scenario, scenario.node())
+
+
+def _lose_power(scenario: Scenario, node: Node) -> None:
     node.power_off()
 
     def boot() -> None:
@@ -228,6 +241,12 @@ def _crash(scenario: Scenario) -> None:
         scenario.later(scenario.some_time(0.0, 1.2), node.start)
 
     scenario.later(scenario.some_time(0.05, 2.5), boot)
+
+
+def _lose_two(scenario: Scenario) -> None:
+    """Any two machines lose power at once."""
+    for name in scenario.world.random.sample(sorted(scenario.nodes), k=min(2, len(scenario.nodes))):
+        _lose_power(scenario, scenario.nodes[name])
 
 
 def _start_twice(scenario: Scenario) -> None:
@@ -403,6 +422,7 @@ FAULTS: dict[str, Callable[[Scenario], None]] = {
     "pause": _pause,
     "kill": _kill,
     "crash": _crash,
+    "lose two": _lose_two,
     "start twice": _start_twice,
     "stop": _stop,
     "stop in place": _stop_in_place,

@@ -119,7 +119,11 @@ class Node(Item):
 
     name: Name = required("The machine's name, as `uname -n` prints it.")
     role: Literal["director", "witness"] | None = optional(
-        "director: holds groups and votes. witness: votes, holds nothing.", default="director"
+        "director: holds groups. witness: votes, holds nothing.", default="director"
+    )
+    votes: bool | None = optional(
+        "Whether the node has a vote on who holds what; at most 7 have one.",
+        default="true up to 7 nodes; beyond, witnesses first, then directors in their order",
     )
     address: Address | None = optional("The node's own address: default for unicast links.")
     link_addresses: Annotated[dict[str, Address], Field(max_length=8)] | None = optional(
