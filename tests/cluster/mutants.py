@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any
 from unittest.mock import patch
 
-from tests.cluster import test_config, test_fencing, test_grants, test_holes
+from tests.cluster import test_config, test_fencing, test_grants, test_holes, test_large
 from tests.cluster.simulation.run import run
 from tests.cluster.simulation.scenario import PROFILES
 
@@ -134,6 +134,13 @@ def _no_echo_needed() -> list[Patch]:
 
 def _half_is_enough() -> list[Patch]:
     return [(CoreConfig, "majority", property(lambda self: len(self.voters) // 2))]
+
+
+def _everybody_votes() -> list[Patch]:
+    def reached(self: Quorum, votes: Any, now: int) -> bool:
+        return len(votes) >= self._config.majority
+
+    return [(Quorum, "reached", reached)]
 
 
 def _votes_are_not_distinct() -> list[Patch]:
@@ -378,6 +385,12 @@ MUTANTS = (
         case=test_holes.test_hole_1_what_is_read_too_late_is_not_voted_on,
     ),
     Mutant("half of the voters are a quorum", "majority", _half_is_enough),
+    Mutant(
+        "votes of nodes without a vote count",
+        "majority",
+        _everybody_votes,
+        case=test_large.test_without_most_voters_nothing_is_held_however_many_others_are_alive,
+    ),
     Mutant("votes are counted, not voters", "16", _votes_are_not_distinct),
     Mutant("a voter replaces a foreign record, says nothing", "7, 16", _foreign_records_are_replaced),
     Mutant("a renewal replaces a foreign record", "7, 10, 16", _renewal_replaces_records),

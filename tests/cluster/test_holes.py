@@ -371,7 +371,7 @@ def test_hole_37_a_new_key_in_front_signs_only_when_everyone_heard_accepts_it() 
         bench.start(name)
         bench.run(SECOND)
     assert bench.holders() == ["a"]
-    assert bench.machine("a")._telling._signing(bench.now) == OTHER_KEY.secret
+    assert bench.machine("a")._keyring.sign(bench.now) == OTHER_KEY.secret
     assert (What.GROUP_RELEASING, Reason.LEASE_ENDED) not in happened(bench, "a")
 
 

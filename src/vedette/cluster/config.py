@@ -10,6 +10,7 @@ from vedette.kit.errors import UsageError
 from vedette.kit.units import MILLISECOND, SECOND, show
 from vedette.spec.resolved import ClusterSpec, Failback, Role, SplitBrainPolicy
 
+MOST_NODES = 16
 MOST_VOTERS = 7
 MOST_GROUPS = 32
 STAGGER = 10 * MILLISECOND
@@ -197,6 +198,10 @@ class CoreConfig:
             )
         if timings.lease <= timings.dead_after // 2:
             raise UsageError(f"deadAfter {show(timings.dead_after)} is too short: use 20ms or more")
+        if len(self.nodes) > MOST_NODES:
+            raise UsageError(f"{len(self.nodes)} nodes; at most {MOST_NODES} are possible")
+        if self.alone and len(self.nodes) > 1:
+            raise UsageError("one vote among several nodes is nobody's safety: let three of them vote, or all")
         if len(self.voters) > MOST_VOTERS:
             raise UsageError(f"{len(self.voters)} nodes vote; at most {MOST_VOTERS} may")
         if len(self.groups) > MOST_GROUPS:
@@ -209,11 +214,11 @@ class CoreConfig:
 
     def _check_policy(self) -> None:
         match self.policy:
-            case SplitBrainPolicy.FENCE if len(self.voters) != 2:
+            case SplitBrainPolicy.FENCE if not len(self.voters) == len(self.nodes) == 2:
                 raise UsageError("splitBrain policy fence is for exactly 2 nodes; with 3 or more use majority")
             case SplitBrainPolicy.MAJORITY if len(self.voters) < 3:
                 raise UsageError("splitBrain policy majority needs at least 3 nodes: add one with role: witness")
-            case SplitBrainPolicy.TOLERATE if len(self.voters) != 2:
+            case SplitBrainPolicy.TOLERATE if not len(self.voters) == len(self.nodes) == 2:
                 raise UsageError("splitBrain policy tolerate is for exactly 2 nodes; with 3 or more use majority")
 
 

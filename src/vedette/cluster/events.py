@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from vedette.cluster.config import CoreGroup, CoreNode
+from vedette.spec.resolved import Key
 
 FOREVER = (1 << 63) - 1
 """A kernel deadline that never comes."""
@@ -105,6 +106,13 @@ class Reconfigure:
 
 
 @dataclass(frozen=True, slots=True)
+class Rekey:
+    """A reload changed the cluster keys: all are accepted, and the first signs once everyone heard lists it."""
+
+    keys: tuple[Key, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class FenceResult:
     """A fencing device's or a person's word that ``node`` (up to ``incarnation``) is off, or why it is not."""
 
@@ -124,7 +132,20 @@ class Stop:
     in_place: bool = False
 
 
-Event = Datagram | Tick | Emptied | Gate | Readiness | SpecRunning | Move | Standby | Reconfigure | FenceResult | Stop
+Event = (
+    Datagram
+    | Tick
+    | Emptied
+    | Gate
+    | Readiness
+    | SpecRunning
+    | Move
+    | Standby
+    | Reconfigure
+    | Rekey
+    | FenceResult
+    | Stop
+)
 
 
 # Outputs
@@ -157,6 +178,9 @@ class What(Enum):
     NODE_OFF = "node.off"
     NODE_NOT_OFF = "node.notOff"
     CONFIG_DIFFERS = "config.differs"
+    KEYS_CHANGED = "keys.changed"
+    KEY_SIGNS = "key.signs"
+    KEY_FORGOTTEN = "key.forgotten"
 
 
 class Reason(Enum):

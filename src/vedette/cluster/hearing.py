@@ -6,6 +6,7 @@ from vedette.cluster import wire
 from vedette.cluster.ballot import Ballot
 from vedette.cluster.config import STAGGER
 from vedette.cluster.events import Reason, What
+from vedette.cluster.keyring import Keyring
 from vedette.cluster.leases import Granted, Lease
 from vedette.cluster.messages import Accept, Accepted, Echo, Flag, Grant, Item, Message, Nack, Prepare, Promise, Release
 from vedette.cluster.outbox import Outbox
@@ -25,13 +26,13 @@ _REFUSED = {Verdict.REPLAY: Reason.REPLAY, Verdict.STALE: Reason.STALE}
 
 
 class Hearing:
-    """``refused`` counts what did not count, by reason."""
+    """``refused`` counts what did not count, by reason; ``refused_on`` the same, by link."""
 
     def __init__(
         self,
         *,
         site: Site,
-        secrets: Mapping[bytes, bytes],
+        keyring: Keyring,
         peers: Mapping[str, Peer],
         leases: dict[int, Lease],
         voter: Voter,
@@ -41,11 +42,12 @@ class Hearing:
         preferences: Preferences,
         outbox: Outbox,
     ) -> None:
-        self._site, self._secrets, self._leases = site, secrets, leases
+        self._site, self._keyring, self._leases = site, keyring, leases
         self._peers = {peer.tag: peer for peer in peers.values()}
         self._voter, self._owner, self._proposer = voter, owner, proposer
         self._placement, self._preferences, self._outbox = placement, preferences, outbox
         self.refused: dict[Reason, int] = {}
+        self.refused_on: dict[str, int] = {}
         self._counted: dict[bytes, Peer] = {}
         self._refusal_noted: int | None = None
 
@@ -55,7 +57,7 @@ class Hearing:
         if original is not None:
             original.copied(link, now)
             return False
-        message = wire.decode(data, cluster=self._site.config.cluster_id, secrets=self._secrets)
+        message = wire.decode(data, cluster=self._site.config.cluster_id, secrets=self._keyring.secrets)
         if isinstance(message, Reason):
             self._blame(message, data, now)
             return self._refuse(message, link, now)
@@ -65,12 +67,15 @@ class Hearing:
         peer = self._peers.get(message.sender)
         if peer is None:
             return self._refuse(Reason.UNKNOWN_NODE, link, now)
+        if not self._keyring.counts(wire.signer(data), peer):
+            return self._refuse(Reason.UNKNOWN_KEY, link, now)
         echo = self._echo_of_me(message)
         sent = self._outbox.sent_at(echo.sequence) if echo is not None else None
         verdict = peer.receive(message, link=link, sent=sent, now=now, dead_after=self._site.timings.dead_after)
         match verdict:
             case Verdict.FRESH:
                 assert echo is not None
+                peer.signed = wire.signer(data)
                 self._remember(data, peer)
                 self._fresh(peer, message, echo, now)
             case Verdict.UNPROVEN:
@@ -95,6 +100,7 @@ class Hearing:
     def _refuse(self, reason: Reason, link: str, now: int) -> bool:
         """Count it; say so at most once a minute, whatever is thrown at us (then True: there is something to log)."""
         self.refused[reason] = self.refused.get(reason, 0) + 1
+        self.refused_on[link] = self.refused_on.get(link, 0) + 1
         if self._refusal_noted is not None and now - self._refusal_noted < MINUTE:
             return False
         self._refusal_noted = now
@@ -191,12 +197,15 @@ class Hearing:
             self._renew(peer, message, now)
 
     def _renew(self, peer: Peer, message: Message, now: int) -> None:
+        """Rule 10. Who has no vote notes the lease like a voter, to know who holds what, and says nothing."""
         extended = 0
         for position, (group, ballot) in enumerate(message.own):
             if ballot.incarnation != message.incarnation:
                 continue  # adopted: not renewed, but tried for anew (rule 14)
             if self._voter.renew(group, ballot, now, busy=self._owner.busy(group, now)):
                 extended |= 1 << position
+        if not self._site.votes:
+            return
         assert peer.current is not None
         peer.current.acked, peer.current.groups = message.sequence, extended
         self._outbox.answer(peer.name)
@@ -230,13 +239,15 @@ class Hearing:
                     self._released(peer, item, now)
 
     def _vote(self, peer: Peer, message: Message, ask: Prepare | Accept, now: int) -> None:
-        """Rules 8 and 9; only the ballot's owner may ask, and a silent voter does not answer."""
+        """Rules 8 and 9; only the ballot's owner may ask; who is silent or has no vote does not answer."""
         asker = ask.ballot.node == peer.tag and ask.ballot.incarnation == message.incarnation
         if not asker or self._voter.fallen.covers(ask.ballot) or self._site.silent(now):
             return
         if ask.released is not None:
             self._voter.saw(ask.released)
             self._saw_release(ask.group, ask.released)
+        if not self._site.votes:
+            return
         busy = self._owner.busy(ask.group, now)
         match ask:
             case Prepare():

@@ -18,6 +18,7 @@ from vedette.cluster.events import (
     Ready,
     Reason,
     Reconfigure,
+    Rekey,
     SpecRunning,
     Standby,
     Stop,
@@ -26,6 +27,7 @@ from vedette.cluster.events import (
 )
 from vedette.cluster.fencing import Fencing
 from vedette.cluster.hearing import Hearing
+from vedette.cluster.keyring import Keyring
 from vedette.cluster.leases import Lease
 from vedette.cluster.outbox import Outbox
 from vedette.cluster.owner import Owner
@@ -75,9 +77,10 @@ class Machine:
         self._preferences = Preferences(found.wishes)
         self._peers = {node.name: Peer(node.name, tag(node.name)) for node in config.nodes if node.name != me}
         self._leases = {group.tag: Lease(group.name, group.tag) for group in config.groups}
-        self._build(config, me, keys, now)
+        self._keyring = Keyring(self._site, keys, self._peers)
+        self._build(config, me, now)
 
-    def _build(self, config: CoreConfig, me: str, keys: tuple[Key, ...], now: int) -> None:
+    def _build(self, config: CoreConfig, me: str, now: int) -> None:
         site, leases, voter, peers = self._site, self._leases, self._voter, self._peers
         self._quorum = Quorum(config, me, peers, voter.fallen, started=now)
         self._fencing = Fencing(site, peers, leases, voter.fallen)
@@ -86,7 +89,7 @@ class Machine:
         self._owner = Owner(site, leases, voter, self._quorum, self._outbox, self._proposer, peers)
         self._placement = Placement(config, me, peers, self._preferences, started=now)
         self._detector = Detector(site, peers, self._quorum)
-        self._telling = Telling(site, keys, peers, self._preferences, self._outbox)
+        self._telling = Telling(site, self._keyring, peers, self._preferences, self._outbox)
         self._steering = Steering(
             site=site,
             leases=leases,
@@ -101,7 +104,7 @@ class Machine:
         )
         self._hearing = Hearing(
             site=site,
-            secrets=self._telling.secrets,
+            keyring=self._keyring,
             peers=peers,
             leases=leases,
             voter=voter,
@@ -152,6 +155,7 @@ class Machine:
             detector=self._detector,
             steering=self._steering,
             telling=self._telling,
+            keyring=self._keyring,
             now=now,
         )
 
@@ -163,6 +167,11 @@ class Machine:
     def refused(self) -> dict[str, int]:
         """Datagrams that did not count, by reason."""
         return {reason.value: count for reason, count in sorted(self._hearing.refused.items(), key=_by_value)}
+
+    @property
+    def refused_on(self) -> dict[str, int]:
+        """Datagrams that did not count, by the link on which they came."""
+        return dict(self._hearing.refused_on)
 
     @property
     def config(self) -> CoreConfig:
@@ -193,6 +202,8 @@ class Machine:
                 self._steering.wish(event.node, event.on, event)
             case Reconfigure():
                 self._steering.reconfigure(event, now)
+            case Rekey(keys):
+                self._keyring.change(keys, now)
             case Stop(in_place):
                 self._steering.stop(now, in_place=in_place)
 
@@ -207,6 +218,7 @@ class Machine:
         """What time alone makes due, and what the shell must do about all of it."""
         self._now = now
         risen = self._detector.look(now)
+        self._keyring.forget(now)
         self._steering.pursue(now)
         self._telling.kernel |= {lease.name for lease in self._leases.values() if lease.own is not None}
         if self._steering.leaving():

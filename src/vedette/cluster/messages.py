@@ -132,9 +132,9 @@ class Flag(IntFlag):
 class Message:
     """One datagram. ``to`` is the tag of the only node that it is for, 0 = everyone.
 
-    ``keys``: fingerprints of all accepted keys; ``own``: the sender's leases, those that it adopted under the ballot of
-    an older incarnation. ``holds`` is what its kernel holds, ``wishes`` the digest of its preferences, ``digest`` the
-    first eight bytes of its document's.
+    ``keys``: fingerprints of all accepted keys (see ``keyring``); ``own``: the sender's leases, those that it adopted
+    under the ballot of an older incarnation. ``holds`` is what its kernel holds, ``wishes`` the digest of its
+    preferences, ``digest`` the first eight bytes of its document's.
     """
 
     config: bytes

@@ -41,8 +41,9 @@ class Peer:
 
     A peer that is new here, has restarted, or whose disk was rolled back is first echoed from the candidate slot;
     when it echoes our own session in return, it becomes the current one. ``heard`` is the last authentic datagram,
-    ``fresh`` the last that counted, ``greeted`` and ``taught`` when an echo or a table of preferences was last sent,
-    ``born`` when its newest session was first heard, ``refused`` when a datagram with an unknown key last named it.
+    ``fresh`` the last that counted and ``signed`` the key of it; ``greeted`` and ``taught``: when an echo or a table
+    of preferences was last sent; ``born``: when its newest session was first heard; ``refused``: when a datagram with
+    an unknown key last named it.
     """
 
     name: str
@@ -65,6 +66,7 @@ class Peer:
     digest: bytes = b""
     config: bytes = b""
     keys: tuple[bytes, ...] = ()
+    signed: bytes = b""
     links: dict[str, int] = field(default_factory=dict)
     echoed: int = 0
     greeted: int | None = None

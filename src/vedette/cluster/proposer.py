@@ -155,7 +155,8 @@ class Proposer:
     def _grant(self, lease: Lease, successor: Peer, now: int) -> Grant | None:
         """Vote for the successor at once, as if it had asked with the last that was heard of it (rule 20a)."""
         heard = successor.current
-        if heard is None or self._site.silent(now) or not successor.usable(now):
+        voter = self._site.me in self._site.config.voters and not self._site.silent(now)
+        if heard is None or not voter or not successor.usable(now):
             return None
         ballot = self._voter.grant(lease.tag, successor.tag, heard.incarnation, now)
         return Grant(ballot, heard.sequence) if ballot is not None else None

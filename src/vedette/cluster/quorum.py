@@ -8,7 +8,7 @@ from vedette.cluster.peers import Peer
 
 
 class Quorum:
-    """Judges sets of *distinct* voters by name. ``me`` votes too; ``peers`` are all other nodes."""
+    """Judges sets of *distinct* voters by name. ``me`` may be one; ``peers`` are all other nodes."""
 
     def __init__(self, config: CoreConfig, me: str, peers: dict[str, Peer], fallen: Fallen, *, started: int) -> None:
         self._config, self._me, self._peers, self._fallen = config, me, peers, fallen

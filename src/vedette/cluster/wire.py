@@ -40,10 +40,11 @@ from vedette.cluster.messages import (
     Wishes,
 )
 from vedette.kit.units import MICROSECOND
+from vedette.spec.resolved import key_id
 
 LARGEST = 1400
 """Bytes of a datagram: fits every Ethernet, with room for tunnels' headers."""
-MOST_ECHOES, MOST_GROUPS, MOST_ITEMS, MOST_WISHES, MOST_KEYS = 32, 64, 64, 48, 8
+MOST_ECHOES, MOST_GROUPS, MOST_ITEMS, MOST_WISHES, MOST_KEYS = 32, 64, 64, 48, 10
 LONGEST_TEXT = 64
 HIGHEST_ROUND = 1 << 31
 """Beyond what any cluster reaches; what is above it must not push the rounds of all others over the edge."""
@@ -62,11 +63,18 @@ OVERHEAD = _HEADER.size + 1 + 4 * MOST_KEYS + _SENDER.size + 5 + _MAC
 """Bytes of a message with nothing in its lists, at most."""
 ITEM_SIZE = _ITEM.size + _TAG.size + 1 + _GRANT.size
 """Bytes of the largest item."""
+WISH_SIZE = _WISH.size
+"""Bytes of an entry of the table."""
 
 
 def fingerprint(secret: bytes) -> bytes:
-    """The key's id on the wire: derived from the key, so that it may be shown and tells nothing of it."""
-    return hmac.digest(secret, b"vedette key id", hashlib.sha256)[:4]
+    """The key's id on the wire (:func:`vedette.spec.resolved.key_id`)."""
+    return bytes.fromhex(key_id(secret))
+
+
+def signer(data: bytes) -> bytes:
+    """The fingerprint of the key with which a datagram that :func:`decode` accepted is signed."""
+    return data[_HEADER.size - 4 : _HEADER.size]
 
 
 def size(message: Message) -> int:

@@ -52,6 +52,7 @@ class Core:
         self._writing: asyncio.Task[None] | None = None
         self.stopped = asyncio.Event()
         self.trouble: str | None = None
+        self._node = node
         interfaces = spec.node(node).interfaces
         self.links = Links(spec.heartbeat.links, me=node, interfaces=interfaces, receive=self._received)
         self._machine = Machine(
@@ -98,12 +99,33 @@ class Core:
 
     def reconfigure(self, spec: ClusterSpec, *, revision: int) -> None:
         """Run another document whose voters, policy and timings are the same."""
+        self.links.change(spec.heartbeat.links, interfaces=spec.node(self._node).interfaces)
         self.handle(events.Reconfigure(groups=config.groups_of(spec), nodes=config.nodes_of(spec)))
+        self.handle(events.Rekey(keys=spec.keys))
         self.handle(events.SpecRunning(revision=revision, digest=spec.digest))
 
     def refused(self) -> Mapping[str, int]:
         """Datagrams that did not count, by reason."""
         return self._machine.refused
+
+    def link_status(self) -> list[dict[str, object]]:
+        """What each link has carried, and why one does not work."""
+        refused = self._machine.refused_on
+        return [
+            {
+                "name": link.name,
+                "kind": link.kind,
+                "open": link.open,
+                "opened": link.opened,
+                "problem": link.problem,
+                "sent": link.sent,
+                "received": link.received,
+                "refused": refused.get(link.name, 0),
+                "sendErrors": link.send_errors,
+                "receiveErrors": link.receive_errors,
+            }
+            for link in self.links.statistics()
+        ]
 
     def view(self) -> View:
         return self._machine.view(clock.boottime())

@@ -228,6 +228,7 @@ class Director:
             processes=self._processes(),
             problems=self._problems(),
             refused=self._keeper.get("refused", {}),
+            links=self._keeper.get("links", ()),
             node=self._node,
             clocks=Clocks(boottime=clock.boottime(), wall=time.time_ns()),
         )

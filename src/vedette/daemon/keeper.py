@@ -144,9 +144,7 @@ class Keeper:
         if self._core is None or self._spec is None:
             await self._begin(spec, revision)
             return None
-        if config.from_spec(spec).id != config.from_spec(self._spec).id or spec.keys != self._spec.keys:
-            return _FIXED
-        if spec.heartbeat.links != self._spec.heartbeat.links:
+        if config.from_spec(spec).id != config.from_spec(self._spec).id:
             return _FIXED
         self._spec, self._revision = spec, revision
         self._configure(spec)
@@ -227,6 +225,7 @@ class Keeper:
             "addresses": [_address(item) for item in self._addresses.status()],
             "problems": [{"scope": scope, "message": message} for scope, message in self._problems()],
             "refused": dict(core.refused()) if core else {},
+            "links": core.link_status() if core else [],
             "processes": [
                 {"name": "keeper", "pid": os.getpid(), "restarts": 0},
                 {"name": "director", "pid": self._director.pid, "restarts": self._director.restarts},
@@ -347,7 +346,7 @@ def _address(item: addressing.AddressStatus) -> dict[str, Any]:
 
 
 _FIXED = (
-    "changes of nodes, keys, links, timings and split-brain policy while the daemon runs are not supported yet: "
+    "changes of nodes, timings and split-brain policy while the daemon runs are not supported yet: "
     "restart the daemons, one after the other, to apply them"
 )
 

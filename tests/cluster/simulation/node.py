@@ -14,12 +14,13 @@ from tests.cluster.simulation.power import Fencer
 from tests.cluster.simulation.world import Clock, World
 
 from vedette.cluster.config import CoreConfig
-from vedette.cluster.events import FOREVER, Datagram, Emptied, Event, Ready, Stop, Tick, What
+from vedette.cluster.events import FOREVER, Datagram, Emptied, Event, Ready, Rekey, Stop, Tick, What
 from vedette.cluster.machine import Machine
 from vedette.kit.units import MICROSECOND, MILLISECOND
 from vedette.spec.resolved import Key
 
 KEYS = (Key(id="simulation", secret=b"0123456789abcdef0123456789abcdef"),)
+SPARE_KEYS = tuple(Key(id=f"spare {number}", secret=bytes([number]) * 32) for number in range(1, 9))
 INBOX = 400
 
 
@@ -49,6 +50,7 @@ class Node:
     ) -> None:
         self.world, self.network, self.config, self.name = world, network, config, name
         self.habits = Habits()
+        self.keys: tuple[Key, ...] = KEYS
         self.clock = Clock(boots, percent)
         self.boot = 0
         self.durable: bytes | None = None
@@ -79,6 +81,12 @@ class Node:
 
     # What happens to the machine
 
+    def rekey(self, keys: tuple[Key, ...]) -> None:
+        """Edit this node's document: its daemon, or the next one, runs with these keys."""
+        self.keys = keys
+        self.world.say(self.name, f"document lists {len(keys)} keys, {keys[0].id} first")
+        self.put(Rekey(keys))
+
     def start(self) -> None:
         """Start the daemon, with what the state files and the kernel hold now."""
         if self.machine is not None or not self.powered:
@@ -95,7 +103,7 @@ class Node:
         self.machine = Machine(
             config=self.config,
             me=self.name,
-            keys=KEYS,
+            keys=self.keys,
             boot_id=f"{self.name}-{self.boot}",
             durable=self.durable,
             volatile=self.volatile,

@@ -1,18 +1,18 @@
 """Clusters and faults drawn from a seed: profiles, and what may go wrong in each."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 
 from tests.cluster.simulation.network import Network, Weather
-from tests.cluster.simulation.node import Habits, Node
+from tests.cluster.simulation.node import KEYS, SPARE_KEYS, Habits, Node
 from tests.cluster.simulation.power import Fencer, Power
 from tests.cluster.simulation.world import World
 
-from vedette.cluster.config import CoreConfig, CoreGroup, CoreNode, Timings
+from vedette.cluster.config import MOST_VOTERS, CoreConfig, CoreGroup, CoreNode, Timings
 from vedette.cluster.events import FenceResult, Gate, Move, Readiness, Reconfigure, Standby, Stop
 from vedette.kit.units import MILLISECOND, SECOND
-from vedette.spec.resolved import Failback, Role, SplitBrainPolicy
+from vedette.spec.resolved import Failback, Key, Role, SplitBrainPolicy
 
 TIMINGS = ((50, 200), (200, 1000), (250, 1200), (500, 3000))
 """interval and deadAfter in ms."""
@@ -36,6 +36,10 @@ class Profile:
     policy: SplitBrainPolicy = SplitBrainPolicy.MAJORITY
     timings: tuple[tuple[int, int], ...] = TIMINGS
     ambush: float = 0.0
+
+    @property
+    def large(self) -> bool:
+        return max(self.nodes) > MOST_VOTERS
 
 
 _ALL = {
@@ -81,6 +85,15 @@ PROFILES = (
         {"move": 8, "standby": 3, "cut off": 2, "stop": 1, "pause": 2, "one way": 2, "reload": 1},
         Weather(loss=0.05, duplicated=0.1, late=0.1, latest=SECOND), replace(_ROUGH, kernel_slow=0.1),
     ),
+    Profile(
+        "rotation", (3, 5), (1, 2), 0.5, 14, _ALL | {"rotate keys": 6},
+        Weather(loss=0.03, duplicated=0.03, late=0.02, latest=2 * SECOND, replays=0.02), _ROUGH,
+    ),
+    Profile(
+        "sixteen", (16,), (4, 8), 0.5, 6, _ALL | {"lose two": 6, "rotate keys": 0.5},
+        Weather(loss=0.02, duplicated=0.01, late=0.02, latest=SECOND), replace(_ROUGH, kernel_slow=0.01, stall=0.001),
+        timings=((200, 1000), (500, 3000)),
+    ),
     Profile("tolerate", (2,), (1, 2), 0.8, 12, _ALL, Weather(loss=0.03, late=0.02), _ROUGH, SplitBrainPolicy.TOLERATE),
     Profile("fence", (2,), (1, 2, 4), 0.9, 16, _FENCED, Weather(loss=0.03, duplicated=0.03, late=0.02), _ROUGH, FENCE),
     Profile(
@@ -108,7 +121,7 @@ class Scenario:
     nodes: dict[str, Node]
     power: Power
     faults: bool = True
-    history: list[str] = field(default_factory=list)
+    keys: tuple[Key, ...] = KEYS
 
     @property
     def dead_after(self) -> int:
@@ -148,6 +161,7 @@ class Scenario:
             if node.stop_asked:
                 node.kill()
             node.start()
+            node.rekey(self.keys)
             node.put(Gate(working=True))
             node.put(Readiness(services=True))
             node.put(Reconfigure(groups=self.config.groups, nodes=self.config.nodes))
@@ -177,6 +191,7 @@ def build(world: World, profile: Profile, *, percents: tuple[int, ...] = (99, 10
             interval * MILLISECOND, dead_after // 2 * MILLISECOND, dead_after * MILLISECOND, pick((1, 3)) * SECOND
         ),
         groups=tuple(_group(world, index, directors) for index in range(groups)),
+        voters=tuple(node.name for node in (*nodes[count - witnesses :], *nodes[: count - witnesses]))[:MOST_VOTERS],
     )
     network = Network(world, pick((("a",), ("a", "b"))))
     network.weather = profile.weather
@@ -236,7 +251,10 @@ def _kill(scenario: Scenario) -> None:
 
 
 def _crash(scenario: Scenario) -> None:
-    node = scenario.node()
+    _lose_power(scenario, scenario.node())
+
+
+def _lose_power(scenario: Scenario, node: Node) -> None:
     node.power_off()
 
     def boot() -> None:
@@ -272,6 +290,12 @@ def _key_mistake(scenario: Scenario) -> None:
     scenario.world.say(node.name, "signs with a key of its own")
     scenario.network.strangers.add(node.name)
     scenario.later(scenario.some_time(0.5, 2.0), lambda: scenario.network.strangers.discard(node.name))
+
+
+def _lose_two(scenario: Scenario) -> None:
+    """Any two machines lose power at once."""
+    for name in scenario.world.random.sample(sorted(scenario.nodes), k=min(2, len(scenario.nodes))):
+        _lose_power(scenario, scenario.nodes[name])
 
 
 def _start_twice(scenario: Scenario) -> None:
@@ -430,10 +454,24 @@ def _reload(scenario: Scenario) -> None:
     )
 
 
+def _rotate_keys(scenario: Scenario) -> None:
+    """The document with the next list of keys reaches one node after the other; some operators skip steps."""
+    (former, *_), pick = scenario.keys, scenario.world.random.choice
+    new = pick([key for key in SPARE_KEYS if key is not former])
+    steps = pick((((former, new), (new, former), (new,)), ((former, new), (new, former), (new,)), ((new,),)))
+    scenario.keys = (new,)
+    shortest = 0.0
+    for keys in steps:
+        for name in sorted(scenario.nodes):
+            scenario.later(scenario.some_time(shortest, shortest + 0.4), partial(scenario.nodes[name].rekey, keys))
+        shortest += 0.5
+
+
 FAULTS: dict[str, Callable[[Scenario], None]] = {
     "pause": _pause,
     "kill": _kill,
     "crash": _crash,
+    "lose two": _lose_two,
     "start twice": _start_twice,
     "person": _person,
     "key mistake": _key_mistake,
@@ -454,4 +492,5 @@ FAULTS: dict[str, Callable[[Scenario], None]] = {
     "lose disk": lambda scenario: _lose(scenario, run=scenario.world.random.random() < 0.5, disk=True),
     "roll back disk": _roll_back_disk,
     "reload": _reload,
+    "rotate keys": _rotate_keys,
 }
