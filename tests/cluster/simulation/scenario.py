@@ -170,11 +170,17 @@ class Scenario:
                 self.nodes[teller].put(Standby(name, False, "simulation", "healed"))
 
 
-def build(world: World, profile: Profile, *, percents: tuple[int, ...] = (99, 100, 101)) -> Scenario:
-    """Draw a cluster; its machines are up already (for long or just now) and their daemons start at once."""
+def build(
+    world: World, profile: Profile, *, percents: tuple[int, ...] = (99, 100, 101), endurance: bool = False
+) -> Scenario:
+    """Draw a cluster; its machines are up already (for long or just now) and their daemons start at once.
+
+    ``endurance``: of the timings the longer ones are drawn more often, so that each has its share of the work.
+    """
     pick = world.random.choice
     count, groups = pick(profile.nodes), pick(profile.groups)
-    interval, dead_after = pick(profile.timings)
+    weights = [dead_after for _, dead_after in profile.timings] if endurance else None
+    interval, dead_after = world.random.choices(profile.timings, weights)[0] if weights else pick(profile.timings)
     witnesses = pick((0, 1)) if count > 2 else 0
     roles = [Role.DIRECTOR] * (count - witnesses) + [Role.WITNESS] * witnesses
     delays = (pick((0, 0, 2 * SECOND)), 0) if profile.policy is FENCE else (0,) * count
