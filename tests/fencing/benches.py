@@ -1,7 +1,9 @@
 """Test benches: a simulator, the machine that it switches, and documents' ways to speak to it."""
 
 import contextlib
+import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -120,6 +122,7 @@ def ipmi(folder: Path, *, stubborn: bool = False) -> Iterator[Bench]:
 def fence_ipmilan(folder: Path, *, stubborn: bool = False) -> Iterator[Bench]:
     with ipmi_sim(folder, stubborn=stubborn) as (driver, machine):
         options = {"ip": "127.0.0.1", "ipport": str(driver.port), "username": USER, "lanplus": "1", "cipher": "3"}
+        options |= {"power_timeout": "4", "power_wait": "0"}
         agent = Agent("fence_ipmilan", options, {"password": Secret(PASSWORD)})
         yield Bench(
             agent,
@@ -161,7 +164,7 @@ pass .1.3.6.1.4.1.318.1.1 {script}
     command = ["/usr/sbin/snmpd", "-f", "-Lo", "-C", "-c", "snmpd.conf", "-I", "-smux", f"udp:127.0.0.1:{port}"]
     with running(command, folder, environment={"SNMP_PERSISTENT_DIR": str(folder / "persistent")}):
         try:
-            get = ["snmpget", "-v2c", "-c", PASSWORD, "-t1", "-r0", f"127.0.0.1:{port}", "1.3.6.1.2.1.1.2.0"]
+            get = ["snmpget", "-v2c", "-c", PASSWORD, "-t", "0.2", "-r0", f"127.0.0.1:{port}", "1.3.6.1.2.1.1.2.0"]
             wait(lambda: subprocess.run(get, capture_output=True, check=False).returncode == 0, "snmpd")
             yield port, machine
         finally:
@@ -221,7 +224,7 @@ def apc_ups(folder: Path, *, plug: str | None = "3") -> Iterator[Bench]:
 @contextlib.contextmanager
 def fence_apc_snmp(folder: Path, *, version: str) -> Iterator[Bench]:
     with snmpd(folder, "rpdu") as (port, machine):
-        options = {"ip": "127.0.0.1", "ipport": str(port), "snmp_version": version}
+        options = {"ip": "127.0.0.1", "ipport": str(port), "snmp_version": version, "power_timeout": "4"}
         agent = Agent("fence_apc_snmp", options, {"community": Secret(PASSWORD)})
         yield Bench(
             agent,
@@ -334,8 +337,8 @@ def ssh(folder: Path) -> Iterator[Bench]:
     name, machine = f"vf-{folder.name[-6:]}", Machine(folder / "sshd.pid")
     inside = ("ip", "netns", "exec", name)
     subprocess.run(["ip", "netns", "add", name], check=True)
+    wire = f"{name}w"[-15:]
     try:
-        wire = f"{name}w"[-15:]
         subprocess.run(["ip", "link", "add", wire, "type", "veth", "peer", "name", "eth0", "netns", name], check=True)
         subprocess.run(["ip", "address", "add", "198.18.77.1/30", "dev", wire], check=True)
         subprocess.run(["ip", "link", "set", wire, "up"], check=True)
@@ -356,4 +359,10 @@ def ssh(folder: Path) -> Iterator[Bench]:
                 on_again=False,
             )
     finally:
+        # A session of sshd outlives the daemon, and its namespace with it.
+        inmates = subprocess.run(["ip", "netns", "pids", name], capture_output=True, text=True, check=True).stdout
+        for process in inmates.split():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int(process), signal.SIGKILL)
+        subprocess.run(["ip", "link", "delete", wire], check=False, capture_output=True)
         subprocess.run(["ip", "netns", "delete", name], check=True)
