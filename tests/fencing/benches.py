@@ -197,8 +197,8 @@ def apc_pdu(
             ApcPdu(right, tree),
             machine,
             plug="3",
-            wrong_password=ApcPdu(wrong, tree),
-            unreachable=ApcPdu(replace(right, port=UNUSED), tree),
+            wrong_password=ApcPdu(wrong, tree) if "rpdu2" in trees else None,
+            unreachable=ApcPdu(replace(right, port=UNUSED), tree) if version is SnmpVersion.V1 else None,
             missing_plug="99",
             other_plug="1",
             stuck=folder / "stuck",
@@ -208,12 +208,11 @@ def apc_pdu(
 @contextlib.contextmanager
 def apc_ups(folder: Path, *, plug: str | None = "3") -> Iterator[Bench]:
     with snmpd(folder, "ups") as (port, machine):
-        right, wrong = _snmp(port, SnmpVersion.V2C)
+        right, _ = _snmp(port, SnmpVersion.V2C)
         yield Bench(
             ApcUps(right),
             machine,
             plug=plug,
-            wrong_password=ApcUps(wrong),
             unreachable=ApcUps(replace(right, port=UNUSED)),
             missing_plug="99",
             other_plug=None if plug is None else "1",

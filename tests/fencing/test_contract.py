@@ -3,6 +3,7 @@
 import asyncio
 import os
 import shutil
+import subprocess
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AbstractContextManager, suppress
@@ -102,6 +103,9 @@ def test_off_is_seen_within_the_devices_time_and_the_machine_can_be_switched_on_
 
 
 def test_a_wrong_password_switches_nothing_and_never_reads_off(bench: Bench) -> None:
+    if bench.wrong_password is None:
+        pytest.skip("another bench speaks the same protocol")
+
     async def scenario() -> None:
         for answer in await both(build(bench.device(bench.wrong_password)), bench.plug):
             assert isinstance(answer, DeviceError)
@@ -112,6 +116,9 @@ def test_a_wrong_password_switches_nothing_and_never_reads_off(bench: Bench) -> 
 
 
 def test_a_device_that_does_not_answer_never_reads_off(bench: Bench) -> None:
+    if bench.unreachable is None:
+        pytest.skip("another bench speaks the same protocol")
+
     async def scenario() -> None:
         for answer in await both(build(bench.device(bench.unreachable)), bench.plug):
             assert isinstance(answer, DeviceError)
@@ -186,6 +193,13 @@ def test_no_secret_is_visible_to_others_meanwhile(bench: Bench) -> None:
     assert watch.leaks == []
 
 
+def test_the_watch_sees_a_secret_that_is_an_argument() -> None:
+    watch = Watch(("geheim-to-be-seen",))
+    with watch:
+        subprocess.run(["/bin/sh", "-c", "sleep 0.3; : geheim-to-be-seen"], check=True)
+    assert watch.leaks != []
+
+
 class Watch:
     """Reads every process's arguments, and looks who may read its environment, again and again."""
 
@@ -226,7 +240,7 @@ class Watch:
 
 def test_nothing_is_left_running_when_a_call_is_cancelled(bench: Bench) -> None:
     async def scenario() -> None:
-        device = build(bench.device(bench.unreachable))
+        device = build(bench.device(bench.unreachable or bench.driver))
         asked = asyncio.create_task(device.status(bench.plug))
         await asyncio.sleep(0.3)
         asked.cancel()
