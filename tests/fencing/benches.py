@@ -344,7 +344,9 @@ def ssh(folder: Path) -> Iterator[Bench]:
         subprocess.run([*inside, "ip", "address", "add", "198.18.77.2/30", "dev", "eth0"], check=True)
         subprocess.run([*inside, "ip", "link", "set", "eth0", "up"], check=True)
         script = (
-            f"#!/bin/sh\n[ -e {folder}/stuck ] && exit 0\nip link set eth0 down\nkill -9 $(cat {folder}/sshd.pid)\n"
+            f"#!/bin/sh\n[ -e {folder}/stuck ] && exit 0\n"
+            f"[ -e {folder}/half ] || ip link set eth0 down\n"
+            f"kill -9 $(cat {folder}/sshd.pid)\n"
         )
         off = write(folder / "poweroff", script, mode=0o700)
         with sshd(folder, address="198.18.77.2", inside=inside) as login:
