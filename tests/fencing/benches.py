@@ -224,12 +224,22 @@ def apc_ups(folder: Path, *, plug: str | None = "3") -> Iterator[Bench]:
 def fence_apc_snmp(folder: Path, *, version: str) -> Iterator[Bench]:
     with snmpd(folder, "rpdu") as (port, machine):
         options = {"ip": "127.0.0.1", "ipport": str(port), "snmp_version": version, "power_timeout": "4"}
-        agent = Agent("fence_apc_snmp", options, {"community": Secret(PASSWORD)})
+        secrets, wrong = {"community": Secret(PASSWORD)}, {"community": WRONG}
+        if version == "3":
+            options |= {
+                "username": USER,
+                "snmp_auth_prot": "SHA",
+                "snmp_priv_prot": "AES",
+                "snmp_sec_level": "authPriv",
+            }
+            secrets = {"password": Secret(PASSWORD), "snmp_priv_passwd": Secret(f"{PASSWORD}-privacy")}
+            wrong = {**secrets, "password": WRONG}
+        agent = Agent("fence_apc_snmp", options, secrets)
         yield Bench(
             agent,
             machine,
             plug="3",
-            wrong_password=replace(agent, secrets={"community": WRONG}),
+            wrong_password=replace(agent, secrets=wrong),
             unreachable=replace(agent, options={**options, "ipport": str(UNUSED)}),
             missing_plug="99",
             other_plug="1",

@@ -41,6 +41,7 @@ BENCHES: dict[str, Maker] = {
     "fence_ipmilan": benches.fence_ipmilan,
     "fence_apc_snmp-v1": partial(benches.fence_apc_snmp, version="1"),
     "fence_apc_snmp-v2c": partial(benches.fence_apc_snmp, version="2c"),
+    "fence_apc_snmp-v3": partial(benches.fence_apc_snmp, version="3"),
 }
 STUBBORN: dict[str, Maker] = {
     "ipmi": partial(benches.ipmi, stubborn=True),
