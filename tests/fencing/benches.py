@@ -148,17 +148,10 @@ def snmpd(folder: Path, trees: str) -> Iterator[tuple[int, Machine]]:
 createUser {USER} SHA "{PASSWORD}" AES "{PASSWORD}-privacy"
 rwuser {USER} priv
 sysobjectid .1.3.6.1.4.1.318.1.3.4.5
-pass .1.3.6.1.4.1.318.1.1 {script}
+pass_persist .1.3.6.1.4.1.318.1.1 {script}
 """,
     )
-    switch = [*script.split(), "-s", ".1.3.6.1.4.1.318.1.1.12.3.3.1.1.4.3", "integer", "1"]
-    if "rpdu2" in trees:
-        switch[-3] = ".1.3.6.1.4.1.318.1.1.26.9.2.4.1.5.3"
-    elif "masterSwitch" in trees:
-        switch[-3] = ".1.3.6.1.4.1.318.1.1.4.4.2.1.3.3"
-    elif "ups" in trees:
-        switch[-3] = ".1.3.6.1.4.1.318.1.1.1.12.3.2.1.3.3"
-    subprocess.run(switch, check=True)
+    subprocess.run([*script.split(), "on", "3"], check=True)
     machine = Machine(folder / "pid.3")
     (folder / "persistent").mkdir()
     command = ["/usr/sbin/snmpd", "-f", "-Lo", "-C", "-c", "snmpd.conf", "-I", "-smux", f"udp:127.0.0.1:{port}"]
