@@ -7,7 +7,8 @@ Every call of :class:`vedette.cluster.machine.Machine` takes one event and the t
     release             take these groups from the kernel; when it *shows* them gone, hand in Emptied(group)
     send                every datagram on every link
     hold                complete: set each group's kernel deadline, then its addresses; what is not listed is not held
-    fence               ask for these nodes to be switched off; hand in FenceResult
+    fence               complete: ask for these nodes to be switched off, stop where one is not listed any more; hand
+                        in FenceResult, as often as it comes
     wake_at             hand in Tick() then, at the latest
     events              for the log: a state change once, with its reason
 
@@ -211,10 +212,14 @@ class Outgoing:
 
 @dataclass(frozen=True, slots=True)
 class FenceRequest:
-    """Switch ``node`` off; what is confirmed is the end of its incarnations up to ``incarnation`` (rule 26)."""
+    """Switch ``node`` off; what is confirmed is the end of its incarnations up to ``incarnation`` (rule 26).
+
+    ``wait`` (ns) before the order, from when this was first asked for; a node that is seen off meanwhile is off.
+    """
 
     node: str
     incarnation: int
+    wait: int
 
 
 @dataclass(frozen=True, slots=True)

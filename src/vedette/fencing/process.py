@@ -1,0 +1,28 @@
+"""The fencer process: ``python -m vedette.fencing.process FD RUN_DIR STATE_DIR``, started by the keeper.
+
+It is the only process that uses the devices' secrets, and it lives alone because libraries and agents that talk to
+devices may be slow, hang or crash. Its death costs nothing: the next one is told the document and what is wanted.
+"""
+
+import asyncio
+from pathlib import Path
+
+from vedette.fencing import drivers
+from vedette.fencing.fencer import Fencer
+from vedette.kit import privileges
+from vedette.kit.child import Parent, serve
+
+
+async def main(parent: Parent) -> None:
+    """Fence until the keeper goes away."""
+    run_dir, state_dir = parent.arguments
+    privileges.leave_no_core()
+    privileges.keep_capabilities(())  # whatever it starts has none either: no_new_privs
+    async with asyncio.TaskGroup() as tasks:
+        fencer = Fencer(tasks, send=parent.send, build=drivers.build, run_dir=Path(run_dir), state_dir=Path(state_dir))
+        await parent.open(fencer.receive)
+        await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    serve(main)
