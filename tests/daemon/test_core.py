@@ -52,6 +52,7 @@ def core(tmp_path: Path, kernel: Kernel) -> Core:
         state_dir=tmp_path / "state",
         addresses=cast(Addresses, kernel),
         changed=lambda: None,
+        fence=lambda wanted: None,
     )
 
 

@@ -65,11 +65,12 @@ def status(
     refused: Mapping[str, int],
     node: str,
     clocks: Clocks,
+    fencing: Mapping[str, str],
 ) -> Plain:
     """Put the whole answer together.
 
     ``addresses`` (by group), ``services`` (kernel tables) and ``processes`` come plain from their owners; ``refused``
-    counts datagrams by reason.
+    counts datagrams by reason; ``fencing`` says in a word how each node's fencing is.
     """
     found = [*_spec_problems(spec_status), *problems, *_view_problems(view, spec_status)]
     return {
@@ -79,7 +80,7 @@ def status(
         "problems": [{"scope": problem.scope, "message": problem.message} for problem in found],
         "spec": _spec(spec_status, clocks),
         "quorum": view.quorum if view else False,
-        "nodes": _nodes(spec, view, spec_status.digest, clocks),
+        "nodes": _nodes(spec, view, spec_status.digest, clocks, fencing),
         "groups": _groups(view, addresses, clocks),
         "virtualServices": _services(spec, verdicts, services, clocks),
         "processes": list(processes),
@@ -132,9 +133,16 @@ def _same_document(node: NodeView, digest: str) -> bool:
     return digest.startswith(node.digest) or node.digest.startswith(digest)
 
 
-def _nodes(spec: ClusterSpec | None, view: View | None, digest: str, clocks: Clocks) -> list[Plain]:
+def _nodes(
+    spec: ClusterSpec | None, view: View | None, digest: str, clocks: Clocks, fencing: Mapping[str, str]
+) -> list[Plain]:
+    if view is None:
+        return []
     roles = {node.name: node.role.value for node in spec.nodes} if spec else {}
-    return [_node(item, roles.get(item.name), digest, view, clocks) for item in view.nodes] if view else []
+    return [
+        _node(item, roles.get(item.name), digest, view, clocks) | {"fencing": fencing.get(item.name)}
+        for item in view.nodes
+    ]
 
 
 def _node(node: NodeView, role: str | None, digest: str, view: View, clocks: Clocks) -> Plain:

@@ -75,6 +75,11 @@ class Fencing:
         await self._needed.wait()
         await self.child.run()
 
+    @property
+    def needed(self) -> bool:
+        """Whether the document has something to fence, or had since the start."""
+        return self._needed.is_set()
+
     # towards the fencer
 
     def configure(self, spec: ClusterSpec, *, me: str) -> None:
@@ -83,7 +88,7 @@ class Fencing:
         self._assignment = Assignment(me, spec.heartbeat.dead_after, nodes, spec.fencing_devices)
         if nodes or spec.policy is SplitBrainPolicy.FENCE:
             self._needed.set()
-        if self._needed.is_set():
+        if self.needed:
             self.child.send({"assignment": plain.dump(self._assignment)})
 
     def want(self, requests: Iterable[FenceRequest]) -> None:
@@ -110,14 +115,15 @@ class Fencing:
 
     def tell(self) -> None:
         """Say again what is wanted: the fencer orders nothing on what was said too long ago."""
-        if self._needed.is_set():
+        if self.needed:
             wanted = [plain.dump(item) for item in self._wanted.values()]
             self.child.send({"wanted": wanted, "alive": self._alive})
 
     async def ask(self, what: str, node: str) -> Message:
         """Put an operator's question; raises :class:`TransientError` when it is not answered."""
         number = next(self._numbers)
-        answer = self._answers[number] = asyncio.get_running_loop().create_future()
+        answer: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
+        self._answers[number] = answer
         try:
             if not self.child.send({"ask": number, "what": what, "node": node}):
                 raise TransientError(f"the fencer is not running: {self._problem or 'it is being started'}")
@@ -163,7 +169,7 @@ class Fencing:
 
     def status(self) -> dict[str, Any] | None:
         """What is known, as plain values; None where there is nothing to fence."""
-        if not self._needed.is_set():
+        if not self.needed:
             return None
         return {
             "report": plain.dump(self._report),

@@ -14,11 +14,11 @@ from random import SystemRandom
 
 from vedette.fencing import inquiry, memory, messages, plugs
 from vedette.fencing.answers import Answer
-from vedette.fencing.history import Entry, History
+from vedette.fencing.history import History
 from vedette.fencing.messages import Assignment, FenceReport, PlugReport, Report, Result, Wanted
 from vedette.fencing.plugs import Plug
 from vedette.fencing.procedure import Means, Phase, Procedure, Progress
-from vedette.fencing.records import Ended, Moments, entry
+from vedette.fencing.records import Ended, Entry, Moments, entry
 from vedette.fencing.surveillance import Surveillance
 from vedette.fencing.ways import Build, Ways
 from vedette.kit import clock, log, plain

@@ -7,15 +7,13 @@ written stops nothing: the entry is kept in memory and written with the next one
 import contextlib
 import json
 from pathlib import Path
-from typing import Any
 
+from vedette.fencing.records import Entry
 from vedette.kit import files
 
 NAME = "fencing.jsonl"
 MOST_ENTRIES = 200
 MOST_BYTES = 1 << 20
-
-Entry = dict[str, Any]
 
 
 class History:

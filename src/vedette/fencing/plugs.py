@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from vedette.fencing.answers import Answer, Said
 from vedette.kit.units import SECOND
-from vedette.spec.resolved import ClusterSpec, FencingDevice, Manual, Node
+from vedette.spec.resolved import FencingDevice, FencingUse, Manual, Node
 
 DOUBT_MARGIN = 2 * SECOND
 """A node counts as living for up to ``deadAfter`` after its death, and news of it takes a moment (ns)."""
@@ -92,6 +92,11 @@ def plugs_of(nodes: tuple[Node, ...], devices: tuple[FencingDevice, ...]) -> tup
     )
 
 
+def name(use: FencingUse) -> str:
+    """A plug as a person says it."""
+    return use.device if use.plug is None else f"{use.device} plug {use.plug}"
+
+
 def likeness(device: FencingDevice) -> str:
     """A short name of the device's settings: what was seen through other settings was another device."""
     return hashlib.sha256(repr(device.driver).encode()).hexdigest()[:16]  # secrets are in no repr
@@ -115,8 +120,3 @@ def remembered(readings: Mapping[Plug, Reading]) -> dict[Plug, Reading]:
         for plug, reading in readings.items()
         if reading.shown_on or reading.doubted
     }
-
-
-def fenced_nodes(spec: ClusterSpec) -> tuple[Node, ...]:
-    """The nodes that can be switched off."""
-    return tuple(node for node in spec.nodes if node.fencing is not None)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
+from vedette.fencing import plugs
 from vedette.fencing.access import Access
 from vedette.fencing.answers import Answer, Evidence, Said
 from vedette.fencing.lamp import LOOKS, Lamp
@@ -214,7 +215,7 @@ class Procedure:
         return all(self._lamps[use].proves(trusted=self._trusted(use)) for use in level)
 
     def _proof(self, level: tuple[FencingUse, ...]) -> str:
-        return "off, says " + " and ".join(name(use) for use in level)
+        return "off, says " + " and ".join(plugs.name(use) for use in level)
 
     def _complaint(self, level: tuple[FencingUse, ...]) -> str:
         """What each device that did not prove it said last."""
@@ -226,16 +227,11 @@ class Procedure:
         said = self._last.get((use, "status"), "not asked")
         ordered = self._last.get((use, "off"), "")
         if self._lamps[use].dark:
-            return f"{name(use)} says off, but was never seen on: that may be nobody's plug"
+            return f"{plugs.name(use)} says off, but was never seen on: that may be nobody's plug"
         if said == Said.ON.value and ordered == Said.ACCEPTED.value:
-            return f"{name(use)} took the order and still says on after {show(self._means[use.device].timeout)}"
+            return f"{plugs.name(use)} took the order and still says on after {show(self._means[use.device].timeout)}"
         order = f", the order {ordered}" if ordered and ordered != Said.ACCEPTED.value else ""
-        return f"{name(use)} says {said}{order}"
-
-
-def name(use: FencingUse) -> str:
-    """A plug as a person says it."""
-    return use.device if use.plug is None else f"{use.device} plug {use.plug}"
+        return f"{plugs.name(use)} says {said}{order}"
 
 
 async def _end(tasks: Iterable["asyncio.Future[Any]"]) -> None:

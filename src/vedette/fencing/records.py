@@ -4,10 +4,13 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum
+from typing import Any
 
 from vedette.fencing.answers import Evidence
-from vedette.fencing.history import Entry
 from vedette.kit.units import SECOND
+
+Entry = dict[str, Any]
+"""One line of the history."""
 
 
 class Ended(Enum):
