@@ -37,7 +37,7 @@ def fence(
     timeout: int = 20 * SECOND,
     allowed: Callable[[Loop], int] = lambda loop: 0,
 ) -> Fenced:
-    """Fence with scripted devices, named by level, in virtual time. ``allowed``: the instant from which orders may go."""
+    """Fence with scripted devices, named by level, in virtual time. Orders may go from ``allowed`` on."""
 
     async def scenario(loop: Loop) -> Fenced:
         failures: list[str] = []
@@ -158,7 +158,7 @@ def test_a_refused_order_is_tried_once_more_then_the_next_level() -> None:
 
 
 def test_a_level_whose_time_is_over_is_not_tried_twice() -> None:
-    devices, first = one(deaf=True)
+    devices, _ = one(deaf=True)
 
     def both(loop: Loop) -> dict[str, Scripted]:
         return devices(loop) | {"pdu": Scripted(loop)}
@@ -189,8 +189,7 @@ def test_two_supplies_go_off_side_by_side() -> None:
 
 def test_a_controller_that_loses_its_power_with_the_outlet_does_not_spoil_the_level() -> None:
     def devices(loop: Loop) -> dict[str, Scripted]:
-        controller = [Power.ON, Power.OFF, Power.OFF, GONE]
-        return {"bmc": Scripted(loop, says=[*controller]), "pdu": Scripted(loop, lag=4 * SECOND)}
+        return {"bmc": Scripted(loop, says=[Power.ON, Power.OFF, Power.OFF, GONE]), "pdu": Scripted(loop, lag=4 * SECOND)}
 
     assert fence(devices, ("bmc", "pdu")).proof == "off, says bmc and pdu"
 
@@ -304,7 +303,7 @@ WORDS = st.sampled_from([Power.ON, Power.UNKNOWN, GONE, RuntimeError("x"), None,
 def test_whatever_devices_do_that_do_not_lie_off_is_only_said_of_what_is_off(
     scripts: list[dict[str, object]], split: int, wait: int, trusted: bool
 ) -> None:
-    """A device may hang, fail, acknowledge in vain, switch late or say on for ever; it does not say off of what is on."""
+    """It may hang, fail, acknowledge in vain, switch late or say on for ever; it does not say off of what is on."""
     outlets: list[Outlet] = [Outlet() for _ in scripts]
     names = [f"d{number}" for number in range(len(scripts))]
     levels = [tuple(names[:split]), tuple(names[split:])] if names[split:] else [tuple(names)]

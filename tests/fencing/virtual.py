@@ -19,7 +19,7 @@ T = TypeVar("T")
 START = 1000 * SECOND
 
 
-class _Jumping(selectors.DefaultSelector):  # type: ignore[misc, valid-type]
+class _Jumping(selectors.DefaultSelector):
     """Never waits: what the loop would have waited for has passed."""
 
     passed: Callable[[float], None]
@@ -81,7 +81,7 @@ class Scripted:
 
     loop: Loop
     outlet: Outlet = field(default_factory=Outlet)
-    says: list[Power | Exception | None | str] = field(default_factory=list)
+    says: list[Power | Exception | str | None] = field(default_factory=list)
     obeys: bool = True
     lag: int = 0
     latency: int = SECOND // 100
