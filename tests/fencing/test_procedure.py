@@ -189,7 +189,8 @@ def test_two_supplies_go_off_side_by_side() -> None:
 
 def test_a_controller_that_loses_its_power_with_the_outlet_does_not_spoil_the_level() -> None:
     def devices(loop: Loop) -> dict[str, Scripted]:
-        return {"bmc": Scripted(loop, says=[Power.ON, Power.OFF, Power.OFF, GONE]), "pdu": Scripted(loop, lag=4 * SECOND)}
+        bmc = Scripted(loop, says=[Power.ON, Power.OFF, Power.OFF, GONE])
+        return {"bmc": bmc, "pdu": Scripted(loop, lag=4 * SECOND)}
 
     assert fence(devices, ("bmc", "pdu")).proof == "off, says bmc and pdu"
 

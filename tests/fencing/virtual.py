@@ -20,15 +20,16 @@ START = 1000 * SECOND
 
 
 class _Jumping(selectors.DefaultSelector):
-    """Never waits: what the loop would have waited for has passed."""
+    """Never waits: what the loop would have waited for has passed. For threads it does, and no time passes then."""
 
     passed: Callable[[float], None]
+    threads = 0
 
     def select(self, timeout: float | None = None) -> Any:
+        if timeout != 0 and (self.threads or timeout is None):
+            return super().select(1)
         ready = super().select(0)
-        if not ready and timeout is None:
-            ready = super().select(1)  # only something outside of the loop can go on: a thread
-        elif not ready and timeout:
+        if not ready and timeout:
             self.passed(timeout)
         return ready
 
@@ -37,13 +38,22 @@ class Loop(asyncio.SelectorEventLoop):
     """``now`` is in ns."""
 
     def __init__(self) -> None:
-        selector = _Jumping()
-        selector.passed = self._pass
+        self._jumping = _Jumping()
+        self._jumping.passed = self._pass
         self.now = START
-        super().__init__(selector)
+        super().__init__(self._jumping)
 
     def time(self) -> float:
         return self.now / SECOND
+
+    def run_in_executor(self, executor: Any, func: Any, *args: Any) -> Any:  # type: ignore[override]
+        working = super().run_in_executor(executor, func, *args)
+        self._jumping.threads += 1
+        working.add_done_callback(self._worked)
+        return working
+
+    def _worked(self, _: object) -> None:
+        self._jumping.threads -= 1
 
     def _pass(self, seconds: float) -> None:
         self.now += max(1, round(seconds * SECOND))
