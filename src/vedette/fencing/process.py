@@ -9,19 +9,25 @@ from pathlib import Path
 
 from vedette.fencing import drivers
 from vedette.fencing.fencer import Fencer
+from vedette.fencing.ways import Build
 from vedette.kit import privileges
 from vedette.kit.child import Parent, serve
 
 
-async def main(parent: Parent) -> None:
-    """Fence until the keeper goes away."""
-    run_dir, state_dir = parent.arguments
+async def fence(parent: Parent, build: Build) -> None:
+    """Fence with the drivers that ``build`` makes, until the keeper goes away."""
+    run_dir, state_dir = map(Path, parent.arguments)
     privileges.leave_no_core()
-    privileges.keep_capabilities(())  # whatever it starts has none either: no_new_privs
+    privileges.keep_capabilities(())  # no program that it starts has any either
     async with asyncio.TaskGroup() as tasks:
-        fencer = Fencer(tasks, send=parent.send, build=drivers.build, run_dir=Path(run_dir), state_dir=Path(state_dir))
+        fencer = Fencer(tasks, send=parent.send, build=build, run_dir=run_dir, state_dir=state_dir)
         await parent.open(fencer.receive)
         await asyncio.Event().wait()
+
+
+async def main(parent: Parent) -> None:
+    """Fence with the devices of the document."""
+    await fence(parent, drivers.build)
 
 
 if __name__ == "__main__":
