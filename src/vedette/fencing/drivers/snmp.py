@@ -39,8 +39,8 @@ _REFUSALS = (
     errind.DecryptionError,
     errind.UnknownUserName,
     errind.UnsupportedSecurityLevel,
-    errind.AuthorizationError,
     errind.AuthenticationFailure,
+    errind.AuthenticationError,
 )
 """What v3 says of a wrong user or password; v1 and v2c say nothing at all, and that is a time-out."""
 
