@@ -49,15 +49,18 @@ def fencing(spec: ClusterSpec, known: Plain | None, view: View | None, clocks: C
     }
 
 
-def unproved(answer: Plain) -> list[str]:
-    """The plugs of living nodes that do not read on, whatever the reason: none, or fencing cannot be relied on."""
+def unproved(answer: Plain, *, unsaid: bool = False) -> list[str]:
+    """The plugs of living nodes that do not read on, whatever the reason: none, or fencing cannot be relied on.
+
+    With ``unsaid`` only those that no problem speaks of yet.
+    """
     return [
         f"{node['name']}: {_name(item)}"
         for node in answer["nodes"]
         if node["living"]
         for level in node["levels"]
         for item in level
-        if item["kind"] != "manual" and item["power"] != "on"
+        if item["kind"] != "manual" and item["power"] != "on" and not (unsaid and item["problem"])
     ]
 
 

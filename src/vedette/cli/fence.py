@@ -73,7 +73,7 @@ def run(args: argparse.Namespace) -> int:
 def render(status: Plain, paint: Paint, now: datetime) -> str:
     """Problems first, then a line a plug."""
     problems = [f"  {paint.bad('!')} {problem['scope']}: {problem['message']}" for problem in status["problems"]]
-    problems += [f"  {paint.warn('?')} {plug} does not read on" for plug in unproved(status)]
+    problems += [f"  {paint.warn('?')} {plug} does not read on" for plug in unproved(status, unsaid=True)]
     blocks = ["\n".join([paint.bad("Problems"), *problems]) if problems else paint.good("No problems")]
     rows = [
         _row(node, number, item, paint, now)
