@@ -3,6 +3,7 @@
 import asyncio
 
 from tests.fencing.virtual import START, Loop, Scripted, run
+
 from vedette.fencing.access import Access
 from vedette.fencing.answers import Answer, Said
 from vedette.fencing.device import DeviceError, Power

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from tests.fencing.documents import ASSIGNMENT, PDU, SECRET, A, B, node
 from tests.fencing.virtual import START, Loop, Scripted, run
+
 from vedette.fencing import history
 from vedette.fencing.device import DeviceError, Power
 from vedette.fencing.fencer import Fencer

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
 from tests.fencing.virtual import GONE, START, Loop, Outlet, Scripted, means, run
+
 from vedette.fencing.device import Power
 from vedette.fencing.procedure import Phase, Procedure
 from vedette.kit.units import MINUTE, SECOND
