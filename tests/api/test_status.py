@@ -65,6 +65,7 @@ def whole(document: ClusterSpec, seen: View, *links: dict[str, Any]) -> dict[str
         links=links,
         node="a",
         clocks=Clocks(boottime=NOW, wall=NOW),
+        fencing={},
     )
 
 

@@ -67,11 +67,13 @@ def status(
     links: Sequence[Plain],
     node: str,
     clocks: Clocks,
+    fencing: Mapping[str, str],
 ) -> Plain:
     """Put the whole answer together.
 
     ``addresses`` (by group), ``services`` (kernel tables) and ``processes`` come plain from their owners; ``refused``
-    counts datagrams by reason, and ``links`` is what the transport says of its own.
+    counts datagrams by reason, ``links`` is what the transport says of its own, ``fencing`` says in a word how each
+    node's fencing is.
     """
     roads = paths.paths(spec, view, links)
     found = [
@@ -90,7 +92,7 @@ def status(
         "authentication": _authentication(spec, view),
         "quorum": view.quorum if view else False,
         "links": [road.plain(clocks.show) for road in roads],
-        "nodes": _nodes(spec, view, spec_status.digest, clocks),
+        "nodes": _nodes(spec, view, spec_status.digest, clocks, fencing),
         "groups": _groups(view, addresses, clocks),
         "virtualServices": _services(spec, verdicts, services, clocks),
         "processes": list(processes),
@@ -167,9 +169,16 @@ def _same_document(node: NodeView, digest: str) -> bool:
     return digest.startswith(node.digest) or node.digest.startswith(digest)
 
 
-def _nodes(spec: ClusterSpec | None, view: View | None, digest: str, clocks: Clocks) -> list[Plain]:
+def _nodes(
+    spec: ClusterSpec | None, view: View | None, digest: str, clocks: Clocks, fencing: Mapping[str, str]
+) -> list[Plain]:
+    if view is None:
+        return []
     written = {node.name: node for node in spec.nodes} if spec else {}
-    return [_node(item, written.get(item.name), digest, view, clocks) for item in view.nodes] if view else []
+    return [
+        _node(item, written.get(item.name), digest, view, clocks) | {"fencing": fencing.get(item.name)}
+        for item in view.nodes
+    ]
 
 
 def _node(node: NodeView, written: Node | None, digest: str, view: View, clocks: Clocks) -> Plain:

@@ -245,7 +245,7 @@ class Outgoing:
 class FenceRequest:
     """Switch ``node`` off; what is confirmed is the end of its incarnations up to ``incarnation`` (rule 26).
 
-    ``wait`` (ns): before the first shot, so that of two nodes only one is shot (rule 27).
+    ``wait`` (ns) before the order, from when this was first asked for; a node that is seen off meanwhile is off.
     """
 
     node: str
