@@ -115,6 +115,17 @@ class FenceResult:
 
 
 @dataclass(frozen=True, slots=True)
+class WatchdogArmed:
+    """A watchdog resets this machine ``timeout`` (ns) after its daemon was last on time; ``None``: nothing does.
+
+    The others hear of it. Hand it in when the device counts and can no longer be stopped by an accident, and ``None``
+    before it is stopped.
+    """
+
+    timeout: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Stop:
     """Stop: hand over what a ready node can take, keep the rest as it is for the next daemon to adopt.
 
@@ -124,7 +135,20 @@ class Stop:
     in_place: bool = False
 
 
-Event = Datagram | Tick | Emptied | Gate | Readiness | SpecRunning | Move | Standby | Reconfigure | FenceResult | Stop
+Event = (
+    Datagram
+    | Tick
+    | Emptied
+    | Gate
+    | Readiness
+    | SpecRunning
+    | Move
+    | Standby
+    | Reconfigure
+    | FenceResult
+    | WatchdogArmed
+    | Stop
+)
 
 
 # Outputs

@@ -22,6 +22,7 @@ from vedette.cluster.events import (
     Standby,
     Stop,
     Tick,
+    WatchdogArmed,
     What,
 )
 from vedette.cluster.hearing import Hearing
@@ -184,6 +185,8 @@ class Machine:
                 self._steering.wish(event.node, event.on, event)
             case Reconfigure():
                 self._steering.reconfigure(event, now)
+            case WatchdogArmed(timeout):
+                self._telling.watchdog = timeout or 0
             case Stop(in_place):
                 self._steering.stop(now, in_place=in_place)
 

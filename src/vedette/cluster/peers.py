@@ -42,6 +42,8 @@ class Peer:
     A peer that is new here, has restarted, or whose disk was rolled back is first echoed from the candidate slot;
     when it echoes our own session in return, it becomes the current one. ``heard`` is the last authentic datagram,
     ``fresh`` the last that counted, ``greeted`` and ``taught`` when an echo or a table of preferences was last sent.
+    ``watchdog`` (ns) is what it advertised last, 0 = nothing: that word outlives its silence, and ends with its goodbye
+    and with its next start.
     """
 
     name: str
@@ -62,6 +64,7 @@ class Peer:
     wishes: int = 0
     revision: int = 0
     digest: bytes = b""
+    watchdog: int = 0
     config: bytes = b""
     keys: tuple[bytes, ...] = ()
     links: dict[str, int] = field(default_factory=dict)
@@ -157,4 +160,5 @@ class Peer:
     def _reset(self) -> None:
         self.ready, self.silent = False, False
         self.own, self.holds = {}, frozenset()
+        self.watchdog = 0
         self.echoed = 0

@@ -16,7 +16,8 @@ from vedette.spec.resolved import Key
 
 
 class Telling:
-    """``kernel`` is what this node's kernel holds as far as it was told to and has confirmed."""
+    """``kernel`` is what this node's kernel holds as far as it was told to and has confirmed, ``watchdog`` (ns) how
+    soon its armed watchdog resets this machine, 0 = none is armed."""
 
     def __init__(
         self, site: Site, keys: tuple[Key, ...], peers: dict[str, Peer], preferences: Preferences, outbox: Outbox
@@ -27,6 +28,7 @@ class Telling:
         self._keys = tuple(wire.fingerprint(key.secret) for key in keys)
         self.secrets: Mapping[bytes, bytes] = {wire.fingerprint(key.secret): key.secret for key in keys}
         self.kernel: set[str] = set()
+        self.watchdog = 0
         self.revision, self.digest = site.config.revision, site.config.digest
         self._next_heartbeat = site.started
         self._told: tuple[object, ...] = ()
@@ -47,7 +49,7 @@ class Telling:
             renewal = owner.renewal(now)
             self._next_heartbeat = now + self._site.timings.interval
         state = self._state(now, steering, owner)
-        told = (state.own, state.holds, state.flags, state.revision, state.digest, state.score)
+        told = (state.own, state.holds, state.flags, state.revision, state.digest, state.score, state.watchdog)
         if (told != self._told or self._preferences.news or risen) and not owner.releasing():
             self._outbox.announce(table=self._preferences.news)
             self._told, self._preferences.news = told, False
@@ -90,6 +92,7 @@ class Telling:
             wishes=self._preferences.digest,
             revision=self.revision,
             digest=self.short_digest(),
+            watchdog=self.watchdog,
             own=owner.claims(),
             holds=owner.tags(self.kernel),
         )

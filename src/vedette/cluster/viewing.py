@@ -54,6 +54,7 @@ def _myself(site: Site, steering: Steering, telling: Telling, now: int) -> NodeV
         revision=telling.revision,
         digest=telling.digest,
         incarnation=site.incarnation,
+        watchdog=telling.watchdog,
     )
 
 
@@ -74,6 +75,7 @@ def _other(
         revision=peer.revision,
         digest=telling.digest if same else peer.digest.hex(),
         incarnation=peer.incarnation,
+        watchdog=peer.watchdog,
     )
 
 

@@ -18,6 +18,7 @@ class NodeView:
     """A node as seen from here. Times are CLOCK_BOOTTIME ns; 0 = never. ``links`` lists the links heard on.
 
     ``ready``: may hold, hears a quorum, services and gate work. ``digest``/``revision``: the spec that it runs.
+    ``watchdog`` (ns): how soon the watchdog that it said last is armed resets it when its daemon is late, 0 = none.
     """
 
     name: str
@@ -29,6 +30,7 @@ class NodeView:
     revision: int
     digest: str
     incarnation: int
+    watchdog: int = 0
 
 
 @dataclass(frozen=True, slots=True)
