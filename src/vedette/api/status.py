@@ -63,13 +63,14 @@ def status(
     processes: Sequence[Plain],
     problems: Sequence[Problem],
     refused: Mapping[str, int],
+    watchdog: Plain | None,
     node: str,
     clocks: Clocks,
 ) -> Plain:
     """Put the whole answer together.
 
-    ``addresses`` (by group), ``services`` (kernel tables) and ``processes`` come plain from their owners; ``refused``
-    counts datagrams by reason.
+    ``addresses`` (by group), ``services`` (kernel tables), ``processes`` and ``watchdog`` (this node's, None where none
+    is wanted) come plain from their owners; ``refused`` counts datagrams by reason.
     """
     found = [*_spec_problems(spec_status), *problems, *_view_problems(view, spec_status)]
     return {
@@ -84,6 +85,7 @@ def status(
         "virtualServices": _services(spec, verdicts, services, clocks),
         "processes": list(processes),
         "refusedDatagrams": dict(refused),
+        "watchdog": watchdog,
     }
 
 
@@ -147,6 +149,7 @@ def _node(node: NodeView, role: str | None, digest: str, view: View, clocks: Clo
         "ready": node.ready,
         "holds": list(node.holds),
         "links": list(node.links),
+        "watchdog": node.watchdog / SECOND or None,
         "revision": node.revision,
         "digest": node.digest,
         "sameDocument": bool(node.digest) and _same_document(node, digest),

@@ -41,6 +41,7 @@ def render(status: Plain, paint: Paint, now: datetime) -> str:
         _head(status, paint, now),
         _problems(status, paint),
         _nodes(status, paint, now),
+        _watchdog(status, paint),
         _groups(status, paint, now),
         *(_service(service, paint, now) for service in status["virtualServices"]),
     ]
@@ -62,6 +63,7 @@ def _problems(status: Plain, paint: Paint) -> str:
 
 
 def _nodes(status: Plain, paint: Paint, now: datetime) -> str:
+    watchdogs = any(node["watchdog"] for node in status["nodes"])
     rows = [
         [
             node["name"] + (" (this node)" if node["self"] else ""),
@@ -71,10 +73,30 @@ def _nodes(status: Plain, paint: Paint, now: datetime) -> str:
             ", ".join(node["holds"]) or "-",
             ", ".join(node["links"]) or "-",
             "same" if node["sameDocument"] else (node["digest"][:12] or "-"),
+            *([f"{node['watchdog']:g}s" if node["watchdog"] else "-"] if watchdogs else []),
         ]
         for node in status["nodes"]
     ]
-    return table(["NODE", "STATE", "SINCE", "READY", "HOLDS", "LINKS", "DOCUMENT"], rows) if rows else ""
+    head = ["NODE", "STATE", "SINCE", "READY", "HOLDS", "LINKS", "DOCUMENT", *(["WATCHDOG"] if watchdogs else [])]
+    return table(head, rows) if rows else ""
+
+
+def _watchdog(status: Plain, paint: Paint) -> str:
+    """This node's device: what it is, whether it counts, and whether it can be stopped."""
+    watchdog = status["watchdog"]
+    if watchdog is None:
+        return ""
+    named = paint.strong(watchdog["device"]) + (f" ({watchdog['identity']})" if watchdog["identity"] else "")
+    resets = f"resets this machine when its daemon is late for {watchdog['timeout']:g}s"
+    says = {
+        "armed": paint.good("armed") + f", {resets}",
+        "idle": "nothing is held here: fed, because it cannot be stopped",
+        "off": "not armed: nothing is held here"
+        if not any(node["holds"] for node in status["nodes"] if node["self"])
+        else paint.bad("not armed"),
+    }
+    ways = {None: "", True: "; nowayout", False: "; can be stopped"}
+    return f"watchdog {named}: {says[watchdog['state']]}{ways[watchdog['nowayout']]}"
 
 
 def _readiness(node: Plain) -> str:

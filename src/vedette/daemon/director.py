@@ -228,6 +228,7 @@ class Director:
             processes=self._processes(),
             problems=self._problems(),
             refused=self._keeper.get("refused", {}),
+            watchdog=self._keeper.get("watchdog"),
             node=self._node,
             clocks=Clocks(boottime=clock.boottime(), wall=time.time_ns()),
         )

@@ -20,6 +20,7 @@ def resolve(document: HACluster, findings: Findings, *, digest: str, keys: tuple
     links = nodes.resolve_links(scope)
     heartbeat = cluster.resolve_heartbeat(scope, links)
     policy = cluster.resolve_policy(scope, all_nodes)
+    watchdog = cluster.resolve_watchdog(scope)
     addresses = groups.expand(scope)
     all_groups = groups.resolve_groups(scope, all_nodes, addresses)
     interfaces.check(scope, all_nodes, all_groups, links)
@@ -34,6 +35,8 @@ def resolve(document: HACluster, findings: Findings, *, digest: str, keys: tuple
         groups=all_groups,
         virtual_services=services.resolve(),
         ipvs_timeouts=_timeouts(scope),
+        watchdog=watchdog,
+        assume_watchdog=cluster.resolve_assumption(scope, watchdog),
     )
 
 
