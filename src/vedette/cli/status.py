@@ -63,7 +63,7 @@ def _problems(status: Plain, paint: Paint) -> str:
 
 
 def _nodes(status: Plain, paint: Paint, now: datetime) -> str:
-    watchdogs = any(node["watchdog"] for node in status["nodes"])
+    watchdogs = any(node.get("watchdog") for node in status["nodes"])
     rows = [
         [
             node["name"] + (" (this node)" if node["self"] else ""),
@@ -73,7 +73,7 @@ def _nodes(status: Plain, paint: Paint, now: datetime) -> str:
             ", ".join(node["holds"]) or "-",
             ", ".join(node["links"]) or "-",
             "same" if node["sameDocument"] else (node["digest"][:12] or "-"),
-            *([f"{node['watchdog']:g}s" if node["watchdog"] else "-"] if watchdogs else []),
+            *([f"{node['watchdog']:g}s" if node.get("watchdog") else "-"] if watchdogs else []),
         ]
         for node in status["nodes"]
     ]
@@ -83,7 +83,7 @@ def _nodes(status: Plain, paint: Paint, now: datetime) -> str:
 
 def _watchdog(status: Plain, paint: Paint) -> str:
     """This node's device: what it is, whether it counts, and whether it can be stopped."""
-    watchdog = status["watchdog"]
+    watchdog = status.get("watchdog")
     if watchdog is None:
         return ""
     named = paint.strong(watchdog["device"]) + (f" ({watchdog['identity']})" if watchdog["identity"] else "")
