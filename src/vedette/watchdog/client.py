@@ -11,7 +11,6 @@ import os
 import signal
 import socket
 import struct
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -61,7 +60,7 @@ class Watchdog:
         self._holds, self._late, self._tell, self._changed = holds, late, armed, changed
         self._wanted: Wanted | None = None
         self._link: socket.socket | None = None
-        self._process: subprocess.Popen[bytes] | None = None
+        self._own: set[int] = set()
         self._device: Armed | None = None
         self._guarding = False
         self._asked_to_guard = False
@@ -90,7 +89,9 @@ class Watchdog:
             self._leave()
             return
         self._wanted, self._refusal, self._refused_at, self._closed = wanted, "", 0, False
-        if self._guarding:  # with another device or time-out: armed anew at the next beat
+        if wanted is None:
+            self._rest()
+        elif self._asked_to_guard:  # another device or time-out: armed anew at the next beat
             self._say(None)
             self._guarding = self._asked_to_guard = False
         if self._link is None:
@@ -102,11 +103,12 @@ class Watchdog:
 
     def hold(self) -> None:
         """Something is about to be held: guard from now on."""
-        if self._wanted is not None and not self._asked_to_guard:
+        if self._wanted is not None and not self._asked_to_guard and not self._closed:
             self._arm(self._wanted)
 
     async def stand_down(self) -> None:
         """Nothing is held any more and this daemon ends: stop the device; one that cannot be stopped stays fed."""
+        self._closed = True
         if self._timer is not None:
             self._timer.cancel()
         if self._device is not None or self._asked_to_guard:
@@ -205,18 +207,18 @@ class Watchdog:
     def _start(self) -> socket.socket | None:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         ours.setblocking(False)
+        theirs.set_inheritable(True)
         command = [sys.executable, "-P", "-m", "vedette.watchdog.feeder", str(theirs.fileno()), str(self._socket)]
+        nothing = (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0)
         try:
-            with theirs:
-                self._process = subprocess.Popen(  # not a Child: it must outlive this process
-                    command, stdin=subprocess.DEVNULL, pass_fds=(theirs.fileno(),), start_new_session=True
-                )
+            with theirs:  # no Child and no Popen: it outlives this process, on purpose
+                self.pid = os.posix_spawn(sys.executable, command, os.environ, file_actions=[nothing], setsid=True)
         except OSError as error:
             ours.close()
             self._refusal = f"its feeder cannot be started: {error.strerror}"
             self._lost()
             return None
-        self.pid = self._process.pid
+        self._own.add(self.pid)
         log.event(logger, logging.INFO, "watchdog.feeder_started", pid=self.pid)
         return ours
 
@@ -245,8 +247,10 @@ class Watchdog:
             self._pace()
 
     def _reap(self) -> None:
-        if self._process is not None and self._process.poll() is not None:
-            self._process = None
+        """Bury the feeders of this process that have ended."""
+        for pid in list(self._own):
+            if os.waitpid(pid, os.WNOHANG)[0]:
+                self._own.discard(pid)
 
     def _drop(self) -> None:
         if self._link is not None:
