@@ -4,9 +4,12 @@ import asyncio
 from pathlib import Path
 from typing import Any, cast
 
+import pytest
+
 from vedette.addresses.addresses import Addresses
-from vedette.cluster.events import Stop
+from vedette.cluster.events import Ready, Stop, Tick
 from vedette.daemon.core import Core
+from vedette.kit import clock
 from vedette.kit.net import parse
 from vedette.kit.units import SECOND
 from vedette.spec.resolved import ClusterSpec, Group, Heartbeat, Key, Node, Role, SplitBrainPolicy
@@ -43,7 +46,7 @@ class Kernel:
         pass
 
 
-def core(tmp_path: Path, kernel: Kernel) -> Core:
+def core(tmp_path: Path, kernel: Kernel, **others: Any) -> Core:
     return Core(
         spec=ALONE,
         revision=1,
@@ -52,6 +55,7 @@ def core(tmp_path: Path, kernel: Kernel) -> Core:
         state_dir=tmp_path / "state",
         addresses=cast(Addresses, kernel),
         changed=lambda: None,
+        **others,
     )
 
 
@@ -84,3 +88,53 @@ def test_a_core_that_has_ended_writes_and_tells_nothing_more(tmp_path: Path) -> 
     told = asyncio.run(scenario())
     assert (tmp_path / "core.state").read_bytes() == b"the successor's"
     assert kernel.told == told
+
+
+async def started(tmp_path: Path, kernel: Kernel, **others: Any) -> Core:
+    (tmp_path / "state").mkdir()
+    one = core(tmp_path, kernel, **others)
+    await one.start()
+    return one
+
+
+def test_a_core_is_on_time_and_late_after_it_was_held_up_until_it_wakes_when_it_should(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scenario() -> None:
+        one = await started(tmp_path, Kernel())
+        assert one.late() == ""
+        real = clock.boottime
+        monkeypatch.setattr(clock, "boottime", lambda: real() + 2 * SECOND)
+        assert "late" in one.late()
+        one.handle(Tick())
+        assert "late" in one.late()
+        one.handle(Tick())
+        assert one.late() == ""
+        await one.close()
+
+    asyncio.run(scenario())
+
+
+def test_a_core_that_cannot_write_its_state_is_not_on_time(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        one = await started(tmp_path, Kernel())
+        (tmp_path / "core.state").unlink()
+        (tmp_path / "core.state").mkdir()
+        one._persist(Ready(volatile=b"state"))
+        assert "cannot be written" in one.late()
+        await one.close()
+
+    asyncio.run(scenario())
+
+
+def test_it_is_said_before_the_kernel_holds_anything(tmp_path: Path) -> None:
+    kernel = Kernel()
+
+    async def scenario() -> None:
+        one = await started(tmp_path, kernel, holding=lambda: kernel.told.append(("said", "")))
+        assert one.holds()
+        assert one.left_behind() == []
+        await one.close()
+
+    asyncio.run(scenario())
+    assert kernel.told[:2] == [("said", ""), ("hold", "web")]

@@ -99,9 +99,3 @@ def test_a_machine_whose_daemon_is_stopped_properly_lives(router: Lab) -> None:
 def test_a_machine_whose_daemon_is_frozen_or_killed_for_good_is_reset(router: Lab, number: signal.Signals) -> None:
     router.signal_daemon(NODE, number)
     assert resets(router)
-
-
-def test_a_machine_whose_daemon_cannot_write_its_state_is_reset(router: Lab) -> None:
-    """It could keep no promise that it makes from now on."""
-    assert router.machines[NODE].run(["mount", "-o", "remount,ro", "/run"], timeout=20).code == 0
-    assert resets(router)

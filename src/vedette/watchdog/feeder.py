@@ -20,6 +20,7 @@ import struct
 import sys
 import time
 
+from vedette.kit import privileges
 from vedette.kit.errors import PermanentError
 from vedette.watchdog import words
 from vedette.watchdog.device import Device
@@ -263,6 +264,8 @@ def main() -> None:
     for number in (signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     _become_urgent()
+    with contextlib.suppress(PermanentError):  # a kernel that is odd about it: then it keeps what it need not have
+        privileges.keep_capabilities(())  # root's own files are enough
     feeder.run()
 
 

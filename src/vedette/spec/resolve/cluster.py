@@ -107,7 +107,7 @@ def resolve_watchdog(scope: Scope) -> Watchdog | None:
     path = (*WATCHDOG, "timeout")
     timeout = whole_seconds(scope, written.timeout, path)
     timeout = defaults.WATCHDOG_TIMEOUT if timeout is None else timeout
-    if not SHORTEST_WATCHDOG <= timeout <= LONGEST_TIME and scope.sound(path):
+    if not SHORTEST_WATCHDOG <= timeout <= LONGEST_TIME and timeout % SECOND == 0 and scope.sound(path):
         scope.fault(
             path,
             f"a machine that resets after {written.timeout} is no help",
