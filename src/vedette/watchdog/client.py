@@ -212,7 +212,9 @@ class Watchdog:
         nothing = (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0)
         try:
             with theirs:  # no Child and no Popen: it outlives this process, on purpose
-                self.pid = os.posix_spawn(sys.executable, command, os.environ, file_actions=[nothing], setsid=True)
+                self.pid = os.posix_spawn(
+                    sys.executable, command, os.environ, file_actions=[nothing], setsid=True, setsigmask=()
+                )
         except OSError as error:
             ours.close()
             self._refusal = f"its feeder cannot be started: {error.strerror}"
@@ -249,8 +251,10 @@ class Watchdog:
     def _reap(self) -> None:
         """Bury the feeders of this process that have ended."""
         for pid in list(self._own):
-            if os.waitpid(pid, os.WNOHANG)[0]:
-                self._own.discard(pid)
+            with contextlib.suppress(ChildProcessError):
+                if not os.waitpid(pid, os.WNOHANG)[0]:
+                    continue
+            self._own.discard(pid)
 
     def _drop(self) -> None:
         if self._link is not None:
@@ -293,9 +297,11 @@ class Watchdog:
                 self._token()
             elif not self._asked_to_guard and clock.boottime() - self._refused_at >= AGAIN:
                 self._arm(self._wanted)
-        elif self._asked_to_guard:
-            self._rest()
-        elif self._wanted is None and self._device is None:
+            return
+        self._refusal = ""  # who holds nothing needs no device
+        if self._asked_to_guard or self._device is not None:
+            self._rest()  # said again while the device is fed without tokens: its feeder must live, too
+        elif self._wanted is None:
             self._leave()
 
     def _arm(self, wanted: Wanted) -> None:
@@ -315,10 +321,11 @@ class Watchdog:
     def _rest(self) -> None:
         """Say first that nothing resets this machine any more, then stop the device."""
         self._say(None)
+        if self._guarding:
+            self._changed()
         self._guarding = self._asked_to_guard = False
         self._withheld = ""
         self._send(b"rest")
-        self._changed()
 
     def _send(self, message: bytes) -> None:
         if self._link is None:
@@ -362,11 +369,11 @@ class Watchdog:
             case b"fed":
                 self._failures = 0
             case b"closed" | b"kept":
-                if verb == b"closed":
+                if verb == b"closed" and self._device is not None:
                     self._device = None
+                    self._changed()
                 if not self._asked_to_guard:
                     self._rested.set()
-                self._changed()
 
     def _is_armed(self, message: bytes) -> None:
         (timeout, way_out, sure), text = words.read(message, 3)

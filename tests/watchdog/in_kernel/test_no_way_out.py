@@ -123,3 +123,21 @@ def test_a_device_that_an_earlier_daemon_left_counting_is_fed_by_the_next_one_al
         end(second)
 
     asyncio.run(scenario())
+
+
+def test_a_feeder_that_hangs_while_nothing_is_held_is_replaced(place: Path) -> None:
+    async def scenario() -> None:
+        keeper = await holding(place)
+        keeper.holds = False
+        await keeper.becomes("idle")
+        old, before = keeper.watchdog.pid, bites()
+        assert old is not None
+        os.kill(old, signal.SIGSTOP)
+        await until(lambda: keeper.watchdog.pid not in (None, old))
+        await keeper.becomes("idle")
+        await asyncio.sleep(seconds(2 * TIMEOUT))
+        assert bites() == before
+        await keeper.watchdog.stand_down()
+        end(keeper)
+
+    asyncio.run(scenario())
