@@ -30,3 +30,9 @@ PERSISTENCE = 6 * MINUTE
 
 PAGE_STATUS = 503
 PAGE_BODY = "We are sorry: the service is not available at the moment. Please try again soon.\n"
+
+OFF_TIMEOUT = 20 * SECOND
+"""Of a fencing device; the fence agents have the same."""
+IPMI_PORT, SNMP_PORT, SSH_PORT = 623, 161, 22
+POWER_OFF = "poweroff -f -f"
+"""Cuts the power without stopping anything first (poweroff(8)): a node that is fenced must not linger."""

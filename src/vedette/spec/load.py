@@ -11,7 +11,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from vedette.spec import reader, rules, structure
+from vedette.spec import device_files, reader, rules, structure
 from vedette.spec import secrets as secret_files
 from vedette.spec.findings import MOST_PROBLEMS, Enough, Findings
 from vedette.spec.problem import Problem, Problems
@@ -31,7 +31,8 @@ KUBERNETES_METADATA = (
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What reading found. ``spec`` is None exactly when there are ``problems``; ``key_files`` as far as known."""
+    """What reading found. ``spec`` is None exactly when there are ``problems``; ``key_files``: cluster keys, and
+    what fencing devices are logged into with, as far as known."""
 
     problems: tuple[Problem, ...]
     warnings: tuple[Problem, ...]
@@ -104,9 +105,10 @@ def _check(text: str, directory: Path, findings: Findings, secrets: Secrets) -> 
         return _report(findings, None)
     rules.check(document, findings)
     keys = secret_files.read(document, directory, findings, secrets=secrets)
-    spec = resolve(document, findings, digest=digest, keys=keys)
-    files = tuple(item.file for item in secret_files.files(document, directory))
-    return _report(findings, spec, files)
+    devices = device_files.read(document, directory, findings, secrets=secrets)
+    spec = resolve(document, findings, digest=digest, keys=keys, files=devices)
+    files = (*secret_files.files(document, directory), *device_files.files(document, directory))
+    return _report(findings, spec, tuple(dict.fromkeys(item.file for item in files)))
 
 
 def _forget_kubernetes(root: dict[str, object]) -> None:

@@ -350,7 +350,7 @@ class SshLogin:
 
 @dataclass(frozen=True, slots=True)
 class Drac:
-    """A controller with racadm; the plug is a module of a chassis (``server-3``), None = the server it is built into."""
+    """A controller with racadm; the plug is a module of a chassis (``server-3``), None = the server that it is in."""
 
     login: SshLogin
 

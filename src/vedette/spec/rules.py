@@ -11,7 +11,7 @@ from typing import Any
 from vedette.spec import words
 from vedette.spec.findings import Findings
 from vedette.spec.model import HACluster, anatomy
-from vedette.spec.model.base import Shape
+from vedette.spec.model.base import Item, Shape
 from vedette.spec.tree import Path
 
 
@@ -50,7 +50,7 @@ def _visit(shape: Shape, path: Path, findings: Findings) -> None:
 
 def _visit_items(value: Any, shape: type[Shape], path: Path, findings: Findings) -> None:
     items: Iterable[tuple[Any, Shape]] = value.items() if isinstance(value, dict) else enumerate(value)
-    if "name" in shape.model_fields:
+    if issubclass(shape, Item) and "name" in shape.model_fields:
         _check_names(value, path, findings)
     if _carries_rules(shape):
         for key, item in items:

@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from vedette.spec.model import API_VERSION, KIND, HACluster, anatomy
-from vedette.spec.model.base import Shape
+from vedette.spec.model.base import Item, Shape
 
 Schema = dict[str, Any]
 
@@ -176,12 +176,17 @@ def _value(part: anatomy.Part, node: Schema, resolve: Callable[[Schema], Schema]
     match node.get("type"):
         case "array":
             schema["items"] = _item(part, node["items"], resolve, editor=editor)
-            if not editor and part.shape is not None and "name" in schema["items"].get("required", ()):
+            if not editor and _is_item(part.shape) and "name" in schema["items"].get("required", ()):
                 schema["x-kubernetes-list-type"] = "map"
                 schema["x-kubernetes-list-map-keys"] = ["name"]
         case "object":
             schema["additionalProperties"] = _value(part, node["additionalProperties"], resolve, editor=editor)
     return schema
+
+
+def _is_item(shape: type[Shape] | None) -> bool:
+    """Tell whether the name of a shape is its own: the name of a :class:`FencingUse` is a device's, and may recur."""
+    return shape is not None and issubclass(shape, Item)
 
 
 def _item(part: anatomy.Part, node: Schema, resolve: Callable[[Schema], Schema], *, editor: bool) -> Schema:

@@ -1,4 +1,4 @@
-"""Cluster keys from their files: who may read them, how long they are, and what they are called."""
+"""Secrets from their files: who may read them; and of cluster keys how long they are and what they are called."""
 
 import hashlib
 import os
@@ -74,14 +74,37 @@ def read(document: HACluster, directory: Path, findings: Findings, *, secrets: S
 
 def _read(item: SecretFile, findings: Findings, *, report: Callable[[Place, str, str], None]) -> bytes | None:
     make = f"make it with `vedette init --key {item.file}` on one node, and copy it to the others"
+    secret = content(item, findings, what="key file", make=make, largest=LARGEST, report=report)
+    if secret is not None and not SHORTEST <= len(secret) <= LARGEST:
+        message = f"the key in {item.file} has {len(secret)} bytes"
+        findings.add(item.place, message, f"a key has {SHORTEST} to {LARGEST}; {make}")
+        return None
+    return secret
+
+
+def content(
+    item: SecretFile,
+    findings: Findings,
+    *,
+    what: str,
+    make: str,
+    largest: int,
+    report: Callable[[Place, str, str], None],
+    forbidden: int = 0o077,
+) -> bytes | None:
+    """Read at most ``largest`` + 2 bytes of a file, without the line end behind them; None when it was reported.
+
+    ``report`` hears of a file that is not there or cannot be read; one whose mode has ``forbidden`` bits is a fault
+    for everybody.
+    """
     try:
         descriptor = os.open(item.file, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except FileNotFoundError:
-        report(item.place, f"the key file {item.file} does not exist", make)
+        report(item.place, f"the {what} {item.file} does not exist", make)
         return None
     except OSError as error:
         report(
-            item.place, f"the key file {item.file} cannot be read: {os.strerror(error.errno or 0)}", "run as its owner"
+            item.place, f"the {what} {item.file} cannot be read: {os.strerror(error.errno or 0)}", "run as its owner"
         )
         return None
     try:
@@ -89,14 +112,10 @@ def _read(item: SecretFile, findings: Findings, *, report: Callable[[Place, str,
         if not stat.S_ISREG(status.st_mode):
             findings.add(item.place, f"{item.file} is not a regular file", make)
             return None
-        if status.st_mode & 0o077:
-            findings.add(item.place, f"{item.file} is open to others than its owner", f"chmod 600 {item.file}")
+        if status.st_mode & forbidden:
+            mode = 0o600 if forbidden & 0o044 else 0o644
+            findings.add(item.place, f"{item.file} is open to others than its owner", f"chmod {mode:o} {item.file}")
             return None
-        secret = os.read(descriptor, LARGEST + 2).rstrip(b"\r\n")
+        return os.read(descriptor, largest + 2).rstrip(b"\r\n")
     finally:
         os.close(descriptor)
-    if not SHORTEST <= len(secret) <= LARGEST:
-        message = f"the key in {item.file} has {len(secret)} bytes"
-        findings.add(item.place, message, f"a key has {SHORTEST} to {LARGEST}; {make}")
-        return None
-    return secret

@@ -7,6 +7,8 @@ from itertools import islice
 
 from vedette.spec.model import anatomy
 from vedette.spec.model.base import INTERFACE, NAME
+from vedette.spec.model.cluster import PLUG
+from vedette.spec.model.fencing import PROGRAM
 from vedette.spec.values import shorten
 
 
@@ -43,7 +45,20 @@ _FOREIGN_KEYS = {
     "keepalive": "interval", "warntime": "warnAfter", "deadtime": "deadAfter", "initdead": "startupGrace",
     "udpport": "port", "ucast": "unicast", "mcast": "multicast", "bcast": "broadcast", "autofailback": "failback",
     "nopreempt": "failback", "preempt": "failback", "preemptdelay": "failbackDelay", "ping": "pingNodes",
-    "stonith": "fencing", "stonithhost": "fencing", "stonithdevices": "fencingDevices", "quorumpolicy": "splitBrain",
+    "stonith": "fencing", "stonithhost": "fencing", "stonithdevices": "fencingDevices",
+    "fencedevices": "fencingDevices", "fencedevice": "fencingDevices", "fence": "fencing",
+    "fencinglevel": "levels", "stonithlevel": "levels", "fencingtopology": "levels", "topology": "levels",
+    "pcmkdelaybase": "delay", "pcmkdelaymax": "delay", "pcmkhostmap": "plug", "outlet": "plug", "port": "plug",
+    "outletgroup": "plug", "pcmkofftimeout": "offTimeout", "stonithtimeout": "offTimeout",
+    "powertimeout": "offTimeout", "timeout": "offTimeout", "idrac": "redfish", "ilo": "redfish", "xcc": "redfish",
+    "bmc": "ipmi", "ipmilan": "ipmi", "apc": "apcPdu", "pdu": "apcPdu", "apcsnmp": "apcPdu",
+    "apcmaster": "apcPdu", "ups": "apcUps", "racadm": "drac", "meatware": "manual", "human": "manual",
+    "external": "agent", "fenceagent": "agent", "stonithplugin": "agent", "params": "options",
+    "ipaddr": "address", "ipaddress": "address", "login": "username", "user": "username", "userid": "username",
+    "passwd": "password", "sslinsecure": "insecure", "cacert": "caFile", "cafile": "caFile",
+    "identityfile": "privateKey", "sshkey": "privateKey", "knownhosts": "knownHostsFile",
+    "snmpversion": "version", "snmpauthprot": "authProtocol", "snmpprivprot": "privacyProtocol",
+    "snmpprivpasswd": "privacyPassword", "privpassword": "privacyPassword", "quorumpolicy": "splitBrain",
     "noquorumpolicy": "splitBrain", "virtualipaddress": "addresses", "virtualaddresses": "addresses",
     "vip": "addresses", "vips": "addresses", "ips": "addresses", "ip": "address", "virtualip": "address",
     "virtualrouterid": "name", "priority": "preferredNodes", "preferred": "preferredNodes",
@@ -87,6 +102,10 @@ _PHRASES = {
     "failback": "write `failback: automatic` or `failback: manual` in a group",
     "auth": "write `auth: {keys: [{secretFile: cluster.key}]}` in spec",
     "secretFile": "a secret is in a file of its own: `secretFile: cluster.key`",
+    "lanplus": "leave it out: ipmi is always lanplus",
+    "device": 'a device is named: `devices: [{name: pdu, plug: "3"}]`',
+    "fencing": 'write `fencing: {levels: [{devices: [{name: pdu, plug: "3"}]}]}` in a node',
+    "fencingDevices": "it belongs in spec: `fencingDevices: [{name: bmc1, ipmi: {address: 10.9.0.11, …}}]`",
 }
 """What to say of a foreign word, or of our word for it, where neither belongs."""
 
@@ -102,7 +121,8 @@ _FOREIGN_VALUES = {
     "fencing": "fence", "ignore": "tolerate", "twonode": "tolerate", "none": "tolerate", "arbiter": "witness",
     "observer": "witness", "qdevice": "witness", "tiebreaker": "witness", "router": "director", "master": "director",
     "backup": "director", "worker": "director", "quiescent": "quiesce", "inhibit": "quiesce", "drain": "quiesce",
-    "delete": "remove",
+    "delete": "remove", "sha1": "sha", "aes128": "aes", "2c": "v2c", "2": "v2c", "1": "v1", "ap7900": "rpdu",
+    "ap8000": "rpdu2", "ap9200": "masterSwitch",
 }  # fmt: skip
 
 
@@ -141,6 +161,8 @@ def _example(key: str | None) -> str:
         "failback": ": `automatic` or `manual`",
         "preferredNodes": ": the best first",
         "splitBrain": ": `splitBrain: {policy: majority}`",
+        "fencing": ': `fencing: {levels: [{devices: [{name: pdu, plug: "3"}]}]}`',
+        "password": ": `password: {secretFile: secrets/bmc}`",
         "auth": ": `auth: {keys: [{secretFile: cluster.key}]}`",
         "maintenance": ": `maintenance: true` takes it out of service",
     }
@@ -178,6 +200,10 @@ def for_pattern(pattern: str) -> str:
         return "write lower case letters, digits, `.` and `-`, beginning and ending with a letter or digit"
     if pattern == INTERFACE:
         return "an interface's name has letters, digits, `_`, `.`, `@`, `+` and `-`"
+    if pattern == PROGRAM:
+        return "write the name of an agent in /usr/sbin, like fence_apc_snmp"
+    if pattern == PLUG:
+        return "a plug has no spaces at its ends, no `,` and no `=`; a node with two outlets names both in one level"
     return "write another value"
 
 

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
 from vedette.spec.model.base import (
     Address,
@@ -17,10 +17,12 @@ from vedette.spec.model.base import (
     Reference,
     Secret,
     Shape,
-    later,
     optional,
     required,
 )
+
+PLUG = r"^[^\x00-\x20\x7f=,]([^\x00-\x1f\x7f=,]*[^\x00-\x20\x7f=,])?$"
+"""An outlet's name: a comma would be two outlets for a fence agent."""
 
 
 class Auth(Shape):
@@ -80,12 +82,10 @@ class Heartbeat(Shape):
 class SplitBrain(Shape):
     """What makes it safe to take a group from a silent node."""
 
-    policy: Literal["majority", "fence", "tolerate"] | None = later(
-        "the policy fence",
-        "majority: more than half of all nodes agree. fence: the silent node is switched off first. "
+    policy: Literal["majority", "fence", "tolerate"] | None = optional(
+        "majority: more than half of all nodes agree. fence: two nodes, and the silent one is switched off first. "
         "tolerate: two nodes, and both may serve while they cannot hear each other.",
-        values=("fence",),
-        default="fence if every node has fencing, majority with one node or three and more",
+        default="fence with two nodes that both have fencing, majority with one node or three and more",
     )
 
 
@@ -93,7 +93,9 @@ class FencingUse(Shape):
     """A device, and what of it is this node's."""
 
     name: Reference = required("Name of one of spec.fencingDevices.")
-    plug: Annotated[str, Field(max_length=128)] | None = optional("This node's outlet on the device.")
+    plug: Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=PLUG)] | None = optional(
+        "This node's outlet on the device, in quotes; needed where the device has outlets."
+    )
 
 
 class FencingLevel(Shape):
@@ -125,7 +127,7 @@ class Node(Item):
     )
     standby: bool | None = optional("Hold nothing, give away what is held.", default="false")
     maintenance: bool | None = optional("Watch, but touch nothing on this node.", default="false")
-    fencing: Fencing | None = later("fencing", "How the others switch this node off.")
+    fencing: Fencing | None = optional("How the others switch this node off.")
 
 
 class Watchdog(Shape):

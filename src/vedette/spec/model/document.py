@@ -38,8 +38,8 @@ class Spec(Shape):
     nodes: Annotated[Many[Node], Field(min_length=1, max_length=16)] = required(
         "The machines.", stand_in=[{"name": "x"}]
     )
-    fencing_devices: Annotated[Many[FencingDevice], Field(max_length=64)] | None = later(
-        "fencingDevices", "Devices that cut a node off."
+    fencing_devices: Annotated[Many[FencingDevice], Field(max_length=64)] | None = optional(
+        "Devices that cut a node off."
     )
     watchdog: Watchdog | None = later("watchdog", "Resets a machine whose daemon no longer keeps time.")
     checks: Annotated[Many[NamedCheck], Field(max_length=256)] | None = optional("Checks shared by name.")

@@ -4,22 +4,26 @@ from vedette.spec.findings import Findings
 from vedette.spec.model import HACluster
 from vedette.spec.model.balancing import Ipvs
 from vedette.spec.model.balancing import IpvsTimeouts as WrittenTimeouts
-from vedette.spec.resolve import cluster, groups, interfaces, nodes
-from vedette.spec.resolve.scope import Scope
+from vedette.spec.resolve import cluster, devices, fencing, groups, interfaces, nodes
+from vedette.spec.resolve.scope import DeviceFiles, Scope
 from vedette.spec.resolve.services import Services
 from vedette.spec.resolved import ClusterSpec, IpvsTimeouts, Key
 
 
-def resolve(document: HACluster, findings: Findings, *, digest: str, keys: tuple[Key, ...]) -> ClusterSpec:
+def resolve(
+    document: HACluster, findings: Findings, *, digest: str, keys: tuple[Key, ...], files: DeviceFiles
+) -> ClusterSpec:
     """Return what the document means.
 
     When ``findings`` holds problems afterwards, the result is a guess about a faulty document and must not be used.
     """
     scope = Scope(document.spec, findings)
+    all_devices = devices.resolve_devices(scope, files)
     all_nodes = nodes.resolve_nodes(scope)
     links = nodes.resolve_links(scope)
     heartbeat = cluster.resolve_heartbeat(scope, links)
     policy = cluster.resolve_policy(scope, all_nodes)
+    fencing.check(scope, all_nodes, all_devices, policy, heartbeat)
     addresses = groups.expand(scope)
     all_groups = groups.resolve_groups(scope, all_nodes, addresses)
     interfaces.check(scope, all_nodes, all_groups, links)
@@ -34,6 +38,7 @@ def resolve(document: HACluster, findings: Findings, *, digest: str, keys: tuple
         groups=all_groups,
         virtual_services=services.resolve(),
         ipvs_timeouts=_timeouts(scope),
+        fencing_devices=all_devices,
     )
 
 

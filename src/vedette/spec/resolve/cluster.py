@@ -72,26 +72,51 @@ def resolve_policy(scope: Scope, nodes: Sequence[Node]) -> SplitBrainPolicy:
     """Return the written policy or the one that follows from the nodes; report one that cannot hold."""
     written = scope.spec.split_brain.policy if scope.spec.split_brain else None
     sound = scope.intact(NODES, "role", "fencing") and scope.sound(("spec", "splitBrain"))
+    directors = [node for node in nodes if node.role is Role.DIRECTOR]
     if written is None:
-        if len(nodes) == 2 and sound and not any(node.fencing for node in scope.spec.nodes):
-            scope.fault(
-                ("spec", "splitBrain"),
-                "two nodes alone cannot tell a dead peer from a cut cable, so `splitBrain` must be said",
-                "add a third node (`role: witness`), or accept that both may serve: `splitBrain: {policy: tolerate}`",
-                at_key=True,
-            )
-        return SplitBrainPolicy.MAJORITY
+        return _default_policy(scope, nodes, directors, sound=sound)
     policy = SplitBrainPolicy(written)
-    if sound and policy is SplitBrainPolicy.MAJORITY and len(nodes) == 2:
+    if not sound:
+        return policy
+    if policy is SplitBrainPolicy.MAJORITY and len(nodes) == 2:
         scope.fault(
             POLICY, "a majority of two nodes is both: when one dies, nobody serves", "add a third node: `role: witness`"
         )
-    directors = [node for node in nodes if node.role is Role.DIRECTOR]
-    if sound and policy is SplitBrainPolicy.TOLERATE and not len(nodes) == len(directors) == 2:
-        what = f"{len(nodes)} nodes" if len(nodes) == len(directors) else "a witness"
+    if policy is not SplitBrainPolicy.MAJORITY and not len(nodes) == len(directors) == 2:
+        what = f"{len(nodes)} {'node' if len(nodes) == 1 else 'nodes'}" if len(nodes) == len(directors) else "a witness"
         remedy = "leave `splitBrain` out" if len(nodes) != 2 else "two directors, or three nodes with `majority`"
-        scope.fault(POLICY, f"`tolerate` is for exactly two directors, and here is {what}", remedy)
+        scope.fault(POLICY, f"`{policy.value}` is for exactly two directors, and here is {what}", remedy)
+    elif policy is SplitBrainPolicy.FENCE:
+        _check_fenced(scope, nodes)
     return policy
+
+
+def _default_policy(scope: Scope, nodes: Sequence[Node], directors: Sequence[Node], *, sound: bool) -> SplitBrainPolicy:
+    """With two nodes it is `fence` if both can be fenced; there is no other that follows."""
+    if len(nodes) != 2:
+        return SplitBrainPolicy.MAJORITY
+    fenced = [node for node in directors if node.fencing is not None]
+    if len(fenced) == 2:
+        return SplitBrainPolicy.FENCE
+    if sound and fenced and len(directors) == 2:
+        _check_fenced(scope, nodes)
+    elif sound:
+        scope.fault(
+            ("spec", "splitBrain"),
+            "two nodes alone cannot tell a dead peer from a cut cable, so `splitBrain` must be said",
+            "add a third node (`role: witness`), or `fencing` to both, "
+            "or accept that both may serve: `splitBrain: {policy: tolerate}`",
+            at_key=True,
+        )
+    return SplitBrainPolicy.MAJORITY
+
+
+def _check_fenced(scope: Scope, nodes: Sequence[Node]) -> None:
+    """Report the nodes that nobody can switch off."""
+    for index, node in enumerate(nodes):
+        if node.fencing is None:
+            message = f"node `{node.name}` has no `fencing`, so nobody can take over from it"
+            scope.fault((*NODES, index), message, 'add `fencing: {levels: [{devices: [{name: pdu, plug: "3"}]}]}`')
 
 
 def whole_seconds(scope: Scope, text: str | None, path: Path) -> int | None:

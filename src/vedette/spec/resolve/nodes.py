@@ -6,6 +6,7 @@ from itertools import combinations
 from vedette.kit.net import IPAddress
 from vedette.spec import defaults, values, words
 from vedette.spec.model import cluster as model
+from vedette.spec.resolve.fencing import resolve_fencing
 from vedette.spec.resolve.scope import LINKS, NODES, Scope
 from vedette.spec.resolved import Link, Node, Role
 from vedette.spec.tree import Path
@@ -34,6 +35,7 @@ def _node(node: model.Node) -> Node:
         interfaces=dict(node.interfaces or {}),
         standby=bool(node.standby),
         maintenance=bool(node.maintenance),
+        fencing=resolve_fencing(node.fencing),
     )
 
 

@@ -1,15 +1,35 @@
 """What the parts of the resolver share: the document, and where faults are reported."""
 
+import posixpath
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from vedette.spec import values
 from vedette.spec.findings import Findings
 from vedette.spec.model.document import Spec
+from vedette.spec.resolved import Secret
 from vedette.spec.tree import Path
 
 NODES: Path = ("spec", "nodes")
 GROUPS: Path = ("spec", "groups")
 LINKS: Path = ("spec", "heartbeat", "links")
+DEVICES: Path = ("spec", "fencingDevices")
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceFiles:
+    """What was read from the files that fencing devices name, by the place that names them."""
+
+    directory: str
+    secrets: Mapping[Path, Secret]
+
+    def secret(self, path: Path) -> Secret:
+        """Return the secret whose file ``path`` names; an empty one when it was not read."""
+        return self.secrets.get(path, Secret(""))
+
+    def name(self, written: str) -> str:
+        """Return the full name of a file as written in the document."""
+        return posixpath.normpath(posixpath.join(self.directory, written))
 
 
 @dataclass(frozen=True, slots=True)
