@@ -29,10 +29,10 @@ _AUTHORITY, _USER_KEY = "ca", "user_key"
 _OF_AGENTS = {
     "passwd": "password",
     "snmp_priv_passwd": "privacyPassword",
-    "identity_file": "key",
+    "identity_file": "privateKey",
 }
 """What an option of a fence agent is called in the document's own words."""
-_KEYS, _AUTHORITIES, _HOSTS = ("key", "keyFile", "privateKey"), ("caFile",), ("knownHostsFile",)
+_KEYS, _AUTHORITIES, _HOSTS = ("privateKey",), ("caFile",), ("knownHostsFile",)
 
 Plain = dict[str, Any]
 
@@ -122,7 +122,7 @@ class Credentials:
         )
 
 
-def place(name: str, document: Path, folder: PurePosixPath) -> PurePosixPath:
+def place(name: str, folder: PurePosixPath) -> PurePosixPath:
     """Where a file that the document names is in a machine whose document is in ``folder``."""
     if Path(name).is_absolute():
         return PurePosixPath(name)

@@ -69,14 +69,16 @@ def of(spec: ClusterSpec) -> tuple[list[StandIn], list[str]]:
             same.names.append(device.name)
             if (same.simulator, same.words) != (stand_in.simulator, stand_in.words):
                 notes.append(f"{device.name} and {same.names[0]} are one unit; the lab's speaks as {same.names[0]} says")
-        same.plugs |= dict(_plugs(spec, device.name))
+        same.plugs |= dict(_plugs(spec, device.name, stand_in.simulator))
     return list(found.values()), notes
 
 
-def _plugs(spec: ClusterSpec, device: str) -> Iterator[tuple[str, str]]:
+def _plugs(spec: ClusterSpec, device: str, simulator: Simulator) -> Iterator[tuple[str, str]]:
+    """Which plug is which node's. What is built into a machine has none, also where an agent is told one."""
+    plugged = simulator.feeds or simulator is Simulator.DRAC
     for node in spec.nodes:
         for level in node.fencing.levels if node.fencing is not None else ():
-            yield from ((use.plug or OWN, node.name) for use in level if use.device == device)
+            yield from (((use.plug if plugged else None) or OWN, node.name) for use in level if use.device == device)
 
 
 def _stand_in(device: FencingDevice) -> StandIn | None:
