@@ -15,7 +15,6 @@ from typing import Any
 
 from vedette.kit import files
 from vedette.kit.errors import PermanentError
-from vedette.kit.net import endpoint
 from vedette.lab.topology import DevicePlan, Simulator, Topology
 
 FOLDER = "devices"
@@ -133,7 +132,7 @@ def _drivers(values: Plain) -> Iterator[tuple[str, Plain]]:
     """Each device of the document with what stands under its driver's key."""
     for device in values.get("spec", {}).get("fencingDevices") or ():
         for key, value in device.items():
-            if isinstance(value, dict) and key not in ("labels",):
+            if isinstance(value, dict) and key != "labels":
                 yield str(device["name"]), value
 
 
@@ -141,7 +140,7 @@ def _named_files(driver: Plain) -> Iterator[tuple[str, str]]:
     """The files that a driver names: what for, and the name. ``password: {secretFile: F}``, ``caFile: F``, …"""
     for key, value in driver.items():
         if key == "secretFiles" and isinstance(value, dict):
-            yield from ((_OF_AGENTS.get(option, option), str(file)) for option, file in value.items())
+            yield from ((_OF_AGENTS.get(str(option), str(option)), str(file)) for option, file in value.items())
         elif isinstance(value, dict) and "secretFile" in value:
             yield key, str(value["secretFile"])
         elif isinstance(value, dict):

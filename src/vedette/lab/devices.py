@@ -68,7 +68,9 @@ def of(spec: ClusterSpec) -> tuple[list[StandIn], list[str]]:
         if same is not stand_in:
             same.names.append(device.name)
             if (same.simulator, same.words) != (stand_in.simulator, stand_in.words):
-                notes.append(f"{device.name} and {same.names[0]} are one unit; the lab's speaks as {same.names[0]} says")
+                notes.append(
+                    f"{device.name} and {same.names[0]} are one unit; the lab's speaks as {same.names[0]} says"
+                )
         same.plugs |= dict(_plugs(spec, device.name, stand_in.simulator))
     return list(found.values()), notes
 

@@ -291,6 +291,4 @@ class Device:
         self._become(Fault.NONE)
 
     def _become(self, fault: Fault, *, vanished: bool = False) -> None:
-        self._control.ask(
-            "device", device=self.name, fault=fault.value, port=self.plan.leg.port, vanished=vanished
-        )
+        self._control.ask("device", device=self.name, fault=fault.value, port=self.plan.leg.port, vanished=vanished)

@@ -30,14 +30,14 @@ UPS_OUTPUT, UPS_OFF, UPS_ON = f"{APC}.1.4.1.1.0", f"{APC}.1.6.2.1.0", f"{APC}.1.
 _ON_LINE, _UPS_IS_OFF, _NOW = 2, 7, 2
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """The switch does not do it; the text says why."""
 
 
 def ask(path: str, device: str, plug: str, to: str) -> str:
     """Tell the switch of a plug what ``to`` do (``on``, ``off``, or only ``status``); returns its state.
 
-    Raises :class:`Refused`, and ``OSError`` when the lab is gone.
+    Raises :class:`RefusedError`, and ``OSError`` when the lab is gone.
     """
     with socket.socket(socket.AF_UNIX) as connection:
         connection.connect(path)
@@ -46,7 +46,7 @@ def ask(path: str, device: str, plug: str, to: str) -> str:
         with connection.makefile("rb") as lines:
             answer = json.loads(lines.readline() or b'{"error": "the lab has ended"}')
     if "error" in answer:
-        raise Refused(answer["error"])
+        raise RefusedError(answer["error"])
     return str(answer["ok"])
 
 
@@ -64,9 +64,9 @@ def ipmi(path: str, device: str, words: list[str]) -> int:
         elif verb == "set":
             for name, value in zip(rest[::2], rest[1::2], strict=True):
                 if name != "power":
-                    raise Refused(f"nothing here sets {name}")
+                    raise RefusedError(f"nothing here sets {name}")
                 ask(path, device, "", "on" if value == "1" else "off")
-    except (Refused, OSError) as error:
+    except (RefusedError, OSError) as error:
         print(error, file=sys.stderr)
         return 1
     return 0
@@ -81,7 +81,7 @@ class Objects:
     def __init__(self, path: str, device: str, tree: str, plugs: list[str]) -> None:
         self._path, self._device = path, device
         self._trees = [TREES[name] for name in (tree, *OLDER.get(tree, ()))]
-        self._outlets = sorted((int(plug) for plug in plugs if plug.isdigit()))
+        self._outlets = sorted(int(plug) for plug in plugs if plug.isdigit())
         self._whole = tree == "ups"
 
     def get(self, oid: str) -> int | None:
@@ -97,7 +97,7 @@ class Objects:
         return None
 
     def set(self, oid: str, value: int) -> None:
-        """Obey; raises :class:`Refused` on an object or a value that takes no orders."""
+        """Obey; raises :class:`RefusedError` on an object or a value that takes no orders."""
         for _, ordered, _, orders in self._trees:
             outlet = self._outlet(oid, ordered)
             if outlet is not None and value in orders:
@@ -106,7 +106,7 @@ class Objects:
         if self._whole and oid in (UPS_OFF, UPS_ON) and value == _NOW:
             ask(self._path, self._device, "", "off" if oid == UPS_OFF else "on")
             return
-        raise Refused("no such object takes this value")
+        raise RefusedError("no such object takes this value")
 
     def after(self, oid: str) -> str | None:
         """The object behind ``oid`` (for walks)."""
@@ -147,7 +147,7 @@ def snmp(objects: Objects) -> None:
 def _show(objects: Objects, oid: str | None) -> None:
     try:
         value = objects.get(oid) if oid is not None else None
-    except (Refused, OSError):
+    except (RefusedError, OSError):
         value = None
     if oid is None or value is None:
         _say("NONE")
@@ -158,7 +158,7 @@ def _show(objects: Objects, oid: str | None) -> None:
 def _order(objects: Objects, oid: str, value: list[str]) -> None:
     try:
         objects.set(oid, int(value[-1]))
-    except (Refused, OSError, ValueError, IndexError):
+    except (RefusedError, OSError, ValueError, IndexError):
         _say("not-writable")
     else:
         _say("DONE")
@@ -184,7 +184,7 @@ def racadm(path: str, device: str, words: list[str], plugs: list[str]) -> int:
         return 1
     try:
         state = ask(path, device, module, order)
-    except (Refused, OSError):
+    except (RefusedError, OSError):
         print("ERROR: Unable to perform the requested operation.")
         return 1
     print(f"Server power status: {state.upper()}" if order == "status" else "Server power operation successful")

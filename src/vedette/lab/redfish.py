@@ -34,7 +34,7 @@ class Driver(fakedriver.FakeDriver):  # type: ignore[misc]
             raise error.NotSupportedError(f"{state} is not supported")
         try:
             plug.ask(self.control, self.device, "", _ORDERS[state])
-        except plug.Refused as refusal:
+        except plug.RefusedError as refusal:
             raise error.FishyError(str(refusal)) from refusal
 
 

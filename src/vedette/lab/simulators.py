@@ -180,8 +180,14 @@ def _drac(directory: Path, folder: Path, plan: DevicePlan, secrets: Sequence[dic
         "HostKey": str(mounted / HOST_KEY),
         "AuthorizedKeysFile": str(mounted / AUTHORIZED),
         "ForceCommand": " ".join(word or "''" for word in force),
-        **{"PermitRootLogin": "yes", "PasswordAuthentication": "yes", "KbdInteractiveAuthentication": "no"},
-        **{"UsePAM": "no", "StrictModes": "no", "PidFile": "none", "UseDNS": "no", "PrintMotd": "no"},
+        "PermitRootLogin": "yes",
+        "PasswordAuthentication": "yes",
+        "KbdInteractiveAuthentication": "no",
+        "UsePAM": "no",
+        "StrictModes": "no",
+        "PidFile": "none",
+        "UseDNS": "no",
+        "PrintMotd": "no",
     }
     _write(folder / "sshd_config", "".join(f"{key} {value}\n" for key, value in settings.items()))
     user, password = plan.words.get(USER) or "root", _any(secrets, "password")
@@ -194,7 +200,7 @@ def _accounts(folder: Path, user: str, password: str) -> None:
     """The host's users (sshd needs its own) and the controller's, who is nobody on the host."""
     others = [line for line in Path("/etc/passwd").read_text().splitlines() if not line.startswith(f"{user}:")]
     _write(folder / "passwd", "\n".join([f"{user}:x:0:0::/:/bin/sh", *others]) + "\n")
-    hashed = "!"
+    hashed = "*"  # no password fits; "!" would lock the account
     if password:
         command = ["openssl", "passwd", "-6", "-stdin"]
         hashed = subprocess.run(command, input=password, text=True, capture_output=True, check=True).stdout.strip()

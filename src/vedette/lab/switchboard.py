@@ -120,4 +120,3 @@ class Switchboard:
             for plug, fed in plan.plugs.items()
             if fed == machine
         }
-
