@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from vedette.kit.errors import UsageError
-from vedette.lab.drills import daemons, edits, interfering, links, moves, power, servers
+from vedette.lab.drills import daemons, edits, hostile, interfering, links, moves, power, servers
 from vedette.lab.drills.drill import Drill
 
 ALL: tuple[Drill, ...] = (
@@ -11,6 +11,7 @@ ALL: tuple[Drill, ...] = (
     *interfering.DRILLS,
     *servers.DRILLS,
     *edits.DRILLS,
+    *hostile.DRILLS,
     *daemons.DRILLS,
     *links.DRILLS,
     *power.DRILLS,

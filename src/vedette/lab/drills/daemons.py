@@ -4,7 +4,7 @@ import signal
 
 from vedette.kit.units import SECOND
 from vedette.lab.drills import expectations
-from vedette.lab.drills.drill import Drill
+from vedette.lab.drills.drill import Drill, everyone
 from vedette.lab.drills.expectations import Expectation
 from vedette.lab.drills.ground import Ground, needs_group, needs_idle_director, needs_other_director, needs_service
 from vedette.lab.drills.scene import Scene
@@ -90,6 +90,16 @@ def _unharmed(_: Ground) -> Expectation:
     return expectations.nothing_lost("no address, no table entry lost")
 
 
+def _replace_all(scene: Scene) -> None:
+    """One node after the other, each as soon as the one before is content again; the active one first."""
+    for node in sorted(scene.lab.machines, key=lambda name: name != scene.active):
+        scene.vedette(node, "restart")
+        scene.pause(3 * SECOND)
+        if not scene.wait(scene.settled):
+            scene.complain(f"the cluster does not settle after the restart of {node}")
+            return
+
+
 DRILLS = (
     Drill(
         name="daemon-killed",
@@ -157,5 +167,16 @@ DRILLS = (
         inject=_replace,
         over=_replaced,
         verify=_kernel_kept,
+    ),
+    Drill(
+        name="rolling-restart",
+        summary="the daemon of every node is restarted in place, one after the other",
+        skip=needs_other_director,
+        expect=_restarted,
+        prepare=_remember_active,
+        inject=_replace_all,
+        over=Scene.settled,
+        verify=_kernel_kept,
+        concern=everyone,
     ),
 )

@@ -5,7 +5,10 @@ the daemon's status is asked only to know when to go on (is a helper back, is a 
 """
 
 import json
+import select
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -41,6 +44,23 @@ print(client.makefile().readline())
 """
 """Print the daemon's answer as it came: `vedette status -o json` without the cost of a large program."""
 
+PROCESSOR_TIME = r"""
+import os
+total = 0
+for name in filter(str.isdigit, os.listdir("/proc")):
+    try:
+        with open(f"/proc/{name}/cmdline", "rb") as file:
+            ours = b"vedette.cli.main\0run" in file.read()
+        with open(f"/proc/{name}/stat") as file:
+            figures = file.read().rpartition(")")[2].split()
+    except OSError:
+        continue
+    if ours:
+        total += int(figures[11]) + int(figures[12])
+print(total * 1000000000 // os.sysconf("SC_CLK_TCK"))
+"""
+"""Print the nanoseconds of processor time of everything that belongs to the daemon (proc(5))."""
+
 Plain = dict[str, Any]
 
 
@@ -66,6 +86,7 @@ class Scene:
         self._helper: tuple[str, int] = ("", 0)
         self._troubles: list[Plain] = []
         self._asked = 0
+        self._flood: subprocess.Popen[str] | None = None
 
     # facts
 
@@ -241,6 +262,10 @@ class Scene:
         _, out, _ = self.lab.machines[node].run(["python3", "-S", "-c", script, *arguments], timeout=15)
         return out.strip()
 
+    def processor_time(self, node: str) -> int:
+        """The processor time (ns) that all of Vedette's processes on a node have taken so far, by its kernel."""
+        return int(self.python(node, PROCESSOR_TIME) or 0)
+
     # the daemons, for waiting only
 
     def status(self, node: str) -> Plain | None:
@@ -365,13 +390,46 @@ class Scene:
         for node, network in sorted(self._cut):
             self.mend(node, network)
 
+    def flood(self, node: str, network: str, rate: int) -> None:
+        """Send a node forged, repeated and foreign heartbeats, ``rate`` a second, until :meth:`dry`."""
+        leg = self.lab.machines[node].plan.leg(network)
+        port = next(link.port for link in self.ground.spec.heartbeat.links if self.link_network(link.name) == network)
+        command = [sys.executable, "-P", "-m", "vedette.lab.flood", self.lab.networks[network].bridge]
+        place = self.lab.networks[network].namespace
+        self._flood = place.popen(
+            [*command, leg.mac, str(port), str(rate)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True
+        )
+
+    def flooded(self) -> bool:
+        """Whether the flood has begun; raises :class:`TransientError` when it has ended by itself."""
+        assert self._flood is not None
+        assert self._flood.stdout is not None
+        if self._flood.poll() is not None:
+            raise TransientError("the flood has ended by itself")
+        return bool(select.select([self._flood.stdout], [], [], 0)[0])
+
+    def dry(self) -> int:
+        """End the flood; returns how many datagrams were sent, to the last second."""
+        if self._flood is None:
+            return 0
+        self._flood.terminate()
+        out, _ = self._flood.communicate()
+        self._flood = None
+        return int(out.split()[-1]) if out.split() else 0
+
+    def link_network(self, link: str) -> str | None:
+        return self.ground.link_networks.get(link)
+
     def edit(self, text: str) -> None:
         """Give every node another document, as an editor would."""
         self.lab.edit(text)
 
     def restore(self) -> None:
         """Undo whatever a drill may have left behind, also one that ended in the middle."""
+        self.dry()
         self.mend_all()
+        for device in self.lab.devices.values():
+            device.recover()
         for server in self.lab.servers.values():
             server.recover()
         for name, machine in self.lab.machines.items():

@@ -1,0 +1,79 @@
+"""Somebody on a heartbeat link who has no key: he forges, repeats, and speaks as another cluster."""
+
+from vedette.kit.units import SECOND
+from vedette.lab.drills import expectations
+from vedette.lab.drills.drill import Drill, everyone
+from vedette.lab.drills.expectations import Expectation
+from vedette.lab.drills.ground import Ground, needs_group
+from vedette.lab.drills.scene import Scene
+
+RATE = 5000
+"""Datagrams a second."""
+WATCHED = 6 * SECOND
+"""How long (ns) the daemon's processor time is watched, without and with the flood."""
+SHARE = 0.25
+"""Of one processor: what refusing them may cost."""
+BASELINE, FLOODED, SENT = "baseline", "flooded", "sent"
+
+
+def _linked(ground: Ground) -> str | None:
+    if not ground.link_networks:
+        return "there are no heartbeats to forge"
+    return needs_group(ground)
+
+
+def _network(scene: Scene) -> str:
+    """A link that carries nothing else, if there is one."""
+    return (scene.ground.idle_links or sorted(scene.ground.link_networks.values()))[0]
+
+
+def _measure(scene: Scene, what: str) -> None:
+    before = scene.processor_time(scene.active)
+    scene.pause(WATCHED)
+    scene.measured[what] = scene.processor_time(scene.active) - before
+
+
+def _watch_calm(scene: Scene) -> None:
+    _measure(scene, BASELINE)
+
+
+def _flood(scene: Scene) -> None:
+    scene.flood(scene.active, _network(scene), RATE)
+    if not scene.wait(scene.flooded):
+        scene.complain("no heartbeat was heard to forge")
+        return
+    _measure(scene, FLOODED)
+    scene.measured[SENT] = scene.dry()
+
+
+def _end(scene: Scene) -> None:
+    scene.dry()
+
+
+def _cheap(scene: Scene) -> list[str]:
+    cost = (scene.measured.get(FLOODED, 0) - scene.measured[BASELINE]) / WATCHED
+    scene.note(f"{scene.measured.get(SENT, 0)} datagrams cost {cost:.0%} of one processor of {scene.active}")
+    if cost > SHARE:
+        return [f"refusing {RATE} datagrams a second took {cost:.0%} of one processor ({SHARE:.0%} allowed)"]
+    return []
+
+
+def _ignored(_: Ground) -> Expectation:
+    return expectations.nothing_lost("nothing lost; at most a quarter of one processor")
+
+
+DRILLS = (
+    Drill(
+        name="forged-heartbeats",
+        summary=f"{RATE} forged, repeated and foreign heartbeats a second reach the active router",
+        skip=_linked,
+        expect=_ignored,
+        prepare=_watch_calm,
+        inject=_flood,
+        over=Scene.flowing,
+        verify=_cheap,
+        heal=_end,
+        concern=everyone,
+        expect_healing=lambda _: expectations.nothing_lost("nothing is undone"),
+    ),
+)
