@@ -30,6 +30,7 @@ from vedette.lab.handles import Device, Machine, Network, RealServerStandIn, Wir
 from vedette.lab.launch import Running
 from vedette.lab.namespace import Namespace
 from vedette.lab.supervisor import PID, STATE, TOPOLOGY
+from vedette.lab.switchboard import Order
 from vedette.lab.topology import Topology
 from vedette.spec.resolved import ClusterSpec
 
@@ -127,6 +128,10 @@ class Lab:
         """What is on, cut and spoilt, as the supervisor knows it: ``machines``, ``cut`` (by port), ``servers``."""
         answer: dict[str, Any] = self.control.ask("status")
         return answer
+
+    def orders(self) -> list[Order]:
+        """What the fencing devices were told, oldest first."""
+        return [plain.load(Order, order) for order in self.status()["orders"]]
 
     def machine(self, name: str) -> Machine:
         """A machine by name; raises :class:`UsageError` that says which there are."""

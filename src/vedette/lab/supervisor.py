@@ -176,6 +176,7 @@ class Supervisor:
             "machines": {name: {"power": guest.power.value, "pid": guest.pid} for name, guest in self.guests.items()},
             "cut": dict(self._cut),
             "servers": dict(self._moods),
+            "orders": [plain.dump(order) for order in list(self._board.orders)],
             "devices": {plan.name: self._fault(plan) for plan in self.topology.devices},
         }
 

@@ -6,12 +6,17 @@ power whatever the outlets do: the lab's machines have two supplies each for tha
 """
 
 import threading
+import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
 from vedette.kit.errors import UsageError
 from vedette.lab.topology import DevicePlan
+
+KEPT = 256
+"""Orders that are remembered."""
 
 
 class Fault(Enum):
@@ -24,6 +29,18 @@ class Fault(Enum):
     """It acknowledges every order and switches nothing."""
     MISREADS = "misreads"
     """It says off whatever is, and switches nothing: as if it were connected to nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What a device's client wanted, at an instant of CLOCK_MONOTONIC (ns). ``obeyed``: the device has no fault."""
+
+    at: int
+    device: str
+    plug: str
+    machine: str
+    to: str
+    obeyed: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +63,8 @@ class Switchboard:
         """Outlets that are off, by device and plug."""
         self.faults: dict[str, Fault] = {}
         """Of devices that have one, by name."""
+        self.orders: deque[Order] = deque(maxlen=KEPT)
+        """The last ones, oldest first, refused ones included."""
 
     def switch(self, device: str, plug: str, to: str) -> str:
         """Obey a device's client: ``to`` is ``on``, ``off`` or ``status``. Returns ``on`` or ``off``.
@@ -57,6 +76,9 @@ class Switchboard:
             raise UsageError(f"{device} has no plug {plug or '(its own)'}")
         fault = self.faults.get(plan.name, Fault.NONE)
         with self._lock:
+            if to != "status":
+                order = Order(time.monotonic_ns(), plan.name, plug, plan.plugs[plug], to, fault is Fault.NONE)
+                self.orders.append(order)
             if to != "status" and fault is Fault.REFUSES:
                 raise UsageError(f"{device} refuses")
             if to != "status" and fault is Fault.NONE:

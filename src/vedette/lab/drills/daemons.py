@@ -6,6 +6,7 @@ from vedette.kit.units import SECOND
 from vedette.lab.drills import expectations
 from vedette.lab.drills.drill import Drill, everyone
 from vedette.lab.drills.expectations import Expectation
+from vedette.lab.drills.fencing import switched_off_first
 from vedette.lab.drills.ground import Ground, needs_group, needs_idle_director, needs_other_director, needs_service
 from vedette.lab.drills.scene import Scene
 
@@ -19,7 +20,8 @@ def _stop_daemon(scene: Scene) -> None:
 
 
 def _continue_daemon(scene: Scene) -> None:
-    scene.signal_daemon(scene.active, signal.SIGCONT)
+    if scene.lab.daemon_pid(scene.active) is not None:  # it may have been switched off meanwhile
+        scene.signal_daemon(scene.active, signal.SIGCONT)
 
 
 def _freeze(scene: Scene) -> None:
@@ -108,6 +110,7 @@ DRILLS = (
         expect=lambda ground: expectations.takeover(ground.spec),
         inject=_kill_daemon,
         over=_outlasted,
+        verify=switched_off_first,
         heal=Scene.start_missing_daemons,
     ),
     Drill(
@@ -117,6 +120,7 @@ DRILLS = (
         expect=lambda ground: expectations.takeover(ground.spec, partition=True),
         inject=_stop_daemon,
         over=_outlasted,
+        verify=switched_off_first,
         heal=_continue_daemon,
     ),
     Drill(
@@ -126,6 +130,7 @@ DRILLS = (
         expect=lambda ground: expectations.takeover(ground.spec, partition=True),
         inject=_freeze,
         over=_outlasted,
+        verify=switched_off_first,
         heal=_thaw,
     ),
     Drill(

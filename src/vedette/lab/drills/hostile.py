@@ -17,7 +17,7 @@ BASELINE, FLOODED, SENT = "baseline", "flooded", "sent"
 
 
 def _linked(ground: Ground) -> str | None:
-    if not ground.link_networks:
+    if not ground.link_networks or len(ground.spec.nodes) < 2:
         return "there are no heartbeats to forge"
     return needs_group(ground)
 

@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from vedette.kit.errors import TransientError
@@ -20,12 +20,14 @@ from vedette.lab.drills import tables
 from vedette.lab.drills.ground import Ground
 from vedette.lab.drills.judge import milliseconds
 from vedette.lab.drills.tables import Kernel
+from vedette.lab.handles import Device
 from vedette.lab.lab import Lab
 from vedette.lab.observers import Observers
 from vedette.lab.outage import Accept, any_answer
 from vedette.lab.probes import Probe
-from vedette.lab.sightings import silence
-from vedette.spec.resolved import Group, Role
+from vedette.lab.sightings import ANSWERS, silence
+from vedette.lab.switchboard import Order
+from vedette.spec.resolved import Group, Role, SplitBrainPolicy
 
 PATIENCE = 20 * SECOND
 """How long (ns) a drill waits for what should have happened long before."""
@@ -266,6 +268,46 @@ class Scene:
         """The processor time (ns) that all of Vedette's processes on a node have taken so far, by its kernel."""
         return int(self.python(node, PROCESSOR_TIME) or 0)
 
+    # the fencing devices
+
+    def controllers(self, node: str) -> list[Device]:
+        """The devices that are built into a node."""
+        return [device for device in self._devices_of(node) if not device.plan.simulator.feeds]
+
+    def outlets(self, node: str) -> list[Device]:
+        """The devices that feed a node."""
+        return [device for device in self._devices_of(node) if device.plan.simulator.feeds]
+
+    def level(self, node: str, number: int) -> list[Device]:
+        """The devices of one level of a node, as far as the lab stands in for them."""
+        fencing = self.ground.spec.node(node).fencing
+        uses = fencing.levels[number] if fencing is not None and number < len(fencing.levels) else ()
+        return [self.lab.devices[use.device] for use in uses if use.device in self.lab.devices]
+
+    def _devices_of(self, node: str) -> list[Device]:
+        return [
+            device
+            for device in {device.name: device for device in self.lab.devices.values()}.values()
+            if node in device.plan.plugs.values()
+        ]
+
+    def orders_off(self, node: str) -> list[Order]:
+        """What devices were told to do to a node since the drill began, if it was to switch it off."""
+        orders = self.lab.orders()
+        return [order for order in orders if order.machine == node and order.to == "off" and order.at >= self.injected]
+
+    def fenced(self, node: str) -> bool:
+        """Whether a node was switched off by a device that obeyed."""
+        return not self.lab.machines[node].alive and any(order.obeyed for order in self.orders_off(node))
+
+    def first_answer(self, group: Group, *, but: str) -> int | None:
+        """When somebody else than ``but`` answered first for an address of the group on the wire, since the fault."""
+        own = {vip.address for vip in group.addresses}
+        others = {mac for mac, name in self.observers.machines.items() if name != but}
+        heard = self.observers.wire.between(self.injected, time.monotonic_ns())
+        found = (one.at for one in heard if one.address in own and one.mac in others and one.speech in ANSWERS)
+        return min(found, default=None)
+
     # the daemons, for waiting only
 
     def status(self, node: str) -> Plain | None:
@@ -335,6 +377,11 @@ class Scene:
     # what can be done
 
     def power_off(self, node: str) -> None:
+        """Pull a machine's plug. Where nodes are switched off by others, the controller that is built into it loses its
+        power as well, if an outlet remains that can prove it."""
+        if self.ground.spec.policy is SplitBrainPolicy.FENCE and self.outlets(node):
+            for device in self.controllers(node):
+                device.vanish()
         self.lab.machines[node].power_off()
 
     def revive_all(self) -> None:
@@ -376,11 +423,19 @@ class Scene:
         self.lab.machines[node].freeze()
 
     def thaw(self, node: str) -> None:
-        self.lab.machines[node].thaw()
+        """Let a frozen machine go on, unless it was switched off meanwhile."""
+        if self.lab.machines[node].alive:
+            self.lab.machines[node].thaw()
 
     def cut(self, node: str, network: str) -> None:
         self.lab.wire(node, network).cut()
         self._cut.add((node, network))
+
+    def isolate(self, node: str, networks: Iterable[str]) -> None:
+        """Cut somewhere behind the switch port: the node's interfaces notice nothing."""
+        for network in sorted(networks):
+            self.lab.wire(node, network).cut(silent=True)
+            self._cut.add((node, network))
 
     def mend(self, node: str, network: str) -> None:
         self.lab.wire(node, network).heal()
