@@ -13,7 +13,7 @@ WATCHED = 6 * SECOND
 """How long (ns) the daemon's processor time is watched, without and with the flood."""
 SHARE = 0.25
 """Of one processor: what refusing them may cost."""
-BASELINE, FLOODED, SENT = "baseline", "flooded", "sent"
+BASELINE, FLOODED, SENT, CALLS = "baseline", "flooded", "sent", " in system calls"
 
 
 def _linked(ground: Ground) -> str | None:
@@ -30,7 +30,8 @@ def _network(scene: Scene) -> str:
 def _measure(scene: Scene, what: str) -> None:
     before = scene.processor_time(scene.active)
     scene.pause(WATCHED)
-    scene.measured[what] = scene.processor_time(scene.active) - before
+    after = scene.processor_time(scene.active)
+    scene.measured[what], scene.measured[f"{what}{CALLS}"] = (new - old for new, old in zip(after, before, strict=True))
 
 
 def _watch_calm(scene: Scene) -> None:
@@ -51,8 +52,13 @@ def _end(scene: Scene) -> None:
 
 
 def _cheap(scene: Scene) -> list[str]:
-    cost = (scene.measured.get(FLOODED, 0) - scene.measured[BASELINE]) / WATCHED
-    scene.note(f"{scene.measured.get(SENT, 0)} datagrams cost {cost:.0%} of one processor of {scene.active}")
+    cost, calls = (
+        max(0, scene.measured.get(FLOODED + kind, 0) - scene.measured[BASELINE + kind]) / WATCHED
+        for kind in ("", CALLS)
+    )
+    scene.note(
+        f"{scene.measured.get(SENT, 0)} datagrams cost {cost:.0%} of one processor, and {calls:.0%} in system calls"
+    )
     if cost > SHARE:
         return [f"refusing {RATE} datagrams a second took {cost:.0%} of one processor ({SHARE:.0%} allowed)"]
     return []

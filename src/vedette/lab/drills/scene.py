@@ -48,7 +48,7 @@ print(client.makefile().readline())
 
 PROCESSOR_TIME = r"""
 import os
-total = 0
+own = calls = 0
 for name in filter(str.isdigit, os.listdir("/proc")):
     try:
         with open(f"/proc/{name}/cmdline", "rb") as file:
@@ -58,10 +58,12 @@ for name in filter(str.isdigit, os.listdir("/proc")):
     except OSError:
         continue
     if ours:
-        total += int(figures[11]) + int(figures[12])
-print(total * 1000000000 // os.sysconf("SC_CLK_TCK"))
+        own += int(figures[11])
+        calls += int(figures[12])
+tick = 1000000000 // os.sysconf("SC_CLK_TCK")
+print(own * tick, calls * tick)
 """
-"""Print the nanoseconds of processor time of everything that belongs to the daemon (proc(5))."""
+"""Print the processor time (ns) of everything that belongs to the daemon: user time and system time (proc(5))."""
 
 Plain = dict[str, Any]
 
@@ -264,9 +266,11 @@ class Scene:
         _, out, _ = self.lab.machines[node].run(["python3", "-S", "-c", script, *arguments], timeout=15)
         return out.strip()
 
-    def processor_time(self, node: str) -> int:
-        """The processor time (ns) that all of Vedette's processes on a node have taken so far, by its kernel."""
-        return int(self.python(node, PROCESSOR_TIME) or 0)
+    def processor_time(self, node: str) -> tuple[int, int]:
+        """The processor time (ns) that all of Vedette's processes on a node have taken so far, by its kernel: in their
+        own code, and in system calls."""
+        own, calls = (int(word) for word in self.python(node, PROCESSOR_TIME).split())
+        return own, calls
 
     # the fencing devices
 
