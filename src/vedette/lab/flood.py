@@ -21,6 +21,8 @@ _MULTICAST = 1
 """The bit of a MAC's first byte."""
 BURST = 5
 """Frames sent at once: at 5,000 a second one burst a millisecond."""
+LAG = 0.02
+"""Seconds of a pause that are caught up with; a longer one is forgotten."""
 KEPT = 64
 """Datagrams heard that forgeries are made of."""
 LISTEN = 2.0
@@ -46,7 +48,7 @@ def main(bridge: str, mac: str, port: str, rate: str) -> None:
         for _ in range(BURST):
             wire.send(next(frames))
         sent += BURST
-        due += BURST / int(rate)
+        due = max(due + BURST / int(rate), now - LAG)
         if now - told >= 1:
             told = now
             print(sent, flush=True)

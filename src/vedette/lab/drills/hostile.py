@@ -13,7 +13,8 @@ WATCHED = 6 * SECOND
 """How long (ns) the daemon's processor time is watched, without and with the flood."""
 SHARE = 0.25
 """Of one processor: what refusing them may cost."""
-BASELINE, FLOODED, SENT, CALLS = "baseline", "flooded", "sent", " in system calls"
+MILLION = 1_000_000
+BASELINE, FLOODED, SENT = "baseline", "flooded", "sent"
 
 
 def _linked(ground: Ground) -> str | None:
@@ -28,10 +29,11 @@ def _network(scene: Scene) -> str:
 
 
 def _measure(scene: Scene, what: str) -> None:
-    before = scene.processor_time(scene.active)
+    """The share of a processor, in millionths, by the machine's own kernel and clock."""
+    before, begun = scene.processor_time(scene.active)
     scene.pause(WATCHED)
-    after = scene.processor_time(scene.active)
-    scene.measured[what], scene.measured[f"{what}{CALLS}"] = (new - old for new, old in zip(after, before, strict=True))
+    after, ended = scene.processor_time(scene.active)
+    scene.measured[what] = (after - before) * MILLION // (ended - begun)
 
 
 def _watch_calm(scene: Scene) -> None:
@@ -52,13 +54,8 @@ def _end(scene: Scene) -> None:
 
 
 def _cheap(scene: Scene) -> list[str]:
-    cost, calls = (
-        max(0, scene.measured.get(FLOODED + kind, 0) - scene.measured[BASELINE + kind]) / WATCHED
-        for kind in ("", CALLS)
-    )
-    scene.note(
-        f"{scene.measured.get(SENT, 0)} datagrams cost {cost:.0%} of one processor, and {calls:.0%} in system calls"
-    )
+    cost = max(0, scene.measured.get(FLOODED, 0) - scene.measured[BASELINE]) / MILLION
+    scene.note(f"{RATE} datagrams a second cost {cost:.0%} of one processor; {scene.measured.get(SENT, 0)} were sent")
     if cost > SHARE:
         return [f"refusing {RATE} datagrams a second took {cost:.0%} of one processor ({SHARE:.0%} allowed)"]
     return []
