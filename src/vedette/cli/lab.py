@@ -30,6 +30,7 @@ user-mode-linux, kmod and iproute2 (tcpdump to capture).
   vedette lab power off router1                  pull the plug
   vedette lab cut router2 eth1                   pull a cable; `heal` puts it back
   vedette lab server 10.0.0.11 hang              a real server stops answering; `recover` repairs it
+  vedette lab device pdu pretend                 a fencing device acknowledges and switches nothing
   vedette lab status
   vedette lab down
 

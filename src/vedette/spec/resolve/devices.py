@@ -54,6 +54,18 @@ _SECRET = re.compile(r"(.*_)?(passwd|password|community|token|api_?key|secret)(_
 _SCRIPT = re.compile(r".*_(script|path|file)")
 """Options that only name a file or program are no secrets themselves."""
 
+_SHOWN = {
+    "fence_apc_snmp": "`apcPdu`",
+    "fence_idrac": "`redfish` or `ipmi`",
+    "fence_ilo3": "`redfish` or `ipmi`",
+    "fence_ilo4": "`redfish` or `ipmi`",
+    "fence_ilo5": "`redfish` or `ipmi`",
+    "fence_imm": "`redfish` or `ipmi`",
+    "fence_ipmilan": "`ipmi`",
+    "fence_ipmilanplus": "`ipmi`",
+}
+"""Agents that pass the secret on as an argument of ipmitool or snmpget (facts-fencing.md 0.3), and what does not."""
+
 
 def resolve_devices(scope: Scope, files: DeviceFiles) -> tuple[FencingDevice, ...]:
     """Resolve every device that says how it is spoken to."""
@@ -211,6 +223,9 @@ def _agent(scope: Scope, written: model.Agent, path: Path, files: DeviceFiles) -
             scope.fault(here, f"`{option}` holds a line end or a control character", "write one line")
     for option in secret_files:
         _check_option(scope, option, (*path, "secretFiles", option))
+    if secret_files and written.program in _SHOWN:
+        message = f"{written.program} shows `{next(iter(secret_files))}` to every user of this machine while it runs"
+        scope.findings.warn((*path, "program"), message, f"use the driver {_SHOWN[written.program]}, which does not")
     secrets = {option: files.secret((*path, "secretFiles", option)) for option in secret_files}
     return Agent(program=written.program, options=dict(options), secrets=secrets)
 
