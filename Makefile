@@ -13,7 +13,7 @@ FIRST := $(or $(FIRST),$(shell date +%s))
 LAB_PACKAGES := user-mode-linux iproute2 ipvsadm nftables tcpdump kmod procps curl
 
 # What fencing is tested against: controllers and power strips that somebody else wrote, and fence agents.
-FENCING_PACKAGES := ipmitool openipmi snmp snmpd openssh-client openssh-server fence-agents iproute2
+FENCING_PACKAGES := ipmitool openipmi snmp snmpd openssh-client openssh-server openssl fence-agents iproute2
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test lint format bench simulate mutants test-unit test-fencing test-kernel test-lab lock clean \
@@ -69,7 +69,7 @@ test-fencing: setup fencing-packages  ## Fencing drivers against simulators of t
 test-kernel: setup lab-packages  ## The drivers against a real kernel, in one machine (root)
 	@$(BIN)/pytest -m kernel
 
-test-lab: setup lab-packages  ## Several machines, end to end (root)
+test-lab: setup lab-packages fencing-packages  ## Several machines, end to end (root)
 	@$(BIN)/pytest -m lab
 
 simulate: setup  ## The cluster core on virtual time, a minute of faults each (SEEDS=300 FIRST=now; 10000 take hours)

@@ -35,6 +35,11 @@ def show(topology: Topology) -> Iterator[str]:
             yield "  accepts " + " ".join(map(str, server.virtual))
         for page in server.pages:
             yield f"  {page.path}: {page.status} {page.body!r}"
+    for device in topology.devices:
+        yield f"{device.simulator.value} {' '.join(device.names)}, port {device.port}"
+        yield _show(device.leg)
+        yield "  " + " ".join(f"{plug or 'itself'}={machine}" for plug, machine in device.plugs.items())
+        yield "  " + " ".join(f"{key}={value}" for key, value in device.words.items())
     for note in topology.notes:
         yield f"note: {note}"
 
@@ -62,6 +67,7 @@ def test_every_address_and_every_port_of_the_switch_exists_once(document: Path) 
     topology = _topology(document)
     legs = [leg for machine in topology.machines for leg in machine.legs]
     legs += [*topology.client, *(server.leg for server in topology.servers)]
+    legs += {device.leg.port: device.leg for device in topology.devices}.values()
     for values in (
         [leg.port for leg in legs],
         [leg.mac for leg in legs],

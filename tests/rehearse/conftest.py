@@ -12,11 +12,15 @@ from vedette.lab.probes import plan
 from vedette.spec.resolved import (
     ClusterSpec,
     Endpoint,
+    Fencing,
+    FencingDevice,
+    FencingUse,
     Group,
     HealthCheck,
     Heartbeat,
     HttpProbe,
     Link,
+    Manual,
     Node,
     Protocol,
     RealServer,
@@ -67,6 +71,24 @@ def cluster(
 
 def ground_of(spec: ClusterSpec) -> Ground:
     return Ground(spec, plan(spec), link_networks={"lan": "lan"}, client_networks=frozenset({"net"}))
+
+
+def fencing_ground() -> Ground:
+    """Two routers, each with a controller first and an outlet second; the preferred one is shot 6 s later."""
+    spec = cluster(nodes=(("r1", Role.DIRECTOR), ("r2", Role.DIRECTOR)), policy=SplitBrainPolicy.FENCE)
+    fencing = [
+        Fencing(delay, ((FencingUse(f"bmc{number}"),), (FencingUse("pdu", str(number)),)))
+        for number, delay in ((1, 6 * SECOND), (2, 0))
+    ]
+    nodes = tuple(replace(node, fencing=own) for node, own in zip(spec.nodes, fencing, strict=True))
+    devices = tuple(FencingDevice(name, 5 * SECOND, Manual()) for name in ("bmc1", "bmc2", "pdu"))
+    names = frozenset(device.name for device in devices)
+    return replace(ground_of(replace(spec, nodes=nodes, fencing_devices=devices)), devices=names)
+
+
+@pytest.fixture
+def make_fencing() -> Callable[[], Ground]:
+    return fencing_ground
 
 
 @pytest.fixture

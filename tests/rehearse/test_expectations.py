@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from vedette.kit.units import MILLISECOND, SECOND
 from vedette.lab.drills import expectations
+from vedette.lab.drills.ground import Ground
 from vedette.spec.resolved import ClusterSpec, SplitBrainPolicy, VirtualService
 
 Make = Callable[..., VirtualService]
@@ -48,3 +49,17 @@ def test_the_slowest_check_of_all_users_of_a_server_counts(make_service: Make) -
 def test_a_fault_of_somebody_else_loses_nothing() -> None:
     calm = expectations.nothing_lost("why")
     assert (calm.failed, calm.held, calm.reason) == (0, True, "why")
+
+
+def test_a_router_that_is_switched_off_first_is_replaced_so_much_later(make_fencing: Callable[[], Ground]) -> None:
+    spec = make_fencing().spec
+    delay, device = 6 * SECOND, expectations.DEVICE
+    assert expectations.takeover(spec).gap == SECOND + delay + device + SECOND
+    assert expectations.takeover(spec, failing=1).gap == SECOND + delay + device + SECOND + 2 * 5 * SECOND
+    assert expectations.takeover(spec).doubles
+
+
+def test_without_a_written_delay_the_slowest_device_is_waited_for(make_fencing: Callable[[], Ground]) -> None:
+    spec = make_fencing().spec
+    nodes = tuple(replace(node, fencing=replace(node.fencing, delay=0)) for node in spec.nodes if node.fencing)
+    assert expectations.fencing_wait(replace(spec, nodes=nodes)) == 5 * SECOND + spec.heartbeat.interval

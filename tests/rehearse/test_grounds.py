@@ -7,6 +7,7 @@ import pytest
 
 from vedette.kit.units import SECOND
 from vedette.lab.drills import catalogue
+from vedette.lab.drills.fencing import levels_lost
 from vedette.lab.drills.ground import Ground
 from vedette.spec.resolved import ClusterSpec, Role, SplitBrainPolicy, VirtualService, Watchdog
 
@@ -14,6 +15,7 @@ MakeGround = Callable[[ClusterSpec], Ground]
 MakeCluster = Callable[..., ClusterSpec]
 Make = Callable[..., VirtualService]
 DRILLS = {drill.name: drill for drill in catalogue.ALL}
+FENCING = {"fence-second-level", "fence-unreachable", "total-partition", "fenced-node-returns"}
 
 
 def skipped(ground: Ground) -> dict[str, str]:
@@ -23,7 +25,7 @@ def skipped(ground: Ground) -> dict[str, str]:
 def test_two_routers_and_a_witness_go_through_everything_but_what_needs_more_cables(
     make_ground: MakeGround, make_cluster: MakeCluster
 ) -> None:
-    assert set(skipped(make_ground(make_cluster()))) == {"link-cut-each", "server-link-cut", "watchdog-bites"}
+    assert set(skipped(make_ground(make_cluster()))) == {"link-cut-each", "server-link-cut", "watchdog-bites", *FENCING}
 
 
 def test_a_watchdog_is_drilled_where_the_document_has_one(make_ground: MakeGround, make_cluster: MakeCluster) -> None:
@@ -36,7 +38,7 @@ def test_a_spare_link_is_cut_and_one_that_carries_traffic_is_not(
 ) -> None:
     ground = make_ground(make_cluster())
     ground = replace(ground, link_networks={"lan": "lan", "cross": "cross"}, inner_networks=frozenset({"lan"}))
-    assert skipped(ground).keys() == {"watchdog-bites"}
+    assert skipped(ground).keys() == FENCING | {"watchdog-bites"}
     assert ground.idle_links == ["cross"]
 
 
@@ -79,6 +81,22 @@ def test_a_service_without_a_page_is_not_left_without_servers(
     assert "all-servers-die" in skipped(make_ground(make_cluster(plain)))
     shared = make_cluster(make_service("a"), replace(plain, name="b"))
     assert "all-servers-die" not in skipped(make_ground(shared))
+
+
+def test_two_routers_that_fence_go_through_what_is_about_fencing(make_fencing: Callable[[], Ground]) -> None:
+    ground = make_fencing()
+    assert not skipped(ground).keys() & FENCING
+    assert "see total-partition" in skipped(ground)["link-cut-all"]
+
+
+def test_devices_that_the_lab_has_not_are_not_drilled(make_fencing: Callable[[], Ground]) -> None:
+    without = replace(make_fencing(), devices=frozenset({"bmc1", "bmc2"}))
+    assert skipped(without).keys() & FENCING == {"fence-second-level"}
+    assert skipped(replace(without, devices=frozenset({"bmc1"}))).keys() & FENCING == FENCING
+
+
+def test_what_is_built_into_a_router_is_lost_with_its_power(make_fencing: Callable[[], Ground]) -> None:
+    assert levels_lost(make_fencing()) == 1
 
 
 @pytest.mark.parametrize("name", sorted(DRILLS))

@@ -30,6 +30,7 @@ user-mode-linux, kmod and iproute2 (tcpdump to capture).
   vedette lab power off router1                  pull the plug
   vedette lab cut router2 eth1                   pull a cable; `heal` puts it back
   vedette lab server 10.0.0.11 hang              a real server stops answering; `recover` repairs it
+  vedette lab device pdu pretend                 a fencing device acknowledges and switches nothing
   vedette lab status
   vedette lab down
 
@@ -79,6 +80,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     server = ("server", {"metavar": "ADDRESS"})
     spoil = verb("server", "spoil or repair a real server", _server, server, ("mood", {"choices": (*moods, "answer")}))
     spoil.add_argument("status", nargs="?", type=int, default=500, help="for `answer`: the HTTP status (default: 500)")
+    spoil = verb("device", "spoil or repair a fencing device", _device, ("device", {"metavar": "DEVICE"}))
+    faults = "vanish: its wire is cut; refuse: no order is obeyed; pretend: orders are acknowledged, nothing happens; "
+    faults += "misread: it says off whatever is; recover: it works"
+    spoil.add_argument("fault", choices=("vanish", "refuse", "pretend", "misread", "recover"), help=faults)
     network = ("network", {"metavar": "NETWORK"})
     capture = verb("capture", "write a network's packets to a pcap file", _capture, network)
     capture.add_argument("file", metavar="FILE", type=Path)
@@ -198,8 +203,19 @@ def _text(lab: dict[str, Any], paint: Paint) -> str:
             for server in lab["servers"]
         ]
         blocks.append(table(["REAL SERVER", "NETWORK", "GATEWAY", "PORTS", "STATE"], servers))
+    if lab["devices"]:
+        devices = [
+            [device["name"], device["simulator"], device["address"], device["network"], _plugs(device["plugs"]),
+             paint.state("up") if device["fault"] == "none" else paint.bad(device["fault"])]
+            for device in lab["devices"]
+        ]  # fmt: skip
+        blocks.append(table(["FENCING DEVICE", "SPEAKS", "ADDRESS", "NETWORK", "SWITCHES", "STATE"], devices))
     blocks += [paint.warn(f"note: {note}") for note in lab["notes"]]
     return "\n\n".join(blocks)
+
+
+def _plugs(plugs: dict[str, str]) -> str:
+    return ", ".join(f"{machine} ({plug})" if plug else machine for plug, machine in plugs.items())
 
 
 def _interfaces(legs: list[dict[str, Any]], paint: Paint) -> str:
@@ -316,6 +332,22 @@ def _server(args: argparse.Namespace) -> int:
         case "answer":
             server.answer(args.status)
     return _done(args, server=args.server, mood=args.mood)
+
+
+def _device(args: argparse.Namespace) -> int:
+    device = _lab(args).device(args.device)
+    match args.fault:
+        case "vanish":
+            device.vanish()
+        case "refuse":
+            device.refuse()
+        case "pretend":
+            device.pretend()
+        case "misread":
+            device.misread()
+        case "recover":
+            device.recover()
+    return _done(args, device=device.name, fault=args.fault)
 
 
 def _capture(args: argparse.Namespace) -> int:

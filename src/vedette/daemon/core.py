@@ -97,11 +97,16 @@ class Core:
         if self._closed:
             return  # the files belong to the next daemon now: a word of this one would undo what that one promised
         self._pending.append(event)
-        if self._busy:
-            return
+        if not self._busy:
+            self._drain()
+
+    def _drain(self, ready: events.Ready | None = None) -> None:
+        """Do what the core has said, then what it says to the events that are left."""
         self._busy = True
         self._late = clock.boottime() - self._due
         try:
+            if ready is not None:
+                self._perform(ready)
             while self._pending:
                 self._perform(self._machine.handle(self._pending.popleft(), clock.boottime()))
         finally:
@@ -171,7 +176,16 @@ class Core:
             _log(event)
 
     def _received(self, link: str, data: bytes) -> None:
-        self.handle(events.Datagram(link=link, data=data))
+        """Feed a datagram to the core. Those that came together and change nothing share one look at the clock."""
+        if self._closed:
+            return
+        if self._busy or self._pending:
+            self.handle(events.Datagram(link=link, data=data))
+            return
+        ready = self._machine.handle(events.Datagram(link=link, data=data), self.links.read_at)
+        if not ready.unchanged:
+            self._drain(ready)
+            self.links.read_at = clock.boottime()
 
     def _perform(self, ready: events.Ready) -> None:
         if ready.unchanged:

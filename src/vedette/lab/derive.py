@@ -4,14 +4,15 @@ from collections.abc import Iterable, Iterator
 
 from vedette.kit.errors import UsageError
 from vedette.kit.net import IPAddress
-from vedette.lab import standins
+from vedette.lab import devices, standins
+from vedette.lab.devices import StandIn
 from vedette.lab.subnets import Segment, Segments
-from vedette.lab.topology import InterfaceAddress, Leg, MachinePlan, Network, ServerPlan, Topology
+from vedette.lab.topology import DevicePlan, InterfaceAddress, Leg, MachinePlan, Network, ServerPlan, Topology
 from vedette.spec.resolved import ClusterSpec, Forwarding, Group, Node, Role
 
 MOST_SERVERS = 900
 """Stand-ins in one lab; a Linux bridge has 1,024 ports."""
-_CLIENT, _FIRST_SERVER = 0xFF, 0x100
+_CLIENT, _DEVICES, _FIRST_SERVER = 0xFF, 0xFE, 0x100
 
 
 def topology(spec: ClusterSpec) -> Topology:
@@ -28,6 +29,9 @@ class _Derivation:
             raise UsageError(f"the document has {len(self._stand_ins)} real servers; a lab holds {MOST_SERVERS}")
         self._segments = Segments(spec)
         self._homes = {address: self._segments.place(address) for address in self._stand_ins}
+        self._devices, notes = devices.of(spec)
+        self._notes += notes
+        self._segments.place_devices(device.address for device in self._devices)
         self._order = list(self._segments)
         self._vips = self._vips_by_segment()
 
@@ -48,6 +52,7 @@ class _Derivation:
             machines=tuple(machines),
             servers=tuple(servers),
             client=tuple(self._with_bare_legs(client, servers)),
+            devices=tuple(self._device_plans()),
             notes=tuple(dict.fromkeys(self._notes)),
         )
 
@@ -210,6 +215,33 @@ class _Derivation:
             listeners=tuple(sorted(stand_in.listeners)),
             pages=tuple(stand_in.pages),
         )
+
+    # Stand-ins for fencing devices
+
+    def _device_plans(self) -> Iterator[DevicePlan]:
+        """One for each simulator; those of one address share a wire, as the services of one machine do."""
+        legs: dict[IPAddress, Leg] = {}
+        for device in self._devices:
+            leg = legs.get(device.address)
+            if leg is None:
+                leg = legs[device.address] = self._device_leg(device, number=len(legs))
+            yield DevicePlan(
+                names=tuple(device.names),
+                simulator=device.simulator,
+                address=device.address,
+                port=device.port,
+                leg=leg,
+                plugs=device.plugs,
+                words=device.words,
+            )
+
+    def _device_leg(self, device: StandIn, *, number: int) -> Leg:
+        segment = self._segments.of(device.address)
+        subnet = segment.subnet_of(device.address) if segment is not None else None
+        assert segment is not None
+        assert subnet is not None
+        own = InterfaceAddress(device.address, subnet.prefixlen)
+        return self._leg(segment, "eth0", owner=_DEVICES, port=f"d.{number}", own=(own,))
 
     def _gateway(self, address: IPAddress, segment: Segment, machines: list[MachinePlan]) -> IPAddress | None:
         """The way back through whichever director holds the service's group."""

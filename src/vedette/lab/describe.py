@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from vedette.kit.net import endpoint
 from vedette.lab.guest import Power
 from vedette.lab.lab import Lab
 from vedette.lab.topology import Leg
@@ -34,6 +35,17 @@ def describe(lab: Lab) -> Plain:
                 "state": _mood(status["servers"].get(str(plan.address))),
             }
             for plan in lab.topology.servers
+        ],
+        "devices": [
+            {
+                "name": plan.name,
+                "simulator": plan.simulator.value,
+                "address": endpoint(plan.address, plan.port),
+                "network": plan.leg.network,
+                "plugs": dict(plan.plugs),
+                "fault": status["devices"].get(plan.name, "none"),
+            }
+            for plan in lab.topology.devices
         ],
         "notes": list(lab.topology.notes),
     }

@@ -6,7 +6,7 @@ taps, named as the topology says; the stand-ins' are veth pairs.
 
 import contextlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,6 +29,8 @@ class Fabric:
 
     client: int
     servers: tuple[int, ...]
+    devices: Mapping[str, int]
+    """By the port of its wire: devices with one address share one."""
 
 
 def build(topology: Topology) -> Fabric:
@@ -44,18 +46,25 @@ def build(topology: Topology) -> Fabric:
     servers = tuple(namespace.create() for _ in topology.servers)
     for server, descriptor in zip(topology.servers, servers, strict=True):
         lines += _veth(server.leg, descriptor)
+    wires = {plan.leg.port: plan.leg for plan in topology.devices}
+    devices = {port: namespace.create() for port in wires}
+    for port, leg in wires.items():
+        lines += _veth(leg, devices[port])
     lines += [f"link set {port} addrgenmode none master {bridge} up" for port, bridge in bridges(topology).items()]
     namespace.ip(lines)
     _prepare_client(topology, Namespace(_path(client)))
     for server, descriptor in zip(topology.servers, servers, strict=True):
         _prepare_server(topology, server, Namespace(_path(descriptor)))
-    return Fabric(client, servers)
+    for port, leg in wires.items():
+        namespace.ip(["link set lo up", *_configure(leg)], within=Namespace(_path(devices[port])))
+    return Fabric(client, servers, devices)
 
 
 def bridges(topology: Topology) -> dict[str, str]:
     """The bridge that each wire's end belongs to."""
     legs = [leg for machine in topology.machines for leg in machine.legs]
     legs += [*topology.client, *(server.leg for server in topology.servers)]
+    legs += [device.leg for device in topology.devices]
     return {leg.port: topology.network(leg.network).bridge for leg in legs}
 
 

@@ -20,7 +20,8 @@ from vedette.lab.control import Control
 from vedette.lab.guest import Power
 from vedette.lab.namespace import Namespace
 from vedette.lab.servers import Mood
-from vedette.lab.topology import Leg, MachinePlan, ServerPlan
+from vedette.lab.switchboard import Fault
+from vedette.lab.topology import DevicePlan, Leg, MachinePlan, ServerPlan
 
 _SHELL = ("bash", "--noprofile", "--norc", "-i")
 """Not what the host's root has in its profile: that would be run by a slower machine."""
@@ -260,3 +261,34 @@ class RealServerStandIn:
             status=status,
             vanished=vanished,
         )
+
+
+class Device:
+    """The stand-in for a fencing device: a simulator whose power switch is the lab's. It has one fault at a time."""
+
+    def __init__(self, control: Control, plan: DevicePlan) -> None:
+        self.name, self.plan = plan.name, plan
+        self._control = control
+
+    def vanish(self) -> None:
+        """Its wire is cut: nobody reaches it. What shares its address vanishes, too."""
+        self._become(Fault.NONE, vanished=True)
+
+    def refuse(self) -> None:
+        """It says no to every order; it still tells states."""
+        self._become(Fault.REFUSES)
+
+    def pretend(self) -> None:
+        """It acknowledges every order and switches nothing."""
+        self._become(Fault.PRETENDS)
+
+    def misread(self) -> None:
+        """It says off whatever is, and switches nothing: as if it were connected to nothing."""
+        self._become(Fault.MISREADS)
+
+    def recover(self) -> None:
+        """Undo whatever was done to it."""
+        self._become(Fault.NONE)
+
+    def _become(self, fault: Fault, *, vanished: bool = False) -> None:
+        self._control.ask("device", device=self.name, fault=fault.value, port=self.plan.leg.port, vanished=vanished)

@@ -22,12 +22,15 @@ from typing import Any
 from vedette.kit import plain
 from vedette.kit.errors import UsageError
 from vedette.kit.net import IPAddress
-from vedette.lab import derive, documents, home, launch
+from vedette.lab import credentials, derive, documents, home, launch
 from vedette.lab.control import Control
-from vedette.lab.handles import Machine, Network, RealServerStandIn, Wire
+from vedette.lab.credentials import Credentials
+from vedette.lab.drills.documents import values
+from vedette.lab.handles import Device, Machine, Network, RealServerStandIn, Wire
 from vedette.lab.launch import Running
 from vedette.lab.namespace import Namespace
 from vedette.lab.supervisor import PID, STATE, TOPOLOGY
+from vedette.lab.switchboard import Order
 from vedette.lab.topology import Topology
 from vedette.spec.resolved import ClusterSpec
 
@@ -62,6 +65,9 @@ class Lab:
             )
             for plan in self.topology.servers
         }
+        self.devices: Mapping[str, Device] = {
+            name: Device(self.control, plan) for plan in self.topology.devices for name in plan.names
+        }
         self.networks: Mapping[str, Network] = {
             network.name: Network(network, self.switch) for network in self.topology.networks
         }
@@ -82,7 +88,9 @@ class Lab:
 
         def fill(directory: Path) -> None:
             (directory / _DOCUMENT).write_text(text)
-            documents.place([directory / "machines" / node.name / "files" for node in spec.nodes], text, keys)
+            made = Credentials(directory, topology, values(text)).make()
+            secrets = keys | {credentials.place(name, documents.FOLDER): content for name, content in made.items()}
+            documents.place([directory / "machines" / node.name / "files" for node in spec.nodes], text, secrets)
 
         running = launch.start(name or home.name_from(spec.name), topology, progress=progress, fill=fill)
         return cls(running.directory, running)
@@ -121,6 +129,10 @@ class Lab:
         answer: dict[str, Any] = self.control.ask("status")
         return answer
 
+    def orders(self) -> list[Order]:
+        """What the fencing devices were told, oldest first."""
+        return [plain.load(Order, order) for order in self.status()["orders"]]
+
     def machine(self, name: str) -> Machine:
         """A machine by name; raises :class:`UsageError` that says which there are."""
         try:
@@ -142,6 +154,14 @@ class Lab:
         except (KeyError, ValueError):
             known = ", ".join(map(str, self.servers))
             raise UsageError(f"no server has the address {address}; there are {known}") from None
+
+    def device(self, name: str) -> Device:
+        """The stand-in for a fencing device by its name; raises :class:`UsageError` that says which there are."""
+        try:
+            return self.devices[name]
+        except KeyError:
+            known = f"there are {', '.join(self.devices)}" if self.devices else "the document has none"
+            raise UsageError(f"no fencing device is named {name}; {known}") from None
 
     def wire(self, machine: str, interface_or_network: str) -> Wire:
         """The wire of a machine's interface, or of its leg on a network; raises :class:`UsageError`."""

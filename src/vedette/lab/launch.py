@@ -12,7 +12,7 @@ from pathlib import Path
 
 from vedette.kit import plain
 from vedette.kit.errors import PermanentError, TransientError
-from vedette.lab import control, home
+from vedette.lab import control, home, simulators
 from vedette.lab.control import Control
 from vedette.lab.supervisor import PID, TOPOLOGY
 from vedette.lab.topology import Topology
@@ -27,13 +27,15 @@ PROGRAMS = {
 """What a lab runs, and the Debian package that has it."""
 
 
-def check_host() -> None:
+def check_host(topology: Topology) -> None:
     """Raise :class:`PermanentError` with the remedy when this host cannot run a lab."""
     if os.geteuid() != 0:
         raise PermanentError("a lab makes network namespaces and bridges: run this as root")
     lacking = sorted({package for program, package in PROGRAMS.items() if shutil.which(program) is None})
     if lacking:
         raise PermanentError(f"a lab needs more programs here: apt-get install {' '.join(lacking)}")
+    if missing := simulators.lacking(topology.devices):
+        raise PermanentError(f"the stand-ins for the document's fencing devices need: {'; '.join(missing)}")
     if not Path("/dev/net/tun").exists():
         raise PermanentError("/dev/net/tun is missing: modprobe tun, or give this container the device")
 
@@ -76,7 +78,7 @@ def start(
     ``fill`` may put files into the lab's directory before. Raises :class:`vedette.kit.errors.VedetteError` and
     leaves nothing behind when the lab does not come up.
     """
-    check_host()
+    check_host(topology)
     directory, lock = home.claim(name)
     ours, theirs = socket.socketpair()
     running = Running(directory, ours)

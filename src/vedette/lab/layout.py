@@ -80,6 +80,7 @@ def ground(spec: ClusterSpec, topology: Topology, probes: tuple[Probe, ...]) -> 
         client_networks=frozenset(clients),
         inner_networks=frozenset(networks - clients),
         server_networks=frozenset(server.leg.network for server in topology.servers),
+        devices=frozenset(name for device in topology.devices for name in device.names),
     )
 
 

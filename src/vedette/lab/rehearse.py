@@ -29,6 +29,7 @@ from vedette.lab.outage import Accept, any_answer, experience
 from vedette.lab.probes import plan
 from vedette.lab.report import Report, Result, Verdict, row
 from vedette.lab.sightings import doubles
+from vedette.spec.resolved import SplitBrainPolicy
 
 FIRST_SETTLING = 90 * SECOND
 """From starting the daemons to everything in its place (ns), machines booting beside each other."""
@@ -197,6 +198,8 @@ class Stage:
         """Undo the fault and wait for peace; where that does not come, undo everything there is."""
         with contextlib.suppress(VedetteError):
             drill.heal(scene)
+            if self.ground.spec.policy is SplitBrainPolicy.FENCE:
+                scene.restore()  # whatever the fault was, somebody may be switched off now
             if scene.wait(scene.settled, patience=SETTLING + self._failback_delay()):
                 scene.pause(CALM_BEFORE)
                 return []

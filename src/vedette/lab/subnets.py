@@ -89,6 +89,16 @@ class Segments:
         assert segment is not None
         return segment
 
+    def place_devices(self, addresses: Iterable[IPAddress]) -> None:
+        """See to it that each device is in a subnet: those that are in none are on one network, the management's."""
+        wanted = list(addresses)
+        self._taken.update(wanted)
+        strangers = [address for address in wanted if self.of(address) is None]
+        if strangers:
+            management = Segment()
+            self._all.append(management)
+            self._place(strangers, management)
+
     def free_address(self, subnet: IPNetwork) -> IPAddress | None:
         """Take an unused address, from the subnet's end; None when there is none."""
         last = int(subnet.broadcast_address) - (1 if subnet.version == 4 and subnet.prefixlen < 31 else 0)

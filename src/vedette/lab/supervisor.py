@@ -18,20 +18,25 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
 
 import vedette
 from vedette.kit import plain
-from vedette.kit.errors import PermanentError, TransientError, UsageError
-from vedette.lab import control, fabric, namespace
-from vedette.lab.guest import Guest
-from vedette.lab.topology import ServerPlan, Topology
+from vedette.kit.errors import PermanentError, TransientError, UsageError, VedetteError
+from vedette.lab import control, fabric, namespace, simulators
+from vedette.lab.guest import Guest, Power
+from vedette.lab.namespace import Namespace
+from vedette.lab.switchboard import Fault, Machines, Switchboard
+from vedette.lab.topology import DevicePlan, ServerPlan, Topology
 
 TOPOLOGY, STATE, PID = "topology.json", "state.json", "pid"
 CABLE, SILENT = "cable", "silent"
 """How a wire is cut: seen by the machine as a loss of carrier, or not seen."""
+DAEMON = "daemon"
+"""The label of a machine's daemon. A machine that a fencing device has booted starts it, as an init system would."""
+VANISHED = "vanished"
 CARRIER_LIMIT = 1.0
 """Seconds to wait for a machine to notice that its cable is cut, or back."""
 SHELL_LIMIT = 7 * 86400.0
@@ -50,6 +55,12 @@ class Supervisor:
         self._bridges = fabric.bridges(topology)
         self._cut: dict[str, str] = {}
         self._moods: dict[str, Json] = {}
+        self._vanished: set[str] = set()
+        self._boots: dict[str, Future[None]] = {}
+        self._daemons: dict[str, Json] = {}
+        self._simulators: dict[str, subprocess.Popen[bytes]] = {}
+        self._pool = ThreadPoolExecutor(max_workers=8, thread_name_prefix="boot")
+        self._board = Switchboard(topology.devices, Machines(self._lives, self._boot, self._pull))
         self._lock = threading.Lock()
         self.guests = {
             plan.name: Guest(
@@ -65,6 +76,8 @@ class Supervisor:
             "power": self._power,
             "wire": self._wire,
             "server": self._server,
+            "plug": self._plug,
+            "device": self._device,
             "stay": self._set_stay,
         }
 
@@ -80,9 +93,14 @@ class Supervisor:
         with ThreadPoolExecutor(max_workers=max(4, os.cpu_count() or 1)) as pool:
             # Machines are slow at it, and most of what they run is ours.
             pool.submit(compileall.compile_dir, Path(vedette.__file__).parent, quiet=2)
+            devices = [pool.submit(self._simulate, plan) for plan in self.topology.devices]
             boots = {pool.submit(guest.power_on): name for name, guest in self.guests.items()}
             for boot in as_completed(boots):
                 self.say(f"{boots[boot]} booted in {boot.result():.1f} s")
+            for device in devices:
+                device.result()
+        if self.topology.devices:
+            self.say(f"{len(self.topology.devices)} fencing devices answer")
 
     def say(self, text: str) -> None:
         self.tell({"progress": text})
@@ -158,22 +176,26 @@ class Supervisor:
             "machines": {name: {"power": guest.power.value, "pid": guest.pid} for name, guest in self.guests.items()},
             "cut": dict(self._cut),
             "servers": dict(self._moods),
+            "orders": [plain.dump(order) for order in list(self._board.orders)],
+            "devices": {plan.name: self._fault(plan) for plan in self.topology.devices},
         }
 
     def _machine(self, question: Json) -> object:
-        return self._guest(question["machine"]).request(
-            question["request"].pop("op"), limit=question["limit"], **question["request"]
-        )
+        """Pass a request on to a machine's agent; to one that is just booting, when it is up."""
+        name, request = question["machine"], question["request"]
+        guest = self._guest(name)
+        self._booted(name)
+        if request["op"] == "spawn" and request.get("label") == DAEMON:
+            self._daemons[name] = dict(request)
+        return guest.request(request.pop("op"), limit=question["limit"], **request)
 
     def _power(self, question: Json) -> float | None:
         guest = self._guest(question["machine"])
         match question["to"]:
             case "on":
-                took = guest.power_on()
-                for leg in self.topology.machine(guest.name).legs:
-                    if self._cut.get(leg.port) == CABLE:
-                        self._carrier(guest.name, leg.interface, up=False)
-                return took
+                self._booted(guest.name)
+                self._board.restore(guest.name)
+                return self._power_on(guest)
             case "off":
                 guest.power_off()
             case "freeze":
@@ -181,6 +203,62 @@ class Supervisor:
             case "thaw":
                 guest.thaw()
         return None
+
+    def _power_on(self, guest: Guest) -> float:
+        """Boot, and wait for it; cables that are cut are cut for the booted machine, too."""
+        took = guest.power_on()
+        for leg in self.topology.machine(guest.name).legs:
+            if self._cut.get(leg.port) == CABLE:
+                self._carrier(guest.name, leg.interface, up=False)
+        return took
+
+    # Fencing devices
+
+    def _simulate(self, plan: DevicePlan) -> None:
+        place = Namespace(f"/proc/{os.getpid()}/fd/{self._fabric.devices[plan.leg.port]}")
+        self._simulators[plan.name] = simulators.start(self.directory, plan, place)
+
+    def _plug(self, question: Json) -> str:
+        """What simulators ask: switch a plug, or tell its state."""
+        return self._board.switch(question["device"], question["plug"], question["to"])
+
+    def _device(self, question: Json) -> None:
+        """Spoil a device, or repair it."""
+        self._board.spoil(question["device"], Fault(question["fault"]))
+        with self._lock:
+            self._connect(question["port"], up=not question["vanished"])
+            self._vanished.discard(question["port"])
+            if question["vanished"]:
+                self._vanished.add(question["port"])
+
+    def _fault(self, plan: DevicePlan) -> str:
+        if plan.leg.port in self._vanished:
+            return VANISHED
+        return self._board.faults.get(plan.name, Fault.NONE).value
+
+    def _lives(self, machine: str) -> bool:
+        return self.guests[machine].power is not Power.OFF
+
+    def _pull(self, machine: str) -> None:
+        self.guests[machine].power_off()
+
+    def _boot(self, machine: str) -> None:
+        """Begin to boot, as a device makes a machine do, which then starts its daemon if it ever ran one."""
+        self._boots[machine] = self._pool.submit(self._boot_up, machine)
+
+    def _boot_up(self, machine: str) -> None:
+        try:
+            self._power_on(self.guests[machine])
+            if machine in self._daemons:
+                request = dict(self._daemons[machine])
+                self.guests[machine].request(request.pop("op"), **request)
+        except VedetteError as error:
+            print(f"{machine} was switched on by a device: {error}", file=sys.stderr, flush=True)
+
+    def _booted(self, machine: str) -> None:
+        """Wait until a boot that a device began has ended, well or badly."""
+        if machine in self._boots:
+            self._boots[machine].exception()
 
     def _wire(self, question: Json) -> None:
         """Cut or heal a wire; the machine's interface loses its carrier with it, unless the cut is a silent one."""

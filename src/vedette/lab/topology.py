@@ -1,10 +1,12 @@
-"""Which networks, interfaces, addresses and stand-ins a document implies: the words of a lab. Pure.
+"""Which networks, interfaces, addresses, servers and devices a document implies: the words of a lab. Pure.
 
 :func:`vedette.lab.derive.topology` makes one from a resolved spec; the lab's supervisor builds it; drills and
 people read it. ``docs/lab.md`` states the rules in prose.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
 from ipaddress import IPv4Network, IPv6Network, ip_network
 
 from vedette.kit.net import IPAddress
@@ -107,6 +109,46 @@ class ServerPlan:
     pages: tuple[Page, ...]
 
 
+class Simulator(Enum):
+    """The program that stands in for a fencing device, by what it speaks."""
+
+    IPMI = "ipmi"
+    REDFISH = "redfish"
+    PDU = "pdu"
+    UPS = "ups"
+    DRAC = "drac"
+
+    @property
+    def feeds(self) -> bool:
+        """Whether it switches outlets that feed machines, not the machine that it is built into."""
+        return self in (Simulator.PDU, Simulator.UPS)
+
+
+OWN = ""
+"""The plug of a device that has none."""
+
+
+@dataclass(frozen=True, slots=True)
+class DevicePlan:
+    """A stand-in for a fencing device, and every document's name for it.
+
+    ``plugs`` maps its outlets, or :data:`OWN`, to machines. ``words`` are what its users must know beside their
+    secrets (a user's name, the version of SNMP); the secrets are elsewhere.
+    """
+
+    names: tuple[str, ...]
+    simulator: Simulator
+    address: IPAddress
+    port: int
+    leg: Leg
+    plugs: Mapping[str, str]
+    words: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        return self.names[0]
+
+
 @dataclass(frozen=True, slots=True)
 class Topology:
     """A whole lab. ``notes`` say, in a sentence each, what in the document cannot work, or only partly."""
@@ -115,7 +157,15 @@ class Topology:
     machines: tuple[MachinePlan, ...]
     servers: tuple[ServerPlan, ...]
     client: tuple[Leg, ...]
+    devices: tuple[DevicePlan, ...] = ()
     notes: tuple[str, ...] = ()
+
+    def device(self, name: str) -> DevicePlan:
+        """Return the stand-in for a fencing device; raises ``KeyError``."""
+        for plan in self.devices:
+            if name in plan.names:
+                return plan
+        raise KeyError(name)
 
     def machine(self, name: str) -> MachinePlan:
         """Return the plan of a machine; raises ``KeyError``."""

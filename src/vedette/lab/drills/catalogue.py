@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from vedette.kit.errors import UsageError
-from vedette.lab.drills import daemons, edits, interfering, links, moves, power, servers
+from vedette.lab.drills import daemons, edits, fencing, hostile, interfering, keys, links, moves, power, servers
 from vedette.lab.drills.drill import Drill
 
 ALL: tuple[Drill, ...] = (
@@ -11,9 +11,12 @@ ALL: tuple[Drill, ...] = (
     *interfering.DRILLS,
     *servers.DRILLS,
     *edits.DRILLS,
+    *keys.DRILLS,
+    *hostile.DRILLS,
     *daemons.DRILLS,
     *links.DRILLS,
     *power.DRILLS,
+    *fencing.DRILLS,
 )
 
 

@@ -4,8 +4,9 @@ import signal
 
 from vedette.kit.units import SECOND
 from vedette.lab.drills import expectations
-from vedette.lab.drills.drill import Drill
+from vedette.lab.drills.drill import Drill, everyone
 from vedette.lab.drills.expectations import Expectation
+from vedette.lab.drills.fencing import switched_off_first
 from vedette.lab.drills.ground import Ground, needs_group, needs_idle_director, needs_other_director, needs_service
 from vedette.lab.drills.scene import PATIENCE, Scene
 
@@ -19,7 +20,8 @@ def _stop_daemon(scene: Scene) -> None:
 
 
 def _continue_daemon(scene: Scene) -> None:
-    scene.signal_daemon(scene.active, signal.SIGCONT)
+    if scene.lab.daemon_pid(scene.active) is not None:  # it may have been switched off meanwhile
+        scene.signal_daemon(scene.active, signal.SIGCONT)
 
 
 def _needs_watchdog(ground: Ground) -> str | None:
@@ -104,6 +106,16 @@ def _unharmed(_: Ground) -> Expectation:
     return expectations.nothing_lost("no address, no table entry lost")
 
 
+def _replace_all(scene: Scene) -> None:
+    """One node after the other, each as soon as the one before is content again; the active one first."""
+    for node in sorted(scene.lab.machines, key=lambda name: name != scene.active):
+        scene.vedette(node, "restart")
+        scene.pause(3 * SECOND)
+        if not scene.wait(scene.settled):
+            scene.complain(f"the cluster does not settle after the restart of {node}")
+            return
+
+
 DRILLS = (
     Drill(
         name="daemon-killed",
@@ -112,6 +124,7 @@ DRILLS = (
         expect=lambda ground: expectations.takeover(ground.spec),
         inject=_kill_daemon,
         over=_outlasted,
+        verify=switched_off_first,
         heal=Scene.start_missing_daemons,
     ),
     Drill(
@@ -121,6 +134,7 @@ DRILLS = (
         expect=lambda ground: expectations.takeover(ground.spec, partition=True),
         inject=_stop_daemon,
         over=_outlasted,
+        verify=switched_off_first,
         heal=_continue_daemon,
     ),
     Drill(
@@ -139,6 +153,7 @@ DRILLS = (
         expect=lambda ground: expectations.takeover(ground.spec, partition=True),
         inject=_freeze,
         over=_outlasted,
+        verify=switched_off_first,
         heal=_thaw,
     ),
     Drill(
@@ -180,5 +195,16 @@ DRILLS = (
         inject=_replace,
         over=_replaced,
         verify=_kernel_kept,
+    ),
+    Drill(
+        name="rolling-restart",
+        summary="the daemon of every node is restarted in place, one after the other",
+        skip=needs_other_director,
+        expect=_restarted,
+        prepare=_remember_active,
+        inject=_replace_all,
+        over=Scene.settled,
+        verify=_kernel_kept,
+        concern=everyone,
     ),
 )

@@ -11,6 +11,7 @@ from typing import Any
 from vedette.kit.errors import UsageError
 from vedette.kit.net import IPAddress, parse
 from vedette.spec import reader
+from vedette.spec.defaults import KEY_FILE
 from vedette.spec.findings import Findings
 from vedette.spec.tree import Tree
 
@@ -71,6 +72,18 @@ def _split(addresses: str) -> tuple[str, str]:
     if low == high:
         return str(low), ""
     return str(low), str(high) if low + 1 == high else f"{low + 1}-{high}"
+
+
+def with_keys(text: str, added: str) -> tuple[str, str, str]:
+    """Three documents that rotate the cluster's key: with ``added`` behind the others, before them, and alone."""
+    document = copy.deepcopy(values(text))
+    auth = document["spec"].setdefault("auth", {})
+    present = auth.get("keys") or [{"secretFile": KEY_FILE}]
+    found = []
+    for keys in ([*present, {"secretFile": added}], [{"secretFile": added}, *present], [{"secretFile": added}]):
+        auth["keys"] = keys
+        found.append(json.dumps(document, indent=2))
+    return found[0], found[1], found[2]
 
 
 def broken_syntax(text: str) -> str:

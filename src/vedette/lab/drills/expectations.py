@@ -26,6 +26,8 @@ DETECTION_SLACK = 300 * MILLISECOND
 """On top of a check's own times: the pass that changes the table, and requests already on their way."""
 EDIT_APPLIED = 5 * SECOND
 """From saving a document to the kernel, on a host that also runs everything else."""
+DEVICE = 2 * SECOND
+"""What the lab's fencing devices take: they switch at once, and are asked twice, half a second apart."""
 WHENEVER = 600 * SECOND
 """When a group returns is the returning node's business: it boots, checks, and waits for its failback delay."""
 STRADDLING = 3
@@ -63,8 +65,47 @@ def nothing_lost(reason: str) -> Expectation:
     return Expectation(reason=reason, gap=CALM, settled=0, failed=0, held=True)
 
 
-def takeover(spec: ClusterSpec, *, partition: bool = False) -> Expectation:
-    """The holder falls silent. ``partition``: it goes on or wakes up again, which ``tolerate`` lets both hold."""
+def takeover(spec: ClusterSpec, *, partition: bool = False, failing: int = 0) -> Expectation:
+    """The holder falls silent. ``partition``: it goes on or wakes up again, which ``tolerate`` lets both hold.
+
+    With ``fence`` its power is cut first, and ``failing`` levels fail before one does it.
+    """
+    if spec.policy is SplitBrainPolicy.FENCE:
+        return fenced(spec, failing=failing)
+    return given_up(spec, partition=partition)
+
+
+def fenced(spec: ClusterSpec, *, failing: int = 0) -> Expectation:
+    """Nobody takes over before a device has shown that the holder is off: deadAfter + delay + device time + 1 s."""
+    bound = spec.heartbeat.dead_after + fencing_wait(spec) + DEVICE + SECOND
+    reason = f"gap ≤ {show(bound)}: deadAfter, delay, device and 1s"
+    if failing:
+        bound += level_time(spec, failing)
+        reason = f"gap ≤ {show(bound)}: deadAfter, delay, {failing} level in vain, device and 1s"
+    return Expectation(reason=reason, gap=bound, settled=bound)
+
+
+def fencing_wait(spec: ClusterSpec) -> int:
+    """The longest that one of two nodes waits before it has the other switched off (cluster.md, rule 27)."""
+    fencing = [node.fencing for node in spec.nodes if node.fencing is not None]
+    written = max((item.delay for item in fencing), default=0)
+    slowest = max((device.timeout for device in spec.fencing_devices), default=0)
+    return written or slowest + spec.heartbeat.interval
+
+
+def level_time(spec: ClusterSpec, levels: int) -> int:
+    """The longest that the first ``levels`` of a node take to fail: each is tried twice."""
+    timeouts = {device.name: device.timeout for device in spec.fencing_devices}
+    found = [
+        sum(2 * max(timeouts[use.device] for use in level) for level in node.fencing.levels[:levels])
+        for node in spec.nodes
+        if node.fencing is not None
+    ]
+    return max(found, default=0)
+
+
+def given_up(spec: ClusterSpec, *, partition: bool = False) -> Expectation:
+    """The holder lets go or is given up, and its lease ends."""
     bound = spec.heartbeat.dead_after + TAKEOVER_SLACK
     return Expectation(
         reason=f"gap ≤ deadAfter {show(spec.heartbeat.dead_after)} + {show(TAKEOVER_SLACK)}",

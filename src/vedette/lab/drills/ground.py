@@ -31,6 +31,8 @@ class Ground:
     client_networks: frozenset[str]
     inner_networks: frozenset[str] = frozenset()
     server_networks: frozenset[str] = frozenset()
+    devices: frozenset[str] = frozenset()
+    """The fencing devices that the lab stands in for."""
 
     @property
     def group(self) -> Group | None:
@@ -76,6 +78,17 @@ def needs_other_director(ground: Ground) -> str | None:
     if ground.spec.policy is SplitBrainPolicy.MAJORITY and len(ground.spec.voters) < 3:
         return "two voters have no majority when one is gone"
     return None
+
+
+def needs_fencing(ground: Ground) -> str | None:
+    """Nodes are switched off, and the lab can do it."""
+    if ground.spec.policy is not SplitBrainPolicy.FENCE:
+        return f"nobody is switched off: the policy is {ground.spec.policy.value}"
+    for node in ground.spec.nodes:
+        levels = node.fencing.levels if node.fencing is not None else ()
+        if not any(all(use.device in ground.devices for use in level) for level in levels):
+            return f"the lab has no stand-ins for the fencing devices of {node.name}"
+    return needs_other_director(ground)
 
 
 def needs_idle_director(ground: Ground) -> str | None:

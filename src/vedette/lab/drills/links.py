@@ -23,6 +23,12 @@ def _separate_links(ground: Ground) -> str | None:
     return needs_other_director(ground)
 
 
+def _separate_and_unfenced(ground: Ground) -> str | None:
+    if ground.spec.policy is SplitBrainPolicy.FENCE:
+        return "one of the two is switched off: see total-partition"
+    return _separate_links(ground)
+
+
 def _inner_side(ground: Ground) -> str | None:
     if not ground.inner_networks:
         return "the group has no address on an inner network whose cable could be watched"
@@ -77,7 +83,7 @@ DRILLS = (
     Drill(
         name="link-cut-all",
         summary="all heartbeat links of the active router are cut; clients still reach it",
-        skip=_separate_links,
+        skip=_separate_and_unfenced,
         expect=lambda ground: expectations.takeover(ground.spec, partition=True),
         inject=_cut_all,
         over=_partition_over,
@@ -87,7 +93,7 @@ DRILLS = (
         name="client-link-cut",
         summary="the clients' cable of the active router is cut",
         skip=needs_other_director,
-        expect=lambda ground: expectations.takeover(ground.spec, partition=True),
+        expect=lambda ground: expectations.given_up(ground.spec, partition=True),
         inject=_cut_client,
         over=Scene.taken_over,
         heal=Scene.mend_all,
@@ -96,7 +102,7 @@ DRILLS = (
         name="server-link-cut",
         summary="the active router's cable to the real servers' network, where they have their gateway, is cut",
         skip=_inner_side,
-        expect=lambda ground: expectations.takeover(ground.spec, partition=True),
+        expect=lambda ground: expectations.given_up(ground.spec, partition=True),
         inject=_cut_inner,
         over=Scene.taken_over,
         heal=Scene.mend_all,

@@ -3,9 +3,10 @@
 from vedette.lab.drills import expectations
 from vedette.lab.drills.drill import Drill
 from vedette.lab.drills.expectations import Expectation
+from vedette.lab.drills.fencing import levels_lost, switched_off_first
 from vedette.lab.drills.ground import Ground, needs_idle_director, needs_other_director, needs_witness
-from vedette.lab.drills.scene import Scene
-from vedette.spec.resolved import Failback
+from vedette.lab.drills.scene import PATIENCE, Scene
+from vedette.spec.resolved import Failback, SplitBrainPolicy
 
 
 def _returns(ground: Ground) -> str | None:
@@ -39,11 +40,16 @@ def _cut_witness(scene: Scene) -> None:
 
 def _cut_and_wait(scene: Scene) -> None:
     scene.power_off(scene.active)
-    scene.wait(scene.taken_over)
+    scene.wait(scene.taken_over, patience=expectations.takeover(scene.ground.spec, failing=1).settled + PATIENCE)
 
 
 def _noticed(scene: Scene) -> bool:
     """Long enough for everybody to have given the silent node up."""
+    fenced = scene.ground.spec.policy is not SplitBrainPolicy.FENCE or scene.fenced(scene.standby)
+    return scene.passed(2 * scene.ground.spec.heartbeat.dead_after) and fenced and scene.flowing()
+
+
+def _witness_noticed(scene: Scene) -> bool:
     return scene.passed(2 * scene.ground.spec.heartbeat.dead_after) and scene.flowing()
 
 
@@ -56,9 +62,10 @@ DRILLS = (
         name="power-cut-active",
         summary="the router that holds the address loses its power; another takes over",
         skip=needs_other_director,
-        expect=lambda ground: expectations.takeover(ground.spec),
+        expect=lambda ground: expectations.takeover(ground.spec, failing=levels_lost(ground)),
         inject=_cut_active,
         over=Scene.taken_over,
+        verify=switched_off_first,
         heal=_revive,
     ),
     Drill(
@@ -85,7 +92,7 @@ DRILLS = (
         skip=needs_witness,
         expect=_witness_lost,
         inject=_cut_witness,
-        over=_noticed,
+        over=_witness_noticed,
         heal=_revive,
     ),
 )

@@ -5,9 +5,12 @@ the daemon's status is asked only to know when to go on (is a helper back, is a 
 """
 
 import json
+import select
 import signal
+import subprocess
+import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from vedette.kit.errors import TransientError
@@ -17,12 +20,14 @@ from vedette.lab.drills import tables
 from vedette.lab.drills.ground import Ground
 from vedette.lab.drills.judge import milliseconds
 from vedette.lab.drills.tables import Kernel
+from vedette.lab.handles import Device
 from vedette.lab.lab import Lab
 from vedette.lab.observers import Observers
 from vedette.lab.outage import Accept, any_answer
 from vedette.lab.probes import Probe
-from vedette.lab.sightings import silence
-from vedette.spec.resolved import Group, Role
+from vedette.lab.sightings import ANSWERS, silence
+from vedette.lab.switchboard import Order
+from vedette.spec.resolved import Group, Role, SplitBrainPolicy
 
 PATIENCE = 20 * SECOND
 """How long (ns) a drill waits for what should have happened long before."""
@@ -40,6 +45,23 @@ client.sendall(b'{"verb": "status"}\n')
 print(client.makefile().readline())
 """
 """Print the daemon's answer as it came: `vedette status -o json` without the cost of a large program."""
+
+PROCESSOR_TIME = r"""
+import os, time
+taken = 0
+for name in filter(str.isdigit, os.listdir("/proc")):
+    try:
+        with open(f"/proc/{name}/cmdline", "rb") as file:
+            ours = b"vedette.cli.main\0run" in file.read()
+        with open(f"/proc/{name}/stat") as file:
+            figures = file.read().rpartition(")")[2].split()
+    except OSError:
+        continue
+    if ours:
+        taken += int(figures[11]) + int(figures[12])
+print(taken * 1000000000 // os.sysconf("SC_CLK_TCK"), time.monotonic_ns())
+"""
+"""Print the processor time of everything that belongs to the daemon (proc(5)) and the time now, both in ns."""
 
 Plain = dict[str, Any]
 
@@ -66,6 +88,7 @@ class Scene:
         self._helper: tuple[str, int] = ("", 0)
         self._troubles: list[Plain] = []
         self._asked = 0
+        self._flood: subprocess.Popen[str] | None = None
 
     # facts
 
@@ -241,6 +264,52 @@ class Scene:
         _, out, _ = self.lab.machines[node].run(["python3", "-S", "-c", script, *arguments], timeout=15)
         return out.strip()
 
+    def processor_time(self, node: str) -> tuple[int, int]:
+        """The processor time (ns) that all of Vedette's processes on a node have taken so far, by its kernel, and the
+        time (ns) on its clock."""
+        taken, now = (int(word) for word in self.python(node, PROCESSOR_TIME).split())
+        return taken, now
+
+    # the fencing devices
+
+    def controllers(self, node: str) -> list[Device]:
+        """The devices that are built into a node."""
+        return [device for device in self._devices_of(node) if not device.plan.simulator.feeds]
+
+    def outlets(self, node: str) -> list[Device]:
+        """The devices that feed a node."""
+        return [device for device in self._devices_of(node) if device.plan.simulator.feeds]
+
+    def level(self, node: str, number: int) -> list[Device]:
+        """The devices of one level of a node, as far as the lab stands in for them."""
+        fencing = self.ground.spec.node(node).fencing
+        uses = fencing.levels[number] if fencing is not None and number < len(fencing.levels) else ()
+        return [self.lab.devices[use.device] for use in uses if use.device in self.lab.devices]
+
+    def _devices_of(self, node: str) -> list[Device]:
+        return [
+            device
+            for device in {device.name: device for device in self.lab.devices.values()}.values()
+            if node in device.plan.plugs.values()
+        ]
+
+    def orders_off(self, node: str) -> list[Order]:
+        """What devices were told to do to a node since the drill began, if it was to switch it off."""
+        orders = self.lab.orders()
+        return [order for order in orders if order.machine == node and order.to == "off" and order.at >= self.injected]
+
+    def fenced(self, node: str) -> bool:
+        """Whether a node was switched off by a device that obeyed."""
+        return not self.lab.machines[node].alive and any(order.obeyed for order in self.orders_off(node))
+
+    def first_answer(self, group: Group, *, but: str) -> int | None:
+        """When somebody else than ``but`` answered first for an address of the group on the wire, since the fault."""
+        own = {vip.address for vip in group.addresses}
+        others = {mac for mac, name in self.observers.machines.items() if name != but}
+        heard = self.observers.wire.between(self.injected, time.monotonic_ns())
+        found = (one.at for one in heard if one.address in own and one.mac in others and one.speech in ANSWERS)
+        return min(found, default=None)
+
     # the daemons, for waiting only
 
     def status(self, node: str) -> Plain | None:
@@ -310,6 +379,11 @@ class Scene:
     # what can be done
 
     def power_off(self, node: str) -> None:
+        """Pull a machine's plug. Where nodes are switched off by others, the controller that is built into it loses its
+        power as well, if an outlet remains that can prove it."""
+        if self.ground.spec.policy is SplitBrainPolicy.FENCE and self.outlets(node):
+            for device in self.controllers(node):
+                device.vanish()
         self.lab.machines[node].power_off()
 
     def revive_all(self) -> None:
@@ -355,11 +429,19 @@ class Scene:
         self.lab.machines[node].freeze()
 
     def thaw(self, node: str) -> None:
-        self.lab.machines[node].thaw()
+        """Let a frozen machine go on, unless it was switched off meanwhile."""
+        if self.lab.machines[node].alive:
+            self.lab.machines[node].thaw()
 
     def cut(self, node: str, network: str) -> None:
         self.lab.wire(node, network).cut()
         self._cut.add((node, network))
+
+    def isolate(self, node: str, networks: Iterable[str]) -> None:
+        """Cut somewhere behind the switch port: the node's interfaces notice nothing."""
+        for network in sorted(networks):
+            self.lab.wire(node, network).cut(silent=True)
+            self._cut.add((node, network))
 
     def mend(self, node: str, network: str) -> None:
         self.lab.wire(node, network).heal()
@@ -369,13 +451,46 @@ class Scene:
         for node, network in sorted(self._cut):
             self.mend(node, network)
 
+    def flood(self, node: str, network: str, rate: int) -> None:
+        """Send a node forged, repeated and foreign heartbeats, ``rate`` a second, until :meth:`dry`."""
+        leg = self.lab.machines[node].plan.leg(network)
+        port = next(link.port for link in self.ground.spec.heartbeat.links if self.link_network(link.name) == network)
+        command = [sys.executable, "-P", "-m", "vedette.lab.flood", self.lab.networks[network].bridge]
+        place = self.lab.networks[network].namespace
+        self._flood = place.popen(
+            [*command, leg.mac, str(port), str(rate)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True
+        )
+
+    def flooded(self) -> bool:
+        """Whether the flood has begun; raises :class:`TransientError` when it has ended by itself."""
+        assert self._flood is not None
+        assert self._flood.stdout is not None
+        if self._flood.poll() is not None:
+            raise TransientError("the flood has ended by itself")
+        return bool(select.select([self._flood.stdout], [], [], 0)[0])
+
+    def dry(self) -> int:
+        """End the flood; returns how many datagrams were sent, to the last second."""
+        if self._flood is None:
+            return 0
+        self._flood.terminate()
+        out, _ = self._flood.communicate()
+        self._flood = None
+        return int(out.split()[-1]) if out.split() else 0
+
+    def link_network(self, link: str) -> str | None:
+        return self.ground.link_networks.get(link)
+
     def edit(self, text: str) -> None:
         """Give every node another document, as an editor would."""
         self.lab.edit(text)
 
     def restore(self) -> None:
         """Undo whatever a drill may have left behind, also one that ended in the middle."""
+        self.dry()
         self.mend_all()
+        for device in self.lab.devices.values():
+            device.recover()
         for server in self.lab.servers.values():
             server.recover()
         for name, machine in self.lab.machines.items():

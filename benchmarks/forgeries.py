@@ -1,0 +1,158 @@
+"""Processor time that refusing forged, repeated and foreign heartbeats costs a node, on loopback.
+
+    python benchmarks/forgeries.py [--rate 5000] [--seconds 5]
+
+Two nodes run in a process each and hear each other; a third process sends the first one forgeries of what the second
+says. Counted is the first one's own time, its system calls included, beyond what it takes without the flood.
+"""
+
+import argparse
+import asyncio
+import itertools
+import multiprocessing
+import resource
+import socket
+import tempfile
+import time
+from collections.abc import Sequence
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import cast
+
+from vedette.addresses.addresses import Addresses
+from vedette.daemon.core import Core
+from vedette.kit.net import parse
+from vedette.kit.units import SECOND
+from vedette.lab.forgeries import Heard, forgeries, hear
+from vedette.spec.resolved import ClusterSpec, Group, Heartbeat, Key, Link, Node, Role, SplitBrainPolicy
+
+ADDRESSES = {"a": "127.0.0.2", "b": "127.0.0.3"}
+LISTENER, PORT = "127.0.0.4", 39694
+BURST = 5
+SPEC = ClusterSpec(
+    name="edge",
+    digest="0" * 64,
+    nodes=tuple(Node(name, Role.DIRECTOR, parse(text), {}) for name, text in ADDRESSES.items()),
+    keys=(Key("k1", b"k" * 32),),
+    heartbeat=Heartbeat(
+        interval=SECOND // 5,
+        warn_after=SECOND // 2,
+        dead_after=SECOND,
+        startup_grace=SECOND,
+        links=(Link("lo", PORT, {name: parse(text) for name, text in ADDRESSES.items()}),),
+    ),
+    policy=SplitBrainPolicy.TOLERATE,
+    groups=(Group(name="web", addresses=(), nodes=("a", "b")),),
+)
+
+
+class Nothing:
+    """Addresses that nobody has to hold."""
+
+    def held(self) -> frozenset[str]:
+        return frozenset()
+
+    def hold(self, group: str, deadline: int) -> None:
+        pass
+
+    def release(self, group: str, *, lame_duck: int = 0) -> None:
+        pass
+
+    def flush(self) -> None:
+        pass
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rate", type=int, default=5000, help="datagrams a second")
+    parser.add_argument("--seconds", type=float, default=5.0)
+    options = parser.parse_args()
+    ours, theirs = multiprocessing.Pipe()
+    nodes = [multiprocessing.Process(target=run, args=(name, theirs), daemon=True) for name in ADDRESSES]
+    for node in nodes:
+        node.start()
+    samples = listen()
+    calm = measure(ours, options.seconds)
+    flood = multiprocessing.Process(target=send, args=(samples, options.rate), daemon=True)
+    flood.start()
+    flooded = measure(ours, options.seconds)
+    for process in (flood, *nodes):
+        process.terminate()
+    print(f"{'datagrams/s':>12} {'calm':>8} {'flooded':>8} {'µs each':>8}")
+    print(f"{options.rate:>12} {calm:>8.1%} {flooded:>8.1%} {(flooded - calm) * 1e6 / options.rate:>8.1f}")
+
+
+def run(name: str, report: Connection) -> None:
+    asyncio.run(serve(name, report))
+
+
+async def serve(name: str, report: Connection) -> None:
+    """One node. The first tells its processor time when it is asked; the other lets a stranger listen."""
+    with tempfile.TemporaryDirectory() as path:
+        state = Path(path) / "state"
+        state.mkdir()
+        addresses = cast(Addresses, Nothing())
+        core = Core(
+            spec=SPEC, revision=1, node=name, run_dir=Path(path), state_dir=state, addresses=addresses,
+            changed=lambda: None,
+        )  # fmt: skip
+        if name == "b":
+            tap(core)
+        await core.start()
+        if name == "a":
+            asyncio.get_running_loop().add_reader(report.fileno(), lambda: report.send((report.recv(), used())[1]))
+        await asyncio.Event().wait()
+
+
+def used() -> float:
+    own = resource.getrusage(resource.RUSAGE_SELF)
+    return own.ru_utime + own.ru_stime
+
+
+def tap(core: Core) -> None:
+    """Whatever the node says goes to the listener as well."""
+    stranger, spoken = socket.socket(socket.AF_INET, socket.SOCK_DGRAM), core.links.send
+
+    def send(data: bytes, *, to: str | None = None) -> None:
+        spoken(data, to=to)
+        stranger.sendto(data, (LISTENER, PORT))
+
+    core.links.send = send  # type: ignore[method-assign]
+
+
+def listen() -> list[bytes]:
+    """Forgeries of what was said within a few seconds, without their headers."""
+    found: list[bytes] = []
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as listener:
+        listener.bind((LISTENER, PORT))
+        listener.settimeout(10)
+        deadline = time.monotonic() + 3
+        while time.monotonic() < deadline:
+            heard = Heard(
+                b"\0" * 12 + b"\x08\0", b"\x45" + b"\0" * 8 + b"\x11" + b"\0" * 10, b"\0\1\0\1", listener.recv(1500)
+            )
+            found += [again.data for frame in forgeries(heard) if (again := hear(frame, 1)) is not None]
+    return found
+
+
+def measure(node: Connection, duration: float) -> float:
+    """The share of one processor that the first node takes."""
+    node.send(None)
+    before, begun = node.recv(), time.monotonic()
+    time.sleep(duration)
+    node.send(None)
+    return float((node.recv() - before) / (time.monotonic() - begun))
+
+
+def send(samples: Sequence[bytes], rate: int) -> None:
+    stranger, endless = socket.socket(socket.AF_INET, socket.SOCK_DGRAM), itertools.cycle(samples)
+    due = time.monotonic()
+    while True:
+        for _ in range(BURST):
+            stranger.sendto(next(endless), (ADDRESSES["a"], PORT))
+        due += BURST / rate
+        time.sleep(max(0.0, due - time.monotonic()))
+
+
+if __name__ == "__main__":
+    main()
