@@ -153,15 +153,22 @@ pass_persist .1.3.6.1.4.1.318.1.1 {script}
     )
     subprocess.run([*script.split(), "on", "3"], check=True)
     machine = Machine(folder / "pid.3")
-    (folder / "persistent").mkdir()
-    command = ["/usr/sbin/snmpd", "-f", "-Lo", "-C", "-c", "snmpd.conf", "-I", "-smux", f"udp:127.0.0.1:{port}"]
-    with running(command, folder, environment={"SNMP_PERSISTENT_DIR": str(folder / "persistent")}):
+    with agent(folder, port, PASSWORD):
         try:
-            get = ["snmpget", "-v2c", "-c", PASSWORD, "-t", "0.2", "-r0", f"127.0.0.1:{port}", "1.3.6.1.2.1.1.2.0"]
-            wait(lambda: subprocess.run(get, capture_output=True, check=False).returncode == 0, "snmpd")
             yield port, machine
         finally:
             machine.end()
+
+
+@contextlib.contextmanager
+def agent(folder: Path, port: int, community: str) -> Iterator[None]:
+    """snmpd with ``FOLDER/snmpd.conf``, as soon as it answers to a community."""
+    (folder / "persistent").mkdir()
+    command = ["/usr/sbin/snmpd", "-f", "-Lo", "-C", "-c", "snmpd.conf", "-I", "-smux", f"udp:127.0.0.1:{port}"]
+    get = ["snmpget", "-v2c", "-c", community, "-t", "0.2", "-r0", f"127.0.0.1:{port}", "1.3.6.1.2.1.1.2.0"]
+    with running(command, folder, environment={"SNMP_PERSISTENT_DIR": str(folder / "persistent")}):
+        wait(lambda: subprocess.run(get, capture_output=True, check=False).returncode == 0, "snmpd")
+        yield
 
 
 def _snmp(port: int, version: SnmpVersion) -> tuple[Snmp, Snmp]:
