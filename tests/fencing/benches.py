@@ -193,12 +193,13 @@ def apc_pdu(
 ) -> Iterator[Bench]:
     with snmpd(folder, trees) as (port, machine):
         right, wrong = _snmp(port, version)
+        versioned = version is not SnmpVersion.V1
         yield Bench(
             ApcPdu(right, tree),
             machine,
             plug="3",
             wrong_password=ApcPdu(wrong, tree) if "rpdu2" in trees else None,
-            unreachable=ApcPdu(replace(right, port=UNUSED), tree) if version is SnmpVersion.V1 else None,
+            unreachable=ApcPdu(replace(right, port=UNUSED), tree) if trees == "rpdu" and not versioned else None,
             missing_plug="99",
             other_plug="1",
             stuck=folder / "stuck",
@@ -213,7 +214,7 @@ def apc_ups(folder: Path, *, plug: str | None = "3") -> Iterator[Bench]:
             ApcUps(right),
             machine,
             plug=plug,
-            unreachable=ApcUps(replace(right, port=UNUSED)),
+            unreachable=ApcUps(replace(right, port=UNUSED)) if plug is None else None,
             missing_plug="99",
             other_plug=None if plug is None else "1",
             stuck=folder / "stuck",
@@ -240,7 +241,7 @@ def fence_apc_snmp(folder: Path, *, version: str) -> Iterator[Bench]:
             machine,
             plug="3",
             wrong_password=replace(agent, secrets=wrong),
-            unreachable=replace(agent, options={**options, "ipport": str(UNUSED)}),
+            unreachable=replace(agent, options={**options, "ipport": str(UNUSED)}) if version == "2c" else None,
             missing_plug="99",
             other_plug="1",
             stuck=folder / "stuck",
