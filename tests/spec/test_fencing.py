@@ -82,3 +82,43 @@ def test_ssh_has_a_command_by_default() -> None:
     assert isinstance(driver, Ssh)
     assert driver.command == "poweroff -f -f"
     assert any("is weak" in warning.message for warning in check(text).warnings)
+
+
+AGENT = "{name: pdu, agent: {program: fence_x}}"
+UPS = "{name: pdu, apcUps: {address: 10.9.0.21, community: {secretFile: ups}}}"
+BMC = "{name: pdu, ipmi: {address: 10.9.0.11, username: u, password: {secretFile: bmc}}}"
+
+
+@pytest.mark.parametrize(
+    ("device", "first", "second", "shared"),
+    [
+        (PDU, "1", "2", False),
+        (PDU, "1", "1", True),
+        (AGENT, "1", "2", False),
+        (AGENT, "1", "1", True),
+        (AGENT, None, None, True),
+        (AGENT, None, "1", True),
+        (UPS, "1", "2", True),
+        (UPS, None, None, True),
+        (BMC, None, None, True),
+    ],
+)
+def test_no_outlet_serves_two_nodes(device: str, first: str | None, second: str | None, shared: bool) -> None:
+    uses = [f'{{name: pdu, plug: "{plug}"}}' if plug else "{name: pdu}" for plug in (first, second)]
+    nodes = ", ".join(
+        f"{{name: r{number}, address: 10.0.0.{number}, fencing: {{levels: [{{devices: [{use}]}}]}}}}"
+        for number, use in enumerate(uses, start=2)
+    )
+    problems = faults(document(f"fencingDevices: [{device}]", nodes=f"[{nodes}]"))
+    assert len(problems) == (1 if shared else 0), problems
+
+
+def test_two_devices_at_one_address_are_a_slip() -> None:
+    ipmi = "ipmi: {address: 10.9.0.11, username: u, password: {secretFile: bmc}}"
+    nodes = ", ".join(
+        f"{{name: r{number}, address: 10.0.0.{number}, fencing: {{levels: [{{devices: [{{name: bmc{number}}}]}}]}}}}"
+        for number in (2, 3)
+    )
+    text = document(f"fencingDevices: [{{name: bmc2, {ipmi}}}, {{name: bmc3, {ipmi}}}]", nodes=f"[{nodes}]")
+    assert faults(text) == ["spec.fencingDevices[1]: `bmc3` is at the address of `bmc2`"]
+    assert faults(text.replace("10.9.0.11", "10.9.0.12", 1)) == []
