@@ -48,6 +48,20 @@ def test_a_timeout_that_the_device_cannot_do_leaves_it_at_its_own() -> None:
     assert device.stop()
 
 
+def test_a_device_that_cannot_do_the_wanted_timeout_guards_with_its_own_and_says_so(place: Path) -> None:
+    async def scenario() -> None:
+        keeper = Keeper(place, holds=True)
+        keeper.watchdog.configure(Wanted(device=DEVICE, timeout=100_000 * SECOND))
+        await keeper.becomes("armed")
+        assert "cannot do 100000s" in keeper.problem
+        assert keeper.told == [TIMEOUT]
+        keeper.watchdog.configure(WANTED)
+        await until(lambda: keeper.state == "armed" and keeper.problem == "")
+        await keeper.watchdog.stand_down()
+
+    asyncio.run(scenario())
+
+
 def test_what_is_no_watchdog_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.write_bytes(b"content")
@@ -92,6 +106,23 @@ def test_a_device_that_is_missing_is_a_problem_and_another_may_be_named(place: P
         assert keeper.problem == ""
         keeper.watchdog.configure(None)
         await keeper.becomes("none")
+        await keeper.watchdog.stand_down()
+
+    asyncio.run(scenario())
+
+
+def test_a_device_that_somebody_else_has_is_a_problem_until_it_is_free(place: Path) -> None:
+    async def scenario() -> None:
+        other = Device(DEVICE, 60 * SECOND)
+        keeper = Keeper(place, holds=True)
+        keeper.watchdog.configure(WANTED)
+        await until(lambda: "in use by another program" in keeper.problem)
+        assert keeper.state == "off"
+        assert other.stop()
+        await keeper.becomes("armed")
+        assert keeper.problem == ""
+        keeper.holds = False
+        await keeper.becomes("off")
         await keeper.watchdog.stand_down()
 
     asyncio.run(scenario())
