@@ -16,7 +16,7 @@ LAB_PACKAGES := user-mode-linux iproute2 ipvsadm nftables tcpdump kmod procps cu
 FENCING_PACKAGES := ipmitool openipmi snmp snmpd openssh-client openssh-server openssl fence-agents iproute2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format bench simulate test-unit test-fencing test-kernel test-lab lock clean \
+.PHONY: help setup demo test lint format bench simulate mutants test-unit test-fencing test-kernel test-lab lock clean \
   lab-packages fencing-packages
 
 help:  ## Say what each target does
@@ -72,9 +72,12 @@ test-kernel: setup lab-packages  ## The drivers against a real kernel, in one ma
 test-lab: setup lab-packages fencing-packages  ## Several machines, end to end (root)
 	@$(BIN)/pytest -m lab
 
-simulate: setup  ## The cluster core on virtual time, with seeds not tried before (SEEDS=300 FIRST=now)
+simulate: setup  ## The cluster core on virtual time, a minute of faults each (SEEDS=300 FIRST=now; 10000 take hours)
 	@echo 'Simulating $(SEEDS) seeds from $(FIRST) on; one that fails: $(BIN)/python -m tests.cluster.simulate --seed N --trace'
 	@$(BIN)/python -m tests.cluster.simulate --seeds $(SEEDS) --first $(FIRST)
+
+mutants: setup  ## Plant one bug after the other in the cluster core; each must be found
+	@$(BIN)/python -m tests.cluster.mutants
 
 bench: setup lab-packages  ## Run every benchmark; their figures stand in docs/performance.md
 	@for bench in benchmarks/*.py; do echo "== $$bench"; $(BIN)/python $$bench || exit 1; done

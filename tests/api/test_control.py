@@ -1,6 +1,7 @@
 """The local socket: what a client hears when the daemon answers, refuses, is gone or hangs."""
 
 import asyncio
+import os
 import socket
 import stat
 from collections.abc import Awaitable, Callable
@@ -26,7 +27,11 @@ def _conversation(run_dir: Path, handler: Handler, request: control.Request) -> 
 
 
 async def _echo(request: control.Request) -> control.Reply:
-    return {"heard": request}
+    return {"heard": {name: value for name, value in request.items() if name != "uid"}}
+
+
+async def _who(request: control.Request) -> control.Reply:
+    return {"uid": request["uid"]}
 
 
 async def _refuse(request: control.Request) -> control.Reply:
@@ -39,6 +44,10 @@ async def _away(request: control.Request) -> control.Reply:
 
 def test_a_request_is_answered(tmp_path: Path) -> None:
     assert _conversation(tmp_path, _echo, {"verb": "x"}) == {"heard": {"verb": "x"}}
+
+
+def test_the_kernel_says_who_asks_whatever_the_request_says(tmp_path: Path) -> None:
+    assert _conversation(tmp_path, _who, {"uid": 4711}) == {"uid": os.getuid()}
 
 
 def test_a_refusal_reaches_the_person_in_the_daemons_words(tmp_path: Path) -> None:

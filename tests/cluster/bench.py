@@ -170,6 +170,13 @@ class Bench:
             self.handle(name, Tick())
             self.deliver()
 
+    def run_until_something_is_said(self) -> None:
+        """Wake cores in turn until there is post, and do not carry it."""
+        while not self.post:
+            wake_at, name = min((seat.wake_at, name) for name, seat in self.seats.items() if seat.machine is not None)
+            self.now = max(self.now, wake_at)
+            self.handle(name, Tick())
+
     def isolate(self, name: str) -> None:
         for other in self.seats:
             self.cut |= {(name, other), (other, name)}

@@ -13,16 +13,18 @@ from functools import partial
 from typing import Any
 from unittest.mock import patch
 
-from tests.cluster import test_config, test_holes
+from tests.cluster import test_config, test_fencing, test_grants, test_holes, test_large
 from tests.cluster.simulation.run import run
 from tests.cluster.simulation.scenario import PROFILES
 
 from vedette.cluster import boot
 from vedette.cluster.ballot import Ballot, Record
 from vedette.cluster.config import CoreConfig, Timings
+from vedette.cluster.fallen import Fallen
+from vedette.cluster.fencing import Fencing
 from vedette.cluster.hearing import Hearing
 from vedette.cluster.leases import Lease
-from vedette.cluster.messages import Accept, Message, Nack, Prepare, Promise
+from vedette.cluster.messages import Accept, Message, Nack, Prepare, Promise, Release
 from vedette.cluster.outbox import Renewal
 from vedette.cluster.owner import Owner
 from vedette.cluster.peers import Peer, Verdict
@@ -132,6 +134,13 @@ def _no_echo_needed() -> list[Patch]:
 
 def _half_is_enough() -> list[Patch]:
     return [(CoreConfig, "majority", property(lambda self: len(self.voters) // 2))]
+
+
+def _everybody_votes() -> list[Patch]:
+    def reached(self: Quorum, votes: Any, now: int) -> bool:
+        return len(votes) >= self._config.majority
+
+    return [(Quorum, "reached", reached)]
 
 
 def _votes_are_not_distinct() -> list[Patch]:
@@ -276,6 +285,89 @@ def _dead_after_receipt() -> list[Patch]:
     return [(Voter, "accept", bent)]
 
 
+def _grants_count_from_receipt() -> list[Patch]:
+    original = Hearing._released
+
+    def bent(self: Hearing, peer: Peer, item: Release, now: int) -> None:
+        original(self, peer, item, now)
+        lease = self._leases.get(item.group)
+        if lease is not None and lease.granted is not None:
+            lease.granted = replace(lease.granted, asked=now)
+
+    return [(Hearing, "_released", bent)]
+
+
+def _grants_for_what_lives() -> list[Patch]:
+    """The releaser's voter votes for its successor whatever it has promised, and the grant travels too early."""
+
+    def bent(self: Voter, group: int, node: int, incarnation: int, now: int) -> Ballot:
+        vote = self._vote(group, now)
+        vote.promised = ballot = Ballot(self.next_round(), incarnation, node)
+        vote.record = Record(ballot, now + self._dead_after)
+        return ballot
+
+    return [(Voter, "grant", bent), *_released_before_the_kernel_is_empty()]
+
+
+def _grants_are_not_kept() -> list[Patch]:
+    """The releaser's voter says that it has voted for its successor, and has not."""
+
+    def bent(self: Voter, group: int, node: int, incarnation: int, now: int) -> Ballot:
+        return Ballot(self.next_round(), incarnation, node)
+
+    return [(Voter, "grant", bent)]
+
+
+def _any_grant_is_new() -> list[Patch]:
+    return [(Proposer, "usable", lambda *_: True)]
+
+
+def _off_is_kept_over_a_reboot() -> list[Patch]:
+    original = boot.recall
+
+    def bent(*, volatile: bytes | None, **rest: Any) -> Any:
+        found = original(volatile=volatile, **rest)
+        lost.setdefault(rest["me"], {}).update(found.voter.fallen.dead)
+        found.voter.fallen.dead.update(lost[rest["me"]])
+        lost[rest["me"]] = found.voter.fallen.dead
+        return found
+
+    lost: dict[str, dict[int, int]] = {}
+    return [(boot, "recall", bent)]
+
+
+def _off_is_kept_over_a_goodbye() -> list[Patch]:
+    return [(Fallen, "clear", lambda _: None)]
+
+
+def _off_is_kept_over_a_vote() -> list[Patch]:
+    def heard(self: Fallen, node: int, incarnation: int, *, proven: bool) -> None:
+        self.seen[node] = incarnation
+
+    return [(Fallen, "end", lambda *_: False), (Fallen, "heard", heard)]
+
+
+def _silent_is_off() -> list[Patch]:
+    original = Quorum.reached
+
+    def bent(self: Quorum, votes: Any, now: int) -> bool:
+        silent = self._config.fencing and not any(peer.alive(now) for peer in self._peers.values())
+        return original(self, votes, now) or silent
+
+    return [(Quorum, "reached", bent), (Fencing, "blocks", lambda *_: "")]
+
+
+def _late_words_count() -> list[Patch]:
+    """A device's word about an earlier life counts for the present one."""
+
+    def bent(self: Fallen, node: int, incarnation: int, now: int) -> bool:
+        self.dead[node] = max(incarnation, self.seen.get(node, 0))
+        self.changed = True
+        return True
+
+    return [(Fallen, "confirm", bent)]
+
+
 MUTANTS = (
     Mutant("a restarted voter is never silent", "12", _no_silence, "boots"),
     Mutant("a second restart ends the silence", "12", _silence_ends_with_a_restart, "boots"),
@@ -293,6 +385,12 @@ MUTANTS = (
         case=test_holes.test_hole_1_what_is_read_too_late_is_not_voted_on,
     ),
     Mutant("half of the voters are a quorum", "majority", _half_is_enough),
+    Mutant(
+        "votes of nodes without a vote count",
+        "majority",
+        _everybody_votes,
+        case=test_large.test_without_most_voters_nothing_is_held_however_many_others_are_alive,
+    ),
     Mutant("votes are counted, not voters", "16", _votes_are_not_distinct),
     Mutant("a voter replaces a foreign record, says nothing", "7, 16", _foreign_records_are_replaced),
     Mutant("a renewal replaces a foreign record", "7, 10, 16", _renewal_replaces_records),
@@ -323,6 +421,25 @@ MUTANTS = (
     Mutant("a holder votes for others", "7, 8, 16", _holder_votes_for_others),
     Mutant("a voter refuses nothing", "8", _promises_are_forgotten),
     Mutant("a voter forgets early", "9", _dead_after_receipt),
+    Mutant(
+        "a grant counts from its receipt",
+        "20a",
+        _grants_count_from_receipt,
+        case=test_grants.test_the_lease_counts_from_when_the_successor_sent_what_the_releaser_had_heard,
+    ),
+    Mutant("a grant before the kernel is empty", "20, 20a", _grants_for_what_lives, "moves"),
+    Mutant("a grant is not taken down", "20a", _grants_are_not_kept, "moves"),
+    Mutant("off is kept over a reboot", "26", _off_is_kept_over_a_reboot, "duels", 1000),
+    Mutant(
+        "off is kept over a goodbye",
+        "26",
+        _off_is_kept_over_a_goodbye,
+        case=test_fencing.test_a_goodbye_ends_what_was_known_before_it_is_said,
+    ),
+    Mutant("off is kept over a vote", "26", _off_is_kept_over_a_vote, "duels", 1000),
+    Mutant("a silent peer counts as off", "26", _silent_is_off, "fence"),
+    Mutant("a late word counts for a new life", "26", _late_words_count, "duels", 1000),
+    Mutant("any grant is new", "20a", _any_grant_is_new, case=test_grants.test_a_grant_is_used_once),
 )
 
 

@@ -1,47 +1,78 @@
 """``python -m tests.cluster.simulate --seeds N``: run the cluster core on virtual time and count what went wrong.
 
-A failing seed is printed and can be run alone with ``--seed``; ``--trace`` prints what happened in it.
+Every seed has at least a minute of faults (``--seconds``), then the cluster heals and must come to rest. A failing seed
+is printed and can be run alone with ``--seed``; ``--trace`` prints what happened in it.
 """
 
 import argparse
+import os
 import sys
 import time
 from collections import Counter
+from collections.abc import Iterable, Iterator
+from functools import partial
+from multiprocessing import Pool
 
 from tests.cluster.simulation.run import Result, run
-from tests.cluster.simulation.scenario import PROFILES
+from tests.cluster.simulation.scenario import PROFILES, Profile
 
 from vedette.kit.errors import InvariantError
-from vedette.kit.units import HOUR
+from vedette.kit.units import HOUR, SECOND
+
+Outcome = Result | Exception
 
 
 def main() -> int:
     arguments = _arguments()
-    first = arguments.seed if arguments.seed is not None else arguments.first
-    count = 1 if arguments.seed is not None else arguments.seeds
     profile = next((profile for profile in PROFILES if profile.name == arguments.profile), None)
-    simulated, violations, began, tried = 0, 0, time.monotonic(), 0
-    kinds: Counter[str] = Counter()
-    for seed in range(first, first + count):
+    one = partial(outcome, profile=profile, at_least=arguments.seconds * SECOND)
+    seeds = range(arguments.first, arguments.first + arguments.seeds)
+    if arguments.seed is not None:
+        return _tell([one(arguments.seed)], most=1, trace=arguments.trace)
+    with Pool(arguments.jobs) as pool:
+        outcomes = pool.imap_unordered(one, seeds)
+        return _tell(_watched(outcomes, len(seeds)), most=arguments.most, trace=arguments.trace)
+
+
+def outcome(seed: int, *, profile: Profile | None, at_least: int) -> Outcome:
+    """Run one seed; what it raised when something was wrong."""
+    try:
+        return run(seed, profile, at_least=at_least)
+    except (AssertionError, InvariantError) as error:
+        return error
+
+
+def _watched(outcomes: Iterable[Outcome], count: int) -> Iterator[Outcome]:
+    """Show how far it is, on a terminal."""
+    began = time.monotonic()
+    for number, one in enumerate(outcomes, 1):
+        if sys.stderr.isatty():
+            left = (time.monotonic() - began) / number * (count - number)
+            print(f"\r{number} of {count} seeds, {left:.0f} s to go ", end="", file=sys.stderr)
+        yield one
+    if sys.stderr.isatty():
+        print(file=sys.stderr)
+
+
+def _tell(outcomes: Iterable[Outcome], *, most: int, trace: bool) -> int:
+    simulated = tried = 0
+    wrong: Counter[str] = Counter()
+    for one in outcomes:
         tried += 1
-        try:
-            result: Result = run(seed, profile)
-        except (AssertionError, InvariantError) as error:
-            violations += 1
-            kinds[type(error).__name__] += 1
-            print(f"{type(error).__name__}: {error}", flush=True)
-            if arguments.trace:
-                print("\n".join(getattr(error, "__notes__", [])))
-            if violations >= arguments.most:
-                break
+        if isinstance(one, Result):
+            simulated += one.simulated
+            if trace:
+                print("\n".join((*one.trace, f"digest={one.digest}")))
             continue
-        simulated += result.simulated
-        if arguments.trace:
-            print("\n".join(result.trace))
-            print(f"digest={result.digest}")
-    print(f"seeds={tried} cluster_hours={simulated / HOUR:.2f} violations={violations} {dict(kinds) or ''}".rstrip())
-    print(f"{time.monotonic() - began:.0f} s", file=sys.stderr)
-    return 1 if violations else 0
+        wrong[type(one).__name__] += 1
+        print(f"{type(one).__name__}: {one}", flush=True)
+        if trace:
+            print("\n".join(getattr(one, "__notes__", [])))
+        if wrong.total() >= most:
+            break
+    kinds = " ".join(f"{name}={count}" for name, count in sorted(wrong.items()))
+    print(f"seeds={tried} cluster_hours={simulated / HOUR:.2f} violations={wrong.total()} {kinds}".rstrip())
+    return 1 if wrong else 0
 
 
 def _arguments() -> argparse.Namespace:
@@ -49,8 +80,12 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, default=100, help="how many seeds to run")
     parser.add_argument("--first", type=int, default=0, help="the first seed")
     parser.add_argument("--seed", type=int, help="run only this seed")
+    parser.add_argument(
+        "--seconds", type=int, default=60, help="simulated seconds of faults at least (0: as short as it gets)"
+    )
     parser.add_argument("--profile", choices=[profile.name for profile in PROFILES], help="instead of all in turn")
     parser.add_argument("--most", type=int, default=20, help="stop after this many violations")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="processes")
     parser.add_argument("--trace", action="store_true", help="print what happened")
     return parser.parse_args()
 

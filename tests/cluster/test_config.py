@@ -28,7 +28,7 @@ def test_the_margins_leave_most_of_a_short_lease() -> None:
     [
         (("a", "b"), SplitBrainPolicy.MAJORITY, "at least 3"),
         (("a", "b", "c"), SplitBrainPolicy.TOLERATE, "exactly 2"),
-        (("a", "b"), SplitBrainPolicy.FENCE, "not supported yet"),
+        (("a", "b", "c"), SplitBrainPolicy.FENCE, "exactly 2"),
         (tuple("abcdefgh"), SplitBrainPolicy.MAJORITY, "at most 7"),
     ],
 )

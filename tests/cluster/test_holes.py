@@ -8,9 +8,9 @@ from tests.cluster.bench import KEY, LINK, OTHER_KEY, TIMINGS, Bench, Letter, co
 from vedette.cluster.ballot import Ballot
 from vedette.cluster.config import CoreConfig, tag
 from vedette.cluster.events import Datagram, Gate, Move, Readiness, Reason, Reconfigure, Standby, Stop, Tick, What
+from vedette.cluster.fallen import Fallen
 from vedette.cluster.messages import Accept, Accepted, Flag, Nack, Prepare, Promise, Release
 from vedette.cluster.voter import Voter
-from vedette.kit.errors import UsageError
 from vedette.kit.units import MILLISECOND, SECOND
 from vedette.spec.resolved import Failback, SplitBrainPolicy
 from vedette.state.placement import Liveness
@@ -117,7 +117,11 @@ def test_hole_3_a_renewal_extends_from_its_sending_not_from_its_acks() -> None:
 
 
 def test_hole_4_a_late_accept_does_not_replace_anothers_live_record() -> None:
-    voter, old, new = Voter(dead_after=D, votes={}, highest=0), Ballot(1, 1, 10), Ballot(2, 1, 20)
+    voter, old, new = (
+        Voter(dead_after=D, votes={}, highest=0, fallen=Fallen({}, {})),
+        Ballot(1, 1, 10),
+        Ballot(2, 1, 20),
+    )
     voter.prepare(Prepare(1, new, None), 0, busy=None)
     voter.accept(Accept(1, new, None), 0, busy=None)
     answer = voter.accept(Accept(1, old, None), 1, busy=None)
@@ -128,7 +132,11 @@ def test_hole_4_a_late_accept_does_not_replace_anothers_live_record() -> None:
 
 def test_hole_5_a_refused_prepare_does_not_raise_the_promise() -> None:
     """A node that can send but not hear cannot disturb the owner by asking for ever."""
-    voter, owner, pest = Voter(dead_after=D, votes={}, highest=0), Ballot(1, 1, 10), Ballot(9, 1, 20)
+    voter, owner, pest = (
+        Voter(dead_after=D, votes={}, highest=0, fallen=Fallen({}, {})),
+        Ballot(1, 1, 10),
+        Ballot(9, 1, 20),
+    )
     voter.accept(Accept(1, owner, None), 0, busy=None)
     for now in range(0, D, D // 10):
         assert isinstance(voter.prepare(Prepare(1, pest, None), now, busy=None), Nack)
@@ -363,7 +371,7 @@ def test_hole_37_a_new_key_in_front_signs_only_when_everyone_heard_accepts_it() 
         bench.start(name)
         bench.run(SECOND)
     assert bench.holders() == ["a"]
-    assert bench.machine("a")._telling._signing(bench.now) == OTHER_KEY.secret
+    assert bench.machine("a")._keyring.sign(bench.now) == OTHER_KEY.secret
     assert (What.GROUP_RELEASING, Reason.LEASE_ENDED) not in happened(bench, "a")
 
 
@@ -490,11 +498,6 @@ def test_a_single_voter_holds_for_ever_and_adopts_without_condition() -> None:
     bench.handle("a", Stop())
     assert bench.seats["a"].machine is None
     assert bench.seats["a"].kernel["g"] > bench.now
-
-
-def test_fencing_is_refused_until_it_works() -> None:
-    with pytest.raises(UsageError, match="not supported yet"):
-        config(nodes=("a", "b"), witnesses=(), policy=SplitBrainPolicy.FENCE)
 
 
 def test_helpers_that_die_cost_no_address_but_a_cut_cable_moves_it() -> None:

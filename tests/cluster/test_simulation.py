@@ -20,7 +20,7 @@ CHEAP = [mutant for mutant in MUTANTS if mutant.name in QUICK or mutant.case is 
 @pytest.mark.parametrize("profile", PROFILES, ids=lambda profile: profile.name)
 def test_faults_make_no_two_holders_and_leave_a_cluster_that_heals(profile: Profile) -> None:
     """`run` raises when two answered, or when a healed cluster did not come to rest in time."""
-    for seed in range(900_000, 900_004):
+    for seed in range(900_000, 900_001 if profile.large else 900_004):
         assert run(seed, profile).simulated > 0
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+from dataclasses import replace
 from ipaddress import ip_address
 
 import pytest
@@ -126,3 +127,85 @@ def test_ipv6_works_like_ipv4() -> None:
 
 def test_the_receive_buffer_is_bounded() -> None:
     assert RECEIVE_BUFFER <= 1 << 20
+
+
+def test_a_link_is_added_while_the_other_goes_on_untouched() -> None:
+    async def scenario() -> None:
+        lan, cross = link("lan"), link("cross")
+        table = await nodes((lan,), "a", "b")
+        before = table["a"][0]._paths[0].end
+        table["a"][0].send(b"one")
+        for one, _ in table.values():
+            one.change((lan, cross), interfaces={})
+        table["a"][0].send(b"two")
+        heard = [await asyncio.wait_for(table["b"][1].queue.get(), 5) for _ in range(3)]
+        assert sorted(heard) == [("cross", b"two"), ("lan", b"one"), ("lan", b"two")]
+        assert table["a"][0]._paths[0].end is before
+        for one, _ in table.values():
+            one.close()
+
+    asyncio.run(scenario())
+
+
+def test_what_has_arrived_on_a_link_that_is_removed_is_read_first() -> None:
+    async def scenario() -> None:
+        lan = link("lan")
+        table = await nodes((lan,), "a", "b")
+        table["a"][0].send(b"on its way")
+        table["b"][0].change((), interfaces={})
+        assert table["b"][1].queue.get_nowait() == ("lan", b"on its way")
+        assert table["b"][0].statistics() == ()
+        table["a"][0].close()
+
+    asyncio.run(scenario())
+
+
+def test_another_nodes_new_address_on_a_link_keeps_the_socket() -> None:
+    async def scenario() -> None:
+        lan = link("lan", {"a": "127.0.0.2", "b": "127.0.0.3"})
+        moved = replace(lan, addresses={"a": lan.addresses["a"], "b": ip_address("127.0.0.5")})
+        table = await nodes((lan,), "a")
+        before = table["a"][0]._paths[0].end
+        table["a"][0].change((moved,), interfaces={})
+        assert table["a"][0]._paths[0].end is before
+        late = await nodes((moved,), "b")
+        table["a"][0].send(b"found you")
+        assert await asyncio.wait_for(late["b"][1].queue.get(), 5) == ("lan", b"found you")
+        for one, _ in (table | late).values():
+            one.close()
+
+    asyncio.run(scenario())
+
+
+def test_a_link_with_another_port_is_opened_anew() -> None:
+    async def scenario() -> None:
+        lan = link("lan")
+        elsewhere = replace(lan, port=free_port())
+        table = await nodes((lan,), "a", "b")
+        for one, _ in table.values():
+            one.change((elsewhere,), interfaces={})
+        table["a"][0].send(b"here now")
+        assert await asyncio.wait_for(table["b"][1].queue.get(), 5) == ("lan", b"here now")
+        for one, _ in table.values():
+            one.close()
+
+    asyncio.run(scenario())
+
+
+def test_a_changed_link_that_cannot_be_opened_yet_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scenario() -> None:
+        lan = link("lan")
+        elsewhere = replace(lan, port=free_port())
+        blocker = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        blocker.bind(("127.0.0.2", elsewhere.port))
+        table = await nodes((lan,), "a")
+        links = table["a"][0]
+        links.change((elsewhere,), interfaces={})
+        assert not links.statistics()[0].open
+        blocker.close()
+        while not links.statistics()[0].open:
+            await asyncio.sleep(0)
+        links.close()
+
+    monkeypatch.setattr("vedette.cluster.transport.RETRY", 1)
+    asyncio.run(scenario())

@@ -1,11 +1,13 @@
 """The shell around the cluster core: what it performs, and that it is silent once it has ended."""
 
 import asyncio
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
 from vedette.addresses.addresses import Addresses
-from vedette.cluster.events import Stop
+from vedette.cluster.events import FenceRequest, Ready, Stop
 from vedette.daemon.core import Core
 from vedette.kit.net import parse
 from vedette.kit.units import SECOND
@@ -43,7 +45,9 @@ class Kernel:
         pass
 
 
-def core(tmp_path: Path, kernel: Kernel) -> Core:
+def core(
+    tmp_path: Path, kernel: Kernel, fence: Callable[[tuple[FenceRequest, ...]], None] = lambda wanted: None
+) -> Core:
     return Core(
         spec=ALONE,
         revision=1,
@@ -52,6 +56,7 @@ def core(tmp_path: Path, kernel: Kernel) -> Core:
         state_dir=tmp_path / "state",
         addresses=cast(Addresses, kernel),
         changed=lambda: None,
+        fence=fence,
     )
 
 
@@ -84,3 +89,37 @@ def test_a_core_that_has_ended_writes_and_tells_nothing_more(tmp_path: Path) -> 
     told = asyncio.run(scenario())
     assert (tmp_path / "core.state").read_bytes() == b"the successor's"
     assert kernel.told == told
+
+
+SHOOT_B = FenceRequest("b", incarnation=5, wait=0)
+SHOOT_C = FenceRequest("c", incarnation=5, wait=0)
+
+
+def wanted_off(tmp_path: Path, *steps: tuple[Ready, bool]) -> list[tuple[FenceRequest, ...]]:
+    """Whom a core asks to be shot while it performs each ``Ready``, the disk being full (False) or not."""
+    told: list[tuple[FenceRequest, ...]] = []
+
+    async def scenario() -> None:
+        shell = core(tmp_path, Kernel(), told.append)
+        for ready, writable in steps:
+            volatile = b"state"
+            shell._volatile = tmp_path / ("core.state" if writable else "no such folder/core.state")
+            shell._perform(replace(ready, volatile=volatile, wake_at=1 << 62))
+
+    asyncio.run(scenario())
+    return told
+
+
+def test_whom_the_core_wants_off_is_said_as_a_complete_set(tmp_path: Path) -> None:
+    steps = [(Ready(fence=(SHOOT_B,)), True), (Ready(), True)]
+    assert wanted_off(tmp_path, *steps) == [(SHOOT_B,), ()]
+
+
+def test_what_cannot_be_remembered_has_nobody_shot_but_spares_who_is_spared(tmp_path: Path) -> None:
+    steps = [(Ready(fence=(SHOOT_B,)), True), (Ready(fence=(SHOOT_B, SHOOT_C)), False), (Ready(), False)]
+    assert wanted_off(tmp_path, *steps) == [(SHOOT_B,), (SHOOT_B,), ()]
+
+
+def test_a_ready_that_changes_nothing_leaves_the_wanted_set_as_it_is(tmp_path: Path) -> None:
+    steps = [(Ready(fence=(SHOOT_B,)), True), (Ready(unchanged=True), True)]
+    assert wanted_off(tmp_path, *steps) == [(SHOOT_B,)]

@@ -330,3 +330,34 @@ def test_the_kernels_table_is_bounded() -> None:
     ports = ", ".join(f"{start}-{start + 15}" for start in range(8000, 9024, 16))
     (fault,) = faults(document(f"virtualServices: [{{ports: [{ports}], realServers: []}}]", groups=groups))
     assert "more than 65536 endpoints" in fault
+
+
+def nodes_of(*extras: str) -> str:
+    """That many directors; each of ``extras`` is what stands behind one's address."""
+    return (
+        "["
+        + ", ".join(f"{{name: n{at}, address: 10.0.0.{at + 10}{extra}}}" for at, extra in enumerate(extras, 1))
+        + "]"
+    )
+
+
+def test_up_to_seven_nodes_vote_and_beyond_them_witnesses_first() -> None:
+    plain_ones = resolve(document(nodes=nodes_of(*[""] * 7)))
+    assert len(plain_ones.voters) == 7
+    spec = resolve(document(nodes=nodes_of(*[""] * 14, ", role: witness", ", role: witness")))
+    assert spec.voters == ("n1", "n15", "n16", "n2", "n3", "n4", "n5")
+
+
+def test_a_node_may_be_said_to_vote_or_not() -> None:
+    spec = resolve(document(nodes=nodes_of(", votes: false", *[""] * 7, ", votes: true")))
+    assert spec.voters == ("n2", "n3", "n4", "n5", "n6", "n7", "n9")
+
+
+def test_too_many_voters_too_few_and_an_idle_witness_are_mistakes() -> None:
+    assert faults(document(nodes=nodes_of(*[", votes: true"] * 8))) == [
+        "spec.nodes[7].votes: 8 nodes vote; at most 7 may"
+    ]
+    assert faults(document(nodes=nodes_of("", "", ", votes: false"))) == ["spec.nodes: 2 of 3 nodes vote"]
+    assert faults(document(nodes=nodes_of("", "", "", ", role: witness, votes: false"))) == [
+        "spec.nodes[3]: witness `n4` has no vote, and nothing else to do"
+    ]

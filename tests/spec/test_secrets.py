@@ -1,14 +1,15 @@
 """Key files: found from the document, readable by their owner only, never quoted."""
 
-import hashlib
 from pathlib import Path
 
 import pytest
 from tests.spec.documents import document
 
+from vedette.cluster import wire
 from vedette.kit.errors import UsageError
 from vedette.spec import load
 from vedette.spec.load import Problems, Report, Secrets
+from vedette.spec.resolved import UNSIGNED
 
 SECRET = "0123456789abcdef0123456789abcdef"
 
@@ -28,8 +29,28 @@ def test_keys_are_read_relative_to_the_document(key_file: Path) -> None:
     spec = load.load(write(key_file.parent, "cluster.key"))
     (key,) = spec.keys
     assert key.secret == SECRET.encode()
-    assert key.id == hashlib.sha256(b"vedette-key-id" + SECRET.encode()).hexdigest()[:8]
+    assert key.id == wire.fingerprint(key.secret).hex()
     assert SECRET not in repr(spec)
+
+
+def test_what_nobody_signed_is_accepted_only_where_the_document_says_so_and_then_signs_last(key_file: Path) -> None:
+    path = key_file.parent / "cluster.yaml"
+    path.write_text(document("auth: {keys: [{secretFile: cluster.key}], enforce: false}"))
+    report = check(path)
+    assert report.spec is not None
+    assert [key.secret for key in report.spec.keys] == [SECRET.encode(), UNSIGNED.secret]
+    (warning,) = report.warnings
+    assert "forge" in warning.message
+    path.write_text(document("auth: {keys: [{secretFile: cluster.key}], enforce: true}"))
+    assert UNSIGNED not in load.load(path).keys
+
+
+def test_a_cluster_without_authentication_reads_no_key(tmp_path: Path) -> None:
+    path = tmp_path / "cluster.yaml"
+    path.write_text(document("auth: {enforce: false}"))
+    report = check(path)
+    assert report.spec is not None
+    assert (report.spec.keys, report.key_files) == ((UNSIGNED,), ())
 
 
 def test_the_order_of_keys_is_kept(key_file: Path) -> None:

@@ -8,6 +8,7 @@ import contextlib
 import json
 import os
 import socket
+import struct
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,9 @@ PATIENCE = 10.0
 CARRIED_OUT = 10 * SECOND
 """How long (ns) the reply to an order may wait until the order is carried out."""
 
+DEVICES = 110.0
+"""Seconds that an answer may take that fencing devices have to give."""
+
 Request = dict[str, Any]
 Reply = dict[str, Any]
 
@@ -32,13 +36,18 @@ class DaemonAwayError(PermanentError):
 
 
 async def serve(run_dir: Path, answer: Callable[[Request], Awaitable[Reply]]) -> asyncio.Server:
-    """Listen in ``run_dir``; an ``answer`` that raises :class:`UsageError` becomes an ``error`` in the reply."""
+    """Listen in ``run_dir``; an ``answer`` that raises :class:`UsageError` becomes an ``error`` in the reply.
+
+    A request's ``uid`` is who asks as the kernel knows it, whatever the request said.
+    """
 
     async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError, TimeoutError, ValueError, asyncio.LimitOverrunError):
             request = json.loads(await asyncio.wait_for(reader.readline(), PATIENCE))
+            if not isinstance(request, dict):
+                raise ValueError("not a request")
             try:
-                reply = await answer(request)
+                reply = await answer(request | {"uid": _uid(writer)})
             except UsageError as error:
                 reply = {"error": str(error)}
             writer.write(json.dumps(reply, separators=(",", ":")).encode() + b"\n")
@@ -52,6 +61,13 @@ async def serve(run_dir: Path, answer: Callable[[Request], Awaitable[Reply]]) ->
         return await asyncio.start_unix_server(converse, path, limit=LONGEST_REQUEST)
     finally:
         os.umask(old)
+
+
+def _uid(writer: asyncio.StreamWriter) -> int:
+    """The user of the process at the other end (unix(7), SO_PEERCRED)."""
+    end: socket.socket = writer.get_extra_info("socket")
+    credentials = end.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
+    return int(struct.unpack("3i", credentials)[1])
 
 
 def order(run_dir: Path, request: Request) -> Reply:

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from vedette.api import paths
 from vedette.kit.units import SECOND
-from vedette.spec.resolved import ClusterSpec, VirtualService
+from vedette.spec.resolved import UNSIGNED, ClusterSpec, Node, VirtualService
 from vedette.state.health import Verdicts
 from vedette.state.placement import Liveness, NodeView, View
 from vedette.state.targets import decisive
@@ -63,23 +64,35 @@ def status(
     processes: Sequence[Plain],
     problems: Sequence[Problem],
     refused: Mapping[str, int],
+    links: Sequence[Plain],
     node: str,
     clocks: Clocks,
+    fencing: Mapping[str, str],
 ) -> Plain:
     """Put the whole answer together.
 
     ``addresses`` (by group), ``services`` (kernel tables) and ``processes`` come plain from their owners; ``refused``
-    counts datagrams by reason.
+    counts datagrams by reason, ``links`` is what the transport says of its own, ``fencing`` says in a word how each
+    node's fencing is.
     """
-    found = [*_spec_problems(spec_status), *problems, *_view_problems(view, spec_status)]
+    roads = paths.paths(spec, view, links)
+    found = [
+        *_spec_problems(spec_status),
+        *problems,
+        *_view_problems(view, spec_status),
+        *_key_problems(spec, view),
+        *(Problem(f"link {road.name}", message) for road in roads for message in road.problems),
+    ]
     return {
         "cluster": spec.name if spec else None,
         "node": node,
         "time": clocks.show(clocks.boottime),
         "problems": [{"scope": problem.scope, "message": problem.message} for problem in found],
         "spec": _spec(spec_status, clocks),
+        "authentication": _authentication(spec, view),
         "quorum": view.quorum if view else False,
-        "nodes": _nodes(spec, view, spec_status.digest, clocks),
+        "links": [road.plain(clocks.show) for road in roads],
+        "nodes": _nodes(spec, view, spec_status.digest, clocks, fencing),
         "groups": _groups(view, addresses, clocks),
         "virtualServices": _services(spec, verdicts, services, clocks),
         "processes": list(processes),
@@ -127,20 +140,52 @@ def _view_problems(view: View | None, spec_status: SpecStatus) -> list[Problem]:
     return found
 
 
+def _key_problems(spec: ClusterSpec | None, view: View | None) -> list[Problem]:
+    scope, found = "authentication", []
+    if spec is not None and UNSIGNED in spec.keys:
+        found.append(Problem(scope, "is not enforced: anybody on a link can forge heartbeats (spec.auth.enforce)"))
+    if view is not None:
+        for key, nodes in view.keys.retired.items():
+            message = f"key {key} has left the document, and is accepted until {', '.join(nodes)} change to another"
+            found.append(Problem(scope, message))
+        if view.keys.behind:
+            message = f"the document's first key does not sign until {', '.join(view.keys.behind)} accept it"
+            found.append(Problem(scope, message))
+    return found
+
+
+def _authentication(spec: ClusterSpec | None, view: View | None) -> Plain:
+    return {
+        "enforced": spec is not None and UNSIGNED not in spec.keys,
+        "keys": [key.id for key in spec.keys if key != UNSIGNED] if spec else [],
+        "signsWith": (view.keys.signs or None) if view else None,
+        "waitsFor": list(view.keys.behind) if view else [],
+        "retired": {key: list(nodes) for key, nodes in view.keys.retired.items()} if view else {},
+    }
+
+
 def _same_document(node: NodeView, digest: str) -> bool:
     """Heartbeats carry a prefix of the digest."""
     return digest.startswith(node.digest) or node.digest.startswith(digest)
 
 
-def _nodes(spec: ClusterSpec | None, view: View | None, digest: str, clocks: Clocks) -> list[Plain]:
-    roles = {node.name: node.role.value for node in spec.nodes} if spec else {}
-    return [_node(item, roles.get(item.name), digest, view, clocks) for item in view.nodes] if view else []
+def _nodes(
+    spec: ClusterSpec | None, view: View | None, digest: str, clocks: Clocks, fencing: Mapping[str, str]
+) -> list[Plain]:
+    if view is None:
+        return []
+    written = {node.name: node for node in spec.nodes} if spec else {}
+    return [
+        _node(item, written.get(item.name), digest, view, clocks) | {"fencing": fencing.get(item.name)}
+        for item in view.nodes
+    ]
 
 
-def _node(node: NodeView, role: str | None, digest: str, view: View, clocks: Clocks) -> Plain:
+def _node(node: NodeView, written: Node | None, digest: str, view: View, clocks: Clocks) -> Plain:
     return {
         "name": node.name,
-        "role": role,
+        "role": written.role.value if written else None,
+        "votes": written is not None and written.votes,
         "state": node.liveness.value,
         "self": node.name == view.me,
         "since": clocks.show(node.since),
@@ -149,6 +194,7 @@ def _node(node: NodeView, role: str | None, digest: str, view: View, clocks: Clo
         "links": list(node.links),
         "revision": node.revision,
         "digest": node.digest,
+        "keys": list(node.keys),
         "sameDocument": bool(node.digest) and _same_document(node, digest),
     }
 

@@ -23,6 +23,8 @@ VERBS = (
     "move",
     "restart",
     "node",
+    "fence",
+    "confirm-off",
     "lab",
     "rehearse",
     "completion",
@@ -72,7 +74,7 @@ def build(*, only: str | None = None) -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"vedette {vedette.__version__}")
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
     for name in VERBS if only is None else (only,):
-        verb: Verb = importlib.import_module(f"vedette.cli.{name}")
+        verb: Verb = importlib.import_module(f"vedette.cli.{name.replace('-', '_')}")
         sub = verbs.add_parser(
             verb.NAME,
             help=verb.HELP,

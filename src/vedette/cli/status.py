@@ -62,6 +62,7 @@ def _problems(status: Plain, paint: Paint) -> str:
 
 
 def _nodes(status: Plain, paint: Paint, now: datetime) -> str:
+    fencing = any(node.get("fencing") for node in status["nodes"])
     rows = [
         [
             node["name"] + (" (this node)" if node["self"] else ""),
@@ -70,11 +71,19 @@ def _nodes(status: Plain, paint: Paint, now: datetime) -> str:
             _readiness(node),
             ", ".join(node["holds"]) or "-",
             ", ".join(node["links"]) or "-",
+            *([_fencing(node, paint)] if fencing else []),
             "same" if node["sameDocument"] else (node["digest"][:12] or "-"),
         ]
         for node in status["nodes"]
     ]
-    return table(["NODE", "STATE", "SINCE", "READY", "HOLDS", "LINKS", "DOCUMENT"], rows) if rows else ""
+    head = ["NODE", "STATE", "SINCE", "READY", "HOLDS", "LINKS", *(["FENCING"] if fencing else []), "DOCUMENT"]
+    return table(head, rows) if rows else ""
+
+
+def _fencing(node: Plain, paint: Paint) -> str:
+    """What the node's plugs read, or what is being done about it."""
+    word = node.get("fencing") or "-"
+    return paint.bad(word) if word in ("failed", "in doubt") else paint.warn(word) if word == "being fenced" else word
 
 
 def _readiness(node: Plain) -> str:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from vedette.cluster import storage
 from vedette.cluster.config import CoreConfig, Random
 from vedette.cluster.events import Reason, What
+from vedette.cluster.fallen import Fallen
 from vedette.cluster.leases import Lease
 from vedette.cluster.messages import Wish
 from vedette.cluster.preferences import Preferences
@@ -60,6 +61,7 @@ def recall(
         dead_after=config.timings.dead_after,
         votes=same_boot.votes if same_boot is not None else {},
         highest=same_boot.highest if same_boot is not None else 0,
+        fallen=Fallen(same_boot.dead, same_boot.seen) if same_boot is not None else Fallen({}, {}),
     )
     return Recalled(
         site=site,
@@ -77,7 +79,7 @@ def _silent_until(
     The first start of a boot counts from the boot itself. A start that finds a durable state of this boot but no
     run-time state has lost it; one that finds neither cannot tell.
     """
-    if config.alone or config.tolerant:
+    if config.endless:
         return 0
     if same_boot is not None:
         return same_boot.silent_until
@@ -102,8 +104,8 @@ def persist(
                 wishes=preferences.entries,
             )
         )
-    if voter.changed:
-        voter.changed = False
+    if voter.changed or voter.fallen.changed:
+        voter.changed = voter.fallen.changed = False
         own = {lease.tag: Owned(lease.own.ballot, lease.own.end) for lease in leases.values() if lease.own is not None}
         volatile = storage.dump_volatile(
             Volatile(
@@ -113,6 +115,8 @@ def persist(
                 silent_until=site.silent_until,
                 votes=voter.votes,
                 own=own,
+                dead=voter.fallen.dead,
+                seen=voter.fallen.seen,
             )
         )
     return durable, volatile

@@ -7,9 +7,10 @@ from functools import cache
 from typing import Protocol
 
 from vedette.kit.errors import UsageError
-from vedette.kit.units import MILLISECOND, show
+from vedette.kit.units import MILLISECOND, SECOND, show
 from vedette.spec.resolved import ClusterSpec, Failback, Role, SplitBrainPolicy
 
+MOST_NODES = 16
 MOST_VOTERS = 7
 MOST_GROUPS = 32
 STAGGER = 10 * MILLISECOND
@@ -83,12 +84,16 @@ class Timings:
 
 @dataclass(frozen=True, slots=True)
 class CoreNode:
-    """``standby``: hand everything over, take nothing. ``maintenance``: keep what is held, take and move nothing."""
+    """``fence_delay`` (ns): the other one shoots it so much later.
+
+    ``standby``: hand everything over, take nothing. ``maintenance``: keep what is held, take and move nothing.
+    """
 
     name: str
     role: Role = Role.DIRECTOR
     standby: bool = False
     maintenance: bool = False
+    fence_delay: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +151,25 @@ class CoreConfig:
         return not self.alone and self.policy is SplitBrainPolicy.TOLERATE
 
     @property
+    def fencing(self) -> bool:
+        """Rules 26 and 27: a silent peer's groups are taken once it is confirmed to be off."""
+        return not self.alone and self.policy is SplitBrainPolicy.FENCE
+
+    @property
+    def endless(self) -> bool:
+        """A lease has no end: what it takes to take it is a word of the holder, of a device, or a higher claim."""
+        return self.alone or self.tolerant or self.fencing
+
+    @property
+    def duel(self) -> int:
+        """How long the less favoured of two waits before it shoots, when the document names no ``delay``.
+
+        Longer than management controllers and outlets take (facts: 0.8 to 2.8 s), and one interval for the other's
+        noticing later.
+        """
+        return 4 * SECOND + self.timings.interval
+
+    @property
     def majority(self) -> int:
         return len(self.voters) // 2 + 1
 
@@ -174,6 +198,10 @@ class CoreConfig:
             )
         if timings.lease <= timings.dead_after // 2:
             raise UsageError(f"deadAfter {show(timings.dead_after)} is too short: use 20ms or more")
+        if len(self.nodes) > MOST_NODES:
+            raise UsageError(f"{len(self.nodes)} nodes; at most {MOST_NODES} are possible")
+        if self.alone and len(self.nodes) > 1:
+            raise UsageError("one vote among several nodes is nobody's safety: let three of them vote, or all")
         if len(self.voters) > MOST_VOTERS:
             raise UsageError(f"{len(self.voters)} nodes vote; at most {MOST_VOTERS} may")
         if len(self.groups) > MOST_GROUPS:
@@ -186,11 +214,11 @@ class CoreConfig:
 
     def _check_policy(self) -> None:
         match self.policy:
-            case SplitBrainPolicy.FENCE:
-                raise UsageError("splitBrain policy fence is not supported yet")
+            case SplitBrainPolicy.FENCE if not len(self.voters) == len(self.nodes) == 2:
+                raise UsageError("splitBrain policy fence is for exactly 2 nodes; with 3 or more use majority")
             case SplitBrainPolicy.MAJORITY if len(self.voters) < 3:
                 raise UsageError("splitBrain policy majority needs at least 3 nodes: add one with role: witness")
-            case SplitBrainPolicy.TOLERATE if len(self.voters) != 2:
+            case SplitBrainPolicy.TOLERATE if not len(self.voters) == len(self.nodes) == 2:
                 raise UsageError("splitBrain policy tolerate is for exactly 2 nodes; with 3 or more use majority")
 
 
@@ -216,7 +244,13 @@ def from_spec(spec: ClusterSpec, *, revision: int = 0) -> CoreConfig:
 
 def nodes_of(spec: ClusterSpec) -> tuple[CoreNode, ...]:
     return tuple(
-        CoreNode(name=node.name, role=node.role, standby=node.standby, maintenance=node.maintenance)
+        CoreNode(
+            name=node.name,
+            role=node.role,
+            standby=node.standby,
+            maintenance=node.maintenance,
+            fence_delay=node.fencing.delay if node.fencing is not None else 0,
+        )
         for node in spec.nodes
     )
 

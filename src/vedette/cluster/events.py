@@ -7,7 +7,7 @@ Every call of :class:`vedette.cluster.machine.Machine` takes one event and the t
     release             take these groups from the kernel; when it *shows* them gone, hand in Emptied(group)
     send                every datagram on every link
     hold                complete: set each group's kernel deadline, then its addresses; what is not listed is not held
-    fence               ask for these nodes to be switched off; hand in FenceResult
+    fence               complete: have these nodes switched off, leave others in peace; hand in FenceResult
     wake_at             hand in Tick() then, at the latest
     events              for the log: a state change once, with its reason
 
@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from vedette.cluster.config import CoreGroup, CoreNode
+from vedette.spec.resolved import Key
 
 FOREVER = (1 << 63) - 1
 """A kernel deadline that never comes."""
@@ -105,6 +106,13 @@ class Reconfigure:
 
 
 @dataclass(frozen=True, slots=True)
+class Rekey:
+    """A reload changed the cluster keys: all are accepted, and the first signs once everyone heard lists it."""
+
+    keys: tuple[Key, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class FenceResult:
     """A fencing device's or a person's word that ``node`` (up to ``incarnation``) is off, or why it is not."""
 
@@ -124,7 +132,20 @@ class Stop:
     in_place: bool = False
 
 
-Event = Datagram | Tick | Emptied | Gate | Readiness | SpecRunning | Move | Standby | Reconfigure | FenceResult | Stop
+Event = (
+    Datagram
+    | Tick
+    | Emptied
+    | Gate
+    | Readiness
+    | SpecRunning
+    | Move
+    | Standby
+    | Reconfigure
+    | Rekey
+    | FenceResult
+    | Stop
+)
 
 
 # Outputs
@@ -150,7 +171,16 @@ class What(Enum):
     GROUP_RELEASED = "group.released"
     PREFERENCE_CHANGED = "preference.changed"
     DATAGRAM_REFUSED = "datagram.refused"
+    FENCE_WANTED = "fence.wanted"
+    FENCE_WITHDRAWN = "fence.withdrawn"
+    FENCE_FAILED = "fence.failed"
+    FENCE_VOID = "fence.void"
+    NODE_OFF = "node.off"
+    NODE_NOT_OFF = "node.notOff"
     CONFIG_DIFFERS = "config.differs"
+    KEYS_CHANGED = "keys.changed"
+    KEY_SIGNS = "key.signs"
+    KEY_FORGOTTEN = "key.forgotten"
 
 
 class Reason(Enum):
@@ -175,6 +205,8 @@ class Reason(Enum):
     CUT_OFF = "clients cannot reach it here"
     HIGHER_CLAIM = "the other node has the higher claim"
     LEFTOVER = "the kernel holds it without a lease"
+    # why a node is to be switched off
+    SILENT = "not heard for deadAfter"
     # why state was not used
     UNREADABLE = "unreadable"
     OTHER_BOOT = "of another boot"
@@ -211,10 +243,14 @@ class Outgoing:
 
 @dataclass(frozen=True, slots=True)
 class FenceRequest:
-    """Switch ``node`` off; what is confirmed is the end of its incarnations up to ``incarnation`` (rule 26)."""
+    """Switch ``node`` off; what is confirmed is the end of its incarnations up to ``incarnation`` (rule 26).
+
+    ``wait`` (ns) before the order, from when this was first asked for; a node that is seen off meanwhile is off.
+    """
 
     node: str
     incarnation: int
+    wait: int = 0
 
 
 @dataclass(frozen=True, slots=True)

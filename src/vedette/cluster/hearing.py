@@ -4,10 +4,11 @@ from collections.abc import Mapping
 
 from vedette.cluster import wire
 from vedette.cluster.ballot import Ballot
-from vedette.cluster.config import STAGGER, tag
+from vedette.cluster.config import STAGGER
 from vedette.cluster.events import Reason, What
-from vedette.cluster.leases import Lease
-from vedette.cluster.messages import Accept, Accepted, Echo, Flag, Item, Message, Nack, Prepare, Promise, Release
+from vedette.cluster.keyring import Keyring
+from vedette.cluster.leases import Granted, Lease
+from vedette.cluster.messages import Accept, Accepted, Echo, Flag, Grant, Item, Message, Nack, Prepare, Promise, Release
 from vedette.cluster.outbox import Outbox
 from vedette.cluster.owner import Owner
 from vedette.cluster.peers import Peer, Verdict
@@ -25,13 +26,13 @@ _REFUSED = {Verdict.REPLAY: Reason.REPLAY, Verdict.STALE: Reason.STALE}
 
 
 class Hearing:
-    """``refused`` counts what did not count, by reason."""
+    """``refused`` counts what did not count, by reason; ``refused_on`` the same, by link."""
 
     def __init__(
         self,
         *,
         site: Site,
-        secrets: Mapping[bytes, bytes],
+        keyring: Keyring,
         peers: Mapping[str, Peer],
         leases: dict[int, Lease],
         voter: Voter,
@@ -41,11 +42,12 @@ class Hearing:
         preferences: Preferences,
         outbox: Outbox,
     ) -> None:
-        self._site, self._secrets, self._leases = site, secrets, leases
+        self._site, self._keyring, self._leases = site, keyring, leases
         self._peers = {peer.tag: peer for peer in peers.values()}
         self._voter, self._owner, self._proposer = voter, owner, proposer
         self._placement, self._preferences, self._outbox = placement, preferences, outbox
         self.refused: dict[Reason, int] = {}
+        self.refused_on: dict[str, int] = {}
         self._counted: dict[bytes, Peer] = {}
         self._refusal_noted: int | None = None
 
@@ -55,8 +57,9 @@ class Hearing:
         if original is not None:
             original.copied(link, now)
             return False
-        message = wire.decode(data, cluster=self._site.config.cluster_id, secrets=self._secrets)
+        message = wire.decode(data, cluster=self._site.config.cluster_id, secrets=self._keyring.secrets)
         if isinstance(message, Reason):
+            self._blame(message, data, now)
             return self._refuse(message, link, now)
         echoed_by_link = message.sender == self._site.tag and message.session == self._site.session
         if echoed_by_link or message.to not in (0, self._site.tag):
@@ -64,12 +67,15 @@ class Hearing:
         peer = self._peers.get(message.sender)
         if peer is None:
             return self._refuse(Reason.UNKNOWN_NODE, link, now)
+        if not self._keyring.counts(wire.signer(data), peer):
+            return self._refuse(Reason.UNKNOWN_KEY, link, now)
         echo = self._echo_of_me(message)
         sent = self._outbox.sent_at(echo.sequence) if echo is not None else None
         verdict = peer.receive(message, link=link, sent=sent, now=now, dead_after=self._site.timings.dead_after)
         match verdict:
             case Verdict.FRESH:
                 assert echo is not None
+                peer.signed = wire.signer(data)
                 self._remember(data, peer)
                 self._fresh(peer, message, echo, now)
             case Verdict.UNPROVEN:
@@ -94,16 +100,24 @@ class Hearing:
     def _refuse(self, reason: Reason, link: str, now: int) -> bool:
         """Count it; say so at most once a minute, whatever is thrown at us (then True: there is something to log)."""
         self.refused[reason] = self.refused.get(reason, 0) + 1
+        self.refused_on[link] = self.refused_on.get(link, 0) + 1
         if self._refusal_noted is not None and now - self._refusal_noted < MINUTE:
             return False
         self._refusal_noted = now
         self._site.note(What.DATAGRAM_REFUSED, reason, detail=f"on link {link}")
         return True
 
+    def _blame(self, reason: Reason, data: bytes, now: int) -> None:
+        """Remember whom a datagram with an unknown key names: such a node may be alive, and must not be shot."""
+        named = self._peers.get(wire.named_sender(data)) if reason is Reason.UNKNOWN_KEY else None
+        if named is not None:
+            named.refused = now
+
     # What is authentic but proves nothing
 
     def _unproven(self, peer: Peer, message: Message, now: int) -> None:
         """Greet it, so that its next one can prove that it is alive; in ``tolerate`` its claims already count."""
+        self._voter.fallen.heard(peer.tag, message.incarnation, proven=False)
         if peer.greeted is None or now - peer.greeted >= STAGGER:
             peer.greeted = now
             self._outbox.answer(peer.name)
@@ -120,11 +134,14 @@ class Hearing:
 
     def _fresh(self, peer: Peer, message: Message, echo: Echo, now: int) -> None:
         peer.echoed = max(peer.echoed, echo.sequence)
+        self._voter.fallen.heard(peer.tag, message.incarnation, proven=True)
+        self._contradicted(peer, message, echo)
         if message.config != peer.config:
             peer.config = message.config
             if message.config != self._site.config.id:
                 self._site.note(What.CONFIG_DIFFERS, node=peer.name)
-        votes = message.config == self._site.config.id
+        over = self._voter.fallen.over(peer.tag, message.incarnation)
+        votes = message.config == self._site.config.id and not over
         if message.flags & Flag.STATE:
             self._state(peer, message, now, votes=votes)
         if votes:
@@ -134,8 +151,25 @@ class Hearing:
         if message.table is not None:
             for wish in self._preferences.merge(message.table):
                 self._site.note(What.PREFERENCE_CHANGED, node=peer.name, detail=f"version {wish.version}")
+        if message.flags & Flag.STATE:
+            self._teach(peer, now)
         if message.flags & Flag.GOODBYE:
             self._goodbye(peer, message, now, votes=votes)
+
+    def _contradicted(self, peer: Peer, message: Message, echo: Echo) -> None:
+        """It is said to be off and is not: whoever said so was wrong, and nothing may be built on it any more."""
+        sent = self._outbox.sent_at(echo.sequence)
+        leaving = bool(message.flags & Flag.GOODBYE)
+        if sent is not None and not leaving and self._voter.fallen.contradicted(peer.tag, message.incarnation, sent):
+            self._voter.fallen.end(peer.tag)
+            self._site.note(What.NODE_NOT_OFF, node=peer.name, detail="it was confirmed off, and is heard")
+
+    def _teach(self, peer: Peer, now: int) -> None:
+        """Send my wishes to a peer that lacks some of them, also when it has just sent me those that I lacked."""
+        lacking = peer.wishes != self._preferences.digest
+        if lacking and (peer.taught is None or now - peer.taught >= self._site.timings.interval):
+            peer.taught = now
+            self._outbox.send_table(peer.name)
 
     def _state(self, peer: Peer, message: Message, now: int, *, votes: bool) -> None:
         ready = votes and bool(message.flags & Flag.READY)  # with another config it could never win what it is handed
@@ -145,10 +179,6 @@ class Hearing:
         peer.revision, peer.digest = message.revision, message.digest
         peer.holds = frozenset(message.holds)
         peer.wishes = message.wishes
-        differs = peer.wishes != self._preferences.digest and message.table is None
-        if differs and (peer.taught is None or now - peer.taught >= self._site.timings.interval):
-            peer.taught = now
-            self._outbox.send_table(peer.name)
         if votes:
             self._holdings(peer, message, now)
 
@@ -161,18 +191,21 @@ class Hearing:
             if lease is not None:
                 lease.holder = peer.name
                 self._placement.succeeded(lease, peer.name)
-        if self._site.config.tolerant:
+        if self._site.config.tolerant or self._site.config.fencing:
             self._claims(message, now)
         if message.flags & Flag.PERIODIC and message.own:
             self._renew(peer, message, now)
 
     def _renew(self, peer: Peer, message: Message, now: int) -> None:
+        """Rule 10. Who has no vote notes the lease like a voter, to know who holds what, and says nothing."""
         extended = 0
         for position, (group, ballot) in enumerate(message.own):
             if ballot.incarnation != message.incarnation:
                 continue  # adopted: not renewed, but tried for anew (rule 14)
             if self._voter.renew(group, ballot, now, busy=self._owner.busy(group, now)):
                 extended |= 1 << position
+        if not self._site.votes:
+            return
         assert peer.current is not None
         peer.current.acked, peer.current.groups = message.sequence, extended
         self._outbox.answer(peer.name)
@@ -180,11 +213,14 @@ class Hearing:
     def _acknowledged(self, peer: Peer, echo: Echo, now: int) -> None:
         renewal = self._outbox.renewals.get(echo.acked)
         if renewal is not None and echo.groups:
+            self._voter.fallen.end(peer.tag)
             self._owner.acknowledged(peer.name, renewal, echo.groups, now)
 
     def _goodbye(self, peer: Peer, message: Message, now: int, *, votes: bool) -> None:
         if votes:
             self._voter.release_all(peer.tag, message.incarnation, now)
+        if self._site.config.fencing:
+            self._voter.fallen.confirm(peer.tag, message.incarnation, now)
         peer.leave()
 
     # Lease messages
@@ -203,13 +239,15 @@ class Hearing:
                     self._released(peer, item, now)
 
     def _vote(self, peer: Peer, message: Message, ask: Prepare | Accept, now: int) -> None:
-        """Rules 8 and 9; only the ballot's owner may ask, and a silent voter does not answer."""
+        """Rules 8 and 9; only the ballot's owner may ask; who is silent or has no vote does not answer."""
         asker = ask.ballot.node == peer.tag and ask.ballot.incarnation == message.incarnation
-        if not asker or self._site.silent(now):
+        if not asker or self._voter.fallen.covers(ask.ballot) or self._site.silent(now):
             return
         if ask.released is not None:
             self._voter.saw(ask.released)
             self._saw_release(ask.group, ask.released)
+        if not self._site.votes:
+            return
         busy = self._owner.busy(ask.group, now)
         match ask:
             case Prepare():
@@ -218,6 +256,7 @@ class Hearing:
                 self._outbox.answer(peer.name, self._voter.accept(ask, now, busy=busy))
 
     def _answered(self, peer: Peer, lease: Lease, answer: Promise | Accepted | Nack, now: int) -> None:
+        self._voter.fallen.end(peer.tag)  # its vote counts again, so mine alone must not any more (hole 17)
         match answer:
             case Promise():
                 self._proposer.promised(lease, peer.name, answer, now)
@@ -240,11 +279,19 @@ class Hearing:
             del peer.own[item.group]
         if lease.holder == peer.name:
             lease.holder = None
-        lease.invited = item.successor == tag(self._site.me)
+        lease.invited = item.successor == self._site.tag
+        lease.granted = self._granted(peer, item.grant) if lease.invited else None
         if cleared or lease.invited:
             lease.back_off = 0
         if item.successor:
             lease.free_since = now if lease.invited else now + self._site.timings.courtesy
+
+    def _granted(self, peer: Peer, grant: Grant | None) -> Granted | None:
+        """The vote that came with a hand-over to me, if it is for this life of mine and I know when I asked."""
+        if grant is None or grant.ballot.incarnation != self._site.incarnation:
+            return None
+        asked = self._outbox.sent_at(grant.nonce)
+        return Granted(peer.name, grant.ballot, asked) if asked is not None else None
 
     def _saw_release(self, group: int, ballot: Ballot) -> None:
         lease = self._leases.get(group)

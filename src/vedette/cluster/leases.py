@@ -41,6 +41,15 @@ class Attempt:
     repeats: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Granted:
+    """A vote of ``voter`` that I did not ask for: as if I had, with what I sent at ``asked`` (rule 20a)."""
+
+    voter: str
+    ballot: Ballot
+    asked: int
+
+
 @dataclass(slots=True)
 class Releasing:
     """Given up, but the kernel has not been seen empty yet. ``ballots``: everything to be released then."""
@@ -56,7 +65,8 @@ class Lease:
     """One group. ``litter``: ballots that voters may have taken down for me and that are not released.
 
     ``free_since``: since when nobody is known to hold it; ``None``: somebody is. ``invited``: a holder named me as
-    its successor. ``seen``: the latest release seen. ``handed_to``: whom I gave it to last, until somebody owns it.
+    its successor, and ``granted`` is the vote that came with it. ``seen``: the latest release seen. ``handed_to``:
+    whom I gave it to last, until somebody owns it.
     """
 
     name: str
@@ -68,6 +78,7 @@ class Lease:
     free_since: int | None = None
     back_off: int = 0
     invited: bool = False
+    granted: Granted | None = None
     seen: Ballot | None = None
     holder: str | None = None
     refused_by: str | None = None

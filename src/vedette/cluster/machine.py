@@ -18,13 +18,16 @@ from vedette.cluster.events import (
     Ready,
     Reason,
     Reconfigure,
+    Rekey,
     SpecRunning,
     Standby,
     Stop,
     Tick,
     What,
 )
+from vedette.cluster.fencing import Fencing
 from vedette.cluster.hearing import Hearing
+from vedette.cluster.keyring import Keyring
 from vedette.cluster.leases import Lease
 from vedette.cluster.outbox import Outbox
 from vedette.cluster.owner import Owner
@@ -74,17 +77,19 @@ class Machine:
         self._preferences = Preferences(found.wishes)
         self._peers = {node.name: Peer(node.name, tag(node.name)) for node in config.nodes if node.name != me}
         self._leases = {group.tag: Lease(group.name, group.tag) for group in config.groups}
-        self._build(config, me, keys, now)
+        self._keyring = Keyring(self._site, keys, self._peers)
+        self._build(config, me, now)
 
-    def _build(self, config: CoreConfig, me: str, keys: tuple[Key, ...], now: int) -> None:
+    def _build(self, config: CoreConfig, me: str, now: int) -> None:
         site, leases, voter, peers = self._site, self._leases, self._voter, self._peers
-        self._quorum = Quorum(config, me, peers, started=now)
+        self._quorum = Quorum(config, me, peers, voter.fallen, started=now)
+        self._fencing = Fencing(site, peers, leases, voter.fallen)
         self._outbox = Outbox(dead_after=config.timings.dead_after)
         self._proposer = Proposer(site, voter, self._quorum, self._outbox)
-        self._owner = Owner(site, leases, voter, self._quorum, self._outbox, self._proposer)
+        self._owner = Owner(site, leases, voter, self._quorum, self._outbox, self._proposer, peers)
         self._placement = Placement(config, me, peers, self._preferences, started=now)
         self._detector = Detector(site, peers, self._quorum)
-        self._telling = Telling(site, keys, peers, self._preferences, self._outbox)
+        self._telling = Telling(site, self._keyring, peers, self._preferences, self._outbox)
         self._steering = Steering(
             site=site,
             leases=leases,
@@ -95,10 +100,11 @@ class Machine:
             preferences=self._preferences,
             peers=peers,
             quorum=self._quorum,
+            fencing=self._fencing,
         )
         self._hearing = Hearing(
             site=site,
-            secrets=self._telling.secrets,
+            keyring=self._keyring,
             peers=peers,
             leases=leases,
             voter=voter,
@@ -149,13 +155,23 @@ class Machine:
             detector=self._detector,
             steering=self._steering,
             telling=self._telling,
+            keyring=self._keyring,
             now=now,
         )
+
+    def last_life(self, node: str) -> int:
+        """The latest incarnation of another node that was alive in this boot of this machine; 0 when none was."""
+        return self._voter.fallen.seen.get(tag(node), 0)
 
     @property
     def refused(self) -> dict[str, int]:
         """Datagrams that did not count, by reason."""
         return {reason.value: count for reason, count in sorted(self._hearing.refused.items(), key=_by_value)}
+
+    @property
+    def refused_on(self) -> dict[str, int]:
+        """Datagrams that did not count, by the link on which they came."""
+        return dict(self._hearing.refused_on)
 
     @property
     def config(self) -> CoreConfig:
@@ -168,8 +184,10 @@ class Machine:
         match event:
             case Datagram(link, data):
                 self._hearing.datagram(link, data, now)
-            case Tick() | FenceResult():
+            case Tick():
                 pass
+            case FenceResult():
+                self._fencing.result(event, now)
             case Emptied(group):
                 self._emptied(group, now)
             case Gate(working):
@@ -184,6 +202,8 @@ class Machine:
                 self._steering.wish(event.node, event.on, event)
             case Reconfigure():
                 self._steering.reconfigure(event, now)
+            case Rekey(keys):
+                self._keyring.change(keys, now)
             case Stop(in_place):
                 self._steering.stop(now, in_place=in_place)
 
@@ -198,8 +218,12 @@ class Machine:
         """What time alone makes due, and what the shell must do about all of it."""
         self._now = now
         risen = self._detector.look(now)
+        self._keyring.forget(now)
         self._steering.pursue(now)
         self._telling.kernel |= {lease.name for lease in self._leases.values() if lease.own is not None}
+        if self._steering.leaving():
+            self._voter.fallen.clear()
+        fence = self._fencing.wanted(now, stopping=self._steering.stopping)
         saying = self._telling.speak(now, self._steering, self._owner, risen=risen)
         hold = {lease.name: lease.own.kernel for lease in self._leases.values() if lease.own is not None}
         durable, volatile = boot.persist(self._site, self._voter, self._preferences, self._leases)
@@ -211,17 +235,23 @@ class Machine:
             release=release,
             send=saying,
             hold=hold,
+            fence=fence,
             wake_at=self._wake_at(now),
             events=log,
             stopped=self._steering.stopped(self._outbox, now),
         )
         invariants.check(self._site, self._leases.values(), self._voter, ready, now)
-        self._rest = Ready(hold=hold, wake_at=ready.wake_at, unchanged=True, stopped=ready.stopped)
+        self._rest = Ready(hold=hold, fence=fence, wake_at=ready.wake_at, unchanged=True, stopped=ready.stopped)
         return ready
 
     def _wake_at(self, now: int) -> int:
         """The earliest time at which anything is due; whatever is due already has just been looked at."""
-        times = [*self._detector.next_at(now), *self._steering.next_at(now), *self._telling.next_at()]
+        times = [
+            *self._detector.next_at(now),
+            *self._steering.next_at(now),
+            *self._telling.next_at(),
+            *self._fencing.next_at(now),
+        ]
         return min((time for time in times if time > now), default=now + self._site.timings.interval)
 
 

@@ -56,12 +56,25 @@ class Nack:
 
 
 @dataclass(frozen=True, slots=True)
+class Grant:
+    """A vote that its successor did not have to ask for (rule 20a): what the releaser's voter has taken down.
+
+    ``ballot`` is the successor's. ``nonce``: the latest sequence number of the successor that had been heard then;
+    the lease counts from when that was sent, as if it had asked for the vote with it.
+    """
+
+    ballot: Ballot
+    nonce: int
+
+
+@dataclass(frozen=True, slots=True)
 class Release:
     """The ballot's owner does not hold the group any more. ``successor``: who is to take it, 0 = anyone."""
 
     group: int
     ballot: Ballot
     successor: int
+    grant: Grant | None = None
 
 
 Item = Prepare | Promise | Accept | Accepted | Nack | Release
@@ -119,9 +132,9 @@ class Flag(IntFlag):
 class Message:
     """One datagram. ``to`` is the tag of the only node that it is for, 0 = everyone.
 
-    ``keys``: fingerprints of all accepted keys; ``own``: the sender's leases, those that it adopted under the ballot of
-    an older incarnation. ``holds`` is what its kernel holds, ``wishes`` the digest of its preferences, ``digest`` the
-    first eight bytes of its document's.
+    ``keys``: fingerprints of all accepted keys (see ``keyring``); ``own``: the sender's leases, those that it adopted
+    under the ballot of an older incarnation. ``holds`` is what its kernel holds, ``wishes`` the digest of its
+    preferences, ``digest`` the first eight bytes of its document's.
     """
 
     config: bytes

@@ -152,7 +152,17 @@ class Outbox:
                 break
             state = _bare(head.state)
         if apart:
-            yield self._send(now, head, _bare(head.state, table=head.table), to)
+            yield from self._table_apart(now, head, to)
+
+    def _table_apart(self, now: int, head: Letterhead, to: str | None) -> Iterable[Outgoing]:
+        """The table by itself, in as many datagrams as it needs: it is merged entry by entry."""
+        entries = head.table.entries
+        while entries:
+            bare = self._addressed(_bare(head.state, table=replace(head.table, entries=())), head, to)
+            room = (wire.LARGEST - wire.size(bare)) // wire.WISH_SIZE
+            part = replace(head.table, entries=entries[:room])
+            yield self._send(now, head, _bare(head.state, table=part), to)
+            entries = entries[room:]
 
     def _send(self, now: int, head: Letterhead, message: Message, to: str | None) -> Outgoing:
         self._sequence += 1
@@ -163,10 +173,20 @@ class Outbox:
         return Outgoing(data=data, to=to)
 
     def _addressed(self, message: Message, head: Letterhead, to: str | None) -> Message:
-        """Echo whom it goes to."""
+        """Echo whom it goes to.
+
+        Where many have restarted at once, two echoes for each do not fit: who has yet to prove itself was greeted with
+        a datagram of its own.
+        """
         names = sorted(head.echoes) if to is None else [to]
-        echoes = tuple(echo for name in names for echo in head.echoes[name])
-        return replace(message, to=tag(to) if to is not None else 0, echoes=echoes)
+        both = replace(
+            message,
+            to=tag(to) if to is not None else 0,
+            echoes=tuple(echo for name in names for echo in head.echoes[name]),
+        )
+        if wire.size(both) <= wire.LARGEST:
+            return both
+        return replace(both, echoes=tuple(echo for name in names for echo in head.echoes[name][:1]))
 
     def _repeat(self, now: int, alive: list[Peer]) -> bool:
         """Whether the announcement is due again; it ends when everyone alive has echoed it, or after the last.

@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 
 from vedette.cluster.ballot import Ballot
-from vedette.cluster.config import STAGGER, tag
+from vedette.cluster.config import STAGGER
 from vedette.cluster.events import FOREVER, Reason, What
 from vedette.cluster.leases import Lease, Own, Releasing
 from vedette.cluster.outbox import Outbox, Renewal
+from vedette.cluster.peers import Peer
 from vedette.cluster.proposer import Proposer
 from vedette.cluster.quorum import Quorum
 from vedette.cluster.site import Site
@@ -18,9 +19,16 @@ class Owner:
     """``release`` collects what the kernel must let go of; the rest lives in the leases and in the voter."""
 
     def __init__(
-        self, site: Site, leases: dict[int, Lease], voter: Voter, quorum: Quorum, outbox: Outbox, proposer: Proposer
+        self,
+        site: Site,
+        leases: dict[int, Lease],
+        voter: Voter,
+        quorum: Quorum,
+        outbox: Outbox,
+        proposer: Proposer,
+        peers: Mapping[str, Peer],
     ) -> None:
-        self._site, self._leases, self._voter = site, leases, voter
+        self._site, self._leases, self._voter, self._peers = site, leases, voter, peers
         self._quorum, self._outbox, self._proposer = quorum, outbox, proposer
         self.release: list[str] = []
 
@@ -43,15 +51,25 @@ class Owner:
     def _adoptable(self, lease: Lease, owned: Owned, now: int) -> bool:
         if now >= owned.end - self._margin(owned.end):
             return False
+        if self._site.config.fencing:
+            return self._kept_word(lease)
         if not self._site.config.tolerant:
             return True
         record = self._voter.live(lease.tag, now)
         return record is not None and self._site.mine(record.ballot)
 
+    def _kept_word(self, lease: Lease) -> bool:
+        """``fence``: my voter's last record is mine, so nobody can have taken the group but over my dead body."""
+        vote = self._voter.votes.get(lease.tag)
+        return vote is not None and vote.record is not None and self._site.mine(vote.record.ballot)
+
     def _keep(self, lease: Lease, owned: Owned, now: int) -> None:
-        kernel = now + self._site.timings.dead_after if self._site.config.tolerant else owned.end
+        shared = self._site.config.endless and not self._site.config.alone
+        kernel = now + self._site.timings.dead_after if shared else owned.end
         lease.own = Own(owned.ballot, owned.end, kernel, now, Reason.ADOPTED, adopted=True)
         record = self._voter.live(lease.tag, now)
+        if record is None and self._site.config.fencing:  # away for longer than D: listen for a higher claim first
+            lease.own.kernel, lease.own.resume_at = now, now + 3 * STAGGER
         if record is not None and self._site.mine(record.ballot) and record.ballot != owned.ballot:
             lease.litter = (record.ballot,)
         self._site.note(What.GROUP_ADOPTED, Reason.ADOPTED, group=lease.name)
@@ -80,7 +98,7 @@ class Owner:
             own = lease.own
             if own is None:
                 continue
-            if self._site.config.tolerant and now < own.kernel:
+            if self._site.config.endless and now < own.kernel:
                 own.kernel = now + self._site.timings.dead_after
             if not own.adopted:
                 self._voter.extend(lease.tag, own.ballot, now + self._site.timings.dead_after, now)
@@ -110,7 +128,10 @@ class Owner:
                 self.give_up(lease, now, Reason.LEASE_ENDED)
 
     def claimed(self, lease: Lease, claim: Ballot, now: int) -> None:
-        """``tolerate``: another holds it too; the lower claim gives up, the higher never does (rule 28)."""
+        """Another holds it too; the lower claim gives up, the higher never does (rule 28).
+
+        In ``fence`` it means that somebody was wrong about this node's being off: the harm ends here.
+        """
         if lease.own is not None and claim > lease.own.ballot:
             self.give_up(lease, now, Reason.HIGHER_CLAIM)
 
@@ -125,6 +146,7 @@ class Owner:
         if record is not None and self._site.mine(record.ballot):
             ballots = tuple(dict.fromkeys((*ballots, record.ballot)))
         lease.own, lease.attempt, lease.litter, lease.invited = None, None, (), False
+        lease.granted = None
         lease.releasing = Releasing(ballots, successor, reason, now)
         self._voter.changed = True
         self.release.append(lease.name)
@@ -139,7 +161,7 @@ class Owner:
         lease.releasing, lease.handed_to = None, successor
         lease.free_since = now + self._site.timings.courtesy if successor else now
         lease.back_off = 0
-        self._proposer.release(lease, releasing.ballots, tag(successor) if successor else None, now)
+        self._proposer.release(lease, releasing.ballots, self._peers.get(successor) if successor else None, now)
         self._site.note(What.GROUP_RELEASED, releasing.reason, node=successor, group=lease.name)
 
     # Looking

@@ -41,7 +41,9 @@ class Peer:
 
     A peer that is new here, has restarted, or whose disk was rolled back is first echoed from the candidate slot;
     when it echoes our own session in return, it becomes the current one. ``heard`` is the last authentic datagram,
-    ``fresh`` the last that counted, ``greeted`` and ``taught`` when an echo or a table of preferences was last sent.
+    ``fresh`` the last that counted and ``signed`` the key of it; ``greeted`` and ``taught``: when an echo or a table
+    of preferences was last sent; ``born``: when its newest session was first heard; ``refused``: when a datagram with
+    an unknown key last named it.
     """
 
     name: str
@@ -64,10 +66,13 @@ class Peer:
     digest: bytes = b""
     config: bytes = b""
     keys: tuple[bytes, ...] = ()
+    signed: bytes = b""
     links: dict[str, int] = field(default_factory=dict)
     echoed: int = 0
     greeted: int | None = None
     taught: int | None = None
+    born: int = 0
+    refused: int = 0
 
     def alive(self, now: int) -> bool:
         """Until the time I sent what it echoed + D, not from receipt."""
@@ -124,6 +129,11 @@ class Peer:
         self.left = True
         self._reset()
 
+    def fall(self) -> None:
+        """It is confirmed to be off: what it said no longer counts."""
+        self.alive_until = 0
+        self._reset()
+
     def _slot(self, session: int) -> Slot | None:
         for slot in (self.current, self.candidate):
             if slot is not None and slot.session == session:
@@ -140,6 +150,7 @@ class Peer:
     def _open(self, message: Message, now: int, dead_after: int) -> bool:
         """Give a session that is new here a slot; False when a better one is waiting in it."""
         slot = Slot(session=message.session, incarnation=message.incarnation, sequence=0, heard=now)
+        self.born = now
         if self.current is None:
             self.current = slot
             return True

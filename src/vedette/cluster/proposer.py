@@ -3,9 +3,10 @@
 from vedette.cluster.ballot import Ballot
 from vedette.cluster.config import ASK_AGAIN, STAGGER
 from vedette.cluster.events import FOREVER, Reason
-from vedette.cluster.leases import Attempt, Lease, Own
-from vedette.cluster.messages import Accept, Accepted, Nack, Prepare, Promise, Release
+from vedette.cluster.leases import Attempt, Granted, Lease, Own
+from vedette.cluster.messages import Accept, Accepted, Grant, Nack, Prepare, Promise, Release
 from vedette.cluster.outbox import Outbox
+from vedette.cluster.peers import Peer
 from vedette.cluster.quorum import Quorum
 from vedette.cluster.site import Site
 from vedette.cluster.voter import Voter
@@ -35,6 +36,38 @@ class Proposer:
         )
         self._outbox.broadcast(ask)
         self._count_promises(lease, now)
+
+    def begin_granted(self, lease: Lease, granted: Granted, now: int, *, reason: Reason) -> None:
+        """Rule 20a: the vote of the one that let go is here already, so Accept is all that is left to ask for.
+
+        Accept repeats every test of Prepare (rule 9), so nothing is missed by not preparing. The ballot is mine and
+        was never used: its round is above every round that I have used or seen.
+        """
+        timings = self._site.timings
+        self._voter.saw(granted.ballot)
+        lease_end = granted.asked + timings.lease
+        attempt = Attempt(
+            ballot=granted.ballot,
+            lease_end=lease_end,
+            void_at=min(now + timings.attempt, lease_end - timings.margin),
+            phase_began=now,
+            reason=reason,
+            accepted={granted.voter},
+        )
+        lease.attempt = attempt
+        self._ask_to_accept(lease, attempt, now)
+
+    def decline(self, lease: Lease, now: int) -> None:
+        """Give a vote back that came with a hand-over which this node cannot take: it would bind its voter for D."""
+        granted, lease.granted = lease.granted, None
+        if granted is not None and granted.ballot.round > self._voter.highest:
+            self._voter.saw(granted.ballot)
+            self.release(lease, (granted.ballot,), None, now)
+
+    def usable(self, granted: Granted, now: int) -> bool:
+        """Whether the grant is worth more than asking everyone: new to me, and not nearly over."""
+        ends = granted.asked + self._site.timings.lease
+        return granted.ballot.round > self._voter.highest and now < ends - self._site.timings.attempt
 
     def promised(self, lease: Lease, voter: str, answer: Promise, now: int) -> None:
         attempt = self._current(lease, answer.ballot, now)
@@ -107,12 +140,26 @@ class Proposer:
         self.release(lease, lease.ballots(), None, now)
         lease.litter = ()
 
-    def release(self, lease: Lease, ballots: tuple[Ballot, ...], successor: int | None, now: int) -> None:
-        """Tell everyone, this node's voter first, that these ballots are over."""
+    def release(self, lease: Lease, ballots: tuple[Ballot, ...], successor: Peer | None, now: int) -> None:
+        """Tell everyone, this node's voter first, that these ballots are over; the last word has the grant."""
         for ballot in ballots:
             self._voter.release(lease.tag, ballot, now)
             lease.seen = max(ballot, lease.seen) if lease.seen is not None else ballot
-            self._outbox.announce(Release(lease.tag, ballot, successor or 0))
+        grant = self._grant(lease, successor, now) if successor is not None else None
+        for ballot in sorted(ballots):
+            last = ballot == max(ballots)
+            self._outbox.announce(
+                Release(lease.tag, ballot, successor.tag if successor is not None else 0, grant if last else None)
+            )
+
+    def _grant(self, lease: Lease, successor: Peer, now: int) -> Grant | None:
+        """Vote for the successor at once, as if it had asked with the last that was heard of it (rule 20a)."""
+        heard = successor.current
+        voter = self._site.me in self._site.config.voters and not self._site.silent(now)
+        if heard is None or not voter or not successor.usable(now):
+            return None
+        ballot = self._voter.grant(lease.tag, successor.tag, heard.incarnation, now)
+        return Grant(ballot, heard.sequence) if ballot is not None else None
 
     def _current(self, lease: Lease, ballot: Ballot, now: int) -> Attempt | None:
         """The attempt that an answer is for, as long as it may still succeed."""
@@ -126,13 +173,16 @@ class Proposer:
         assert attempt is not None
         if not self._quorum.reached(attempt.promised, now):
             return
+        self._ask_to_accept(lease, attempt, now)
+
+    def _ask_to_accept(self, lease: Lease, attempt: Attempt, now: int) -> None:
         ask = Accept(lease.tag, attempt.ballot, lease.seen)
         if isinstance(self._voter.accept(ask, now, busy=None), Nack):
             self.abandon(lease, now)
             self._retry_later(lease, now)
             return
         attempt.accepting, attempt.phase_began, attempt.repeats = True, now, 0
-        attempt.accepted = {self._site.me}
+        attempt.accepted.add(self._site.me)
         lease.litter = lease.litter_with(attempt.ballot)
         self._outbox.broadcast(ask)
         self._count_accepts(lease, now)
@@ -145,7 +195,7 @@ class Proposer:
         own_vote = record is not None and record.ballot == attempt.ballot
         if not own_vote or not self._quorum.reached(attempt.accepted, now):
             return
-        endless = self._site.config.alone or self._site.config.tolerant
+        endless = self._site.config.endless
         kernel = FOREVER if self._site.config.alone else attempt.lease_end
         over = tuple(ballot for ballot in lease.ballots() if ballot != attempt.ballot)
         lease.own = Own(

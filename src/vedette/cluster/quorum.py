@@ -3,21 +3,28 @@
 from collections.abc import Collection
 
 from vedette.cluster.config import CoreConfig
+from vedette.cluster.fallen import Fallen
 from vedette.cluster.peers import Peer
 
 
 class Quorum:
-    """Judges sets of *distinct* voters by name. ``me`` votes too; ``peers`` are all other nodes."""
+    """Judges sets of *distinct* voters by name. ``me`` may be one; ``peers`` are all other nodes."""
 
-    def __init__(self, config: CoreConfig, me: str, peers: dict[str, Peer], *, started: int) -> None:
-        self._config, self._me, self._peers = config, me, peers
+    def __init__(self, config: CoreConfig, me: str, peers: dict[str, Peer], fallen: Fallen, *, started: int) -> None:
+        self._config, self._me, self._peers, self._fallen = config, me, peers, fallen
         self.grace_ends = started + config.timings.startup_grace
 
     def reached(self, votes: Collection[str], now: int) -> bool:
-        """Majority of *all* voters; in ``tolerate`` both, or I alone while the peer cannot be heard (rule 28)."""
+        """Majority of *all* voters.
+
+        In ``tolerate`` both, or I alone while the peer cannot be heard (rule 28); in ``fence`` both, or I alone while
+        the peer is confirmed to be off (rule 26).
+        """
         given = {voter for voter in self._config.voters if voter in votes}
         if self._config.tolerant:
             return self._me in given and (len(given) == 2 or self.abandoned(now))
+        if self._config.fencing:
+            return self._me in given and (len(given) == 2 or bool(self._fallen.dead))
         return len(given) >= self._config.majority
 
     def heard(self, now: int) -> bool:

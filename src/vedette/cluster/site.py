@@ -29,6 +29,11 @@ class Site:
     def timings(self) -> Timings:
         return self.config.timings
 
+    @property
+    def votes(self) -> bool:
+        """Whether this node is a voter; one that is not keeps its own votes, but they count for nobody else."""
+        return self.me in self.config.voters
+
     def silent(self, now: int) -> bool:
         return now < self.silent_until
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from vedette.cluster.config import STAGGER, CoreGroup, tag
 from vedette.cluster.events import Move, Reason, Reconfigure, Standby, What
+from vedette.cluster.fencing import Fencing
 from vedette.cluster.leases import Lease
 from vedette.cluster.outbox import Outbox
 from vedette.cluster.owner import Owner
@@ -34,10 +35,11 @@ class Steering:
         preferences: Preferences,
         peers: Mapping[str, Peer],
         quorum: Quorum,
+        fencing: Fencing,
     ) -> None:
         self._site, self._leases, self._voter = site, leases, voter
         self._owner, self._proposer, self._placement = owner, proposer, placement
-        self._preferences, self._peers, self._quorum = preferences, peers, quorum
+        self._preferences, self._peers, self._quorum, self._fencing = preferences, peers, quorum, fencing
         self.gate = self.services = self.connected = True
         self.stopping = self._in_place = False
         self._noted: dict[str, object] = {}
@@ -148,6 +150,7 @@ class Steering:
         group = self._site.config.group(lease.name)
         record = self._voter.live(lease.tag, now)
         claims = [peer.name for peer in self._peers.values() if peer.alive(now) and lease.tag in peer.own]
+        blocked = next((words for peer in self._peers.values() if (words := self._fencing.blocks(peer, now))), "")
         checks = (
             (group is None or not self._placement.may_hold(group, self._site.me), "not placed here"),
             (not self._able, "this node is stopping or not working"),
@@ -155,6 +158,7 @@ class Steering:
             (lease.releasing is not None, "being released"),
             (bool(claims), f"held by {', '.join(claims)}"),
             (record is not None and not self._site.mine(record.ballot), "the last holder's lease still runs"),
+            (bool(blocked), blocked),
             (not self._quorum.heard(now), "no quorum"),
             (not self._quorum.willing(now), "waiting for voters that keep silent after their start"),
         )
@@ -214,12 +218,20 @@ class Steering:
     def _try(self, lease: Lease, group: CoreGroup, now: int) -> None:
         """Rule 15."""
         if self.obstacle(lease, now):
+            self._proposer.decline(lease, now)
             lease.free_since = self._kept_wait(lease, now)
             return
         if lease.free_since is None:
             lease.free_since = now
         if lease.attempt is None and now >= self._try_at(lease, group, now):
-            self._proposer.begin(lease, now, reason=self._why(lease, group, now))
+            self._begin(lease, now, reason=self._why(lease, group, now))
+
+    def _begin(self, lease: Lease, now: int, *, reason: Reason) -> None:
+        granted, lease.granted = lease.granted, None
+        if granted is not None and self._proposer.usable(granted, now):
+            self._proposer.begin_granted(lease, granted, now, reason=reason)
+        else:
+            self._proposer.begin(lease, now, reason=reason)
 
     def _kept_wait(self, lease: Lease, now: int) -> int | None:
         """A wait that lies ahead (a hand-over to somebody else) outlives an obstacle; a past one does not."""

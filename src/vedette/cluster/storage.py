@@ -38,9 +38,10 @@ class Owned:
 
 @dataclass(frozen=True, slots=True)
 class Volatile:
-    """``votes`` and ``own`` by group tag. ``incarnation``: in case /var/lib is rolled back in this boot.
+    """``votes`` and ``own`` by group tag; ``dead`` and ``seen`` as in :class:`vedette.cluster.fallen.Fallen`.
 
-    ``silent_until`` outlives a restart: a state that was begun in silence does not end it.
+    ``incarnation``: in case /var/lib is rolled back in this boot. ``silent_until`` outlives a restart: a state that was
+    begun in silence does not end it.
     """
 
     boot_id: str
@@ -49,6 +50,8 @@ class Volatile:
     silent_until: int = 0
     votes: dict[int, Vote] = field(default_factory=dict)
     own: dict[int, Owned] = field(default_factory=dict)
+    dead: dict[int, int] = field(default_factory=dict)
+    seen: dict[int, int] = field(default_factory=dict)
 
 
 def dump_durable(state: Durable) -> bytes:
@@ -93,6 +96,8 @@ def dump_volatile(state: Volatile) -> bytes:
             "silent": state.silent_until,
             "votes": votes,
             "own": own,
+            "dead": sorted(state.dead.items()),
+            "seen": sorted(state.seen.items()),
         }
     )
 
@@ -108,6 +113,8 @@ def load_volatile(data: bytes) -> Volatile | None:
             silent_until=int(body["silent"]),
             votes={int(row[0]): _vote([int(value) for value in row]) for row in body["votes"]},
             own={int(row[0]): Owned(Ballot(*map(int, row[1:4])), int(row[4])) for row in body["own"]},
+            dead={int(node): int(incarnation) for node, incarnation in body["dead"]},
+            seen={int(node): int(incarnation) for node, incarnation in body["seen"]},
         )
     except (KeyError, TypeError, ValueError, IndexError):
         return None

@@ -1,9 +1,7 @@
 """How things stand here, told to the others: periodically, and at once when it changes (rules 4, 18 and 30)."""
 
-from collections.abc import Mapping
-
-from vedette.cluster import wire
 from vedette.cluster.events import Outgoing
+from vedette.cluster.keyring import Keyring
 from vedette.cluster.messages import Flag, Message
 from vedette.cluster.outbox import Letterhead, Outbox
 from vedette.cluster.owner import Owner
@@ -11,21 +9,16 @@ from vedette.cluster.peers import Peer
 from vedette.cluster.preferences import Preferences
 from vedette.cluster.site import Site
 from vedette.cluster.steering import Steering
-from vedette.kit.errors import UsageError
-from vedette.spec.resolved import Key
 
 
 class Telling:
     """``kernel`` is what this node's kernel holds as far as it was told to and has confirmed."""
 
     def __init__(
-        self, site: Site, keys: tuple[Key, ...], peers: dict[str, Peer], preferences: Preferences, outbox: Outbox
+        self, site: Site, keyring: Keyring, peers: dict[str, Peer], preferences: Preferences, outbox: Outbox
     ) -> None:
-        if not 1 <= len(keys) <= wire.MOST_KEYS:
-            raise UsageError(f"{len(keys)} cluster keys; between 1 and {wire.MOST_KEYS} are needed")
         self._site, self._peers, self._preferences, self._outbox = site, peers, preferences, outbox
-        self._keys = tuple(wire.fingerprint(key.secret) for key in keys)
-        self.secrets: Mapping[bytes, bytes] = {wire.fingerprint(key.secret): key.secret for key in keys}
+        self._keyring = keyring
         self.kernel: set[str] = set()
         self.revision, self.digest = site.config.revision, site.config.digest
         self._next_heartbeat = site.started
@@ -47,7 +40,7 @@ class Telling:
             renewal = owner.renewal(now)
             self._next_heartbeat = now + self._site.timings.interval
         state = self._state(now, steering, owner)
-        told = (state.own, state.holds, state.flags, state.revision, state.digest, state.score)
+        told = (state.keys, state.own, state.holds, state.flags, state.revision, state.digest, state.score)
         if (told != self._told or self._preferences.news or risen) and not owner.releasing():
             self._outbox.announce(table=self._preferences.news)
             self._told, self._preferences.news = told, False
@@ -56,7 +49,7 @@ class Telling:
             table=self._preferences.table,
             echoes={name: tuple(peer.echoes()) for name, peer in self._peers.items()},
             cluster=self._site.config.cluster_id,
-            secret=self._signing(now),
+            secret=self._keyring.sign(now),
         )
         alive = [peer for peer in self._peers.values() if peer.alive(now)]
         return self._outbox.flush(now, head, renewal=renewal, alive=alive)
@@ -80,7 +73,7 @@ class Telling:
         flags |= Flag.GOODBYE if steering.leaving() else Flag(0)
         return Message(
             config=self._site.config.id,
-            keys=self._keys,
+            keys=self._keyring.told,
             sender=self._site.tag,
             session=self._site.session,
             incarnation=self._site.incarnation,
@@ -93,15 +86,3 @@ class Telling:
             own=owner.claims(),
             holds=owner.tags(self.kernel),
         )
-
-    def _signing(self, now: int) -> bytes:
-        """The first key that everyone heard lately accepts, so that a new key in front cuts nobody off (rule 30)."""
-        heard = [
-            peer.keys
-            for peer in self._peers.values()
-            if peer.heard and now - peer.heard <= self._site.timings.dead_after
-        ]
-        for key in self._keys:
-            if all(key in accepted for accepted in heard):
-                return self.secrets[key]
-        return self.secrets[self._keys[0]]

@@ -2,7 +2,8 @@
 
 Every datagram goes out on every link. On a unicast link it goes to each node's address; on a multicast or broadcast
 link it goes to all, also what is meant for one. A link whose address or interface is not there (yet) is tried again
-every second; nothing that happens to a link is fatal, everything is counted.
+every second; nothing that happens to a link is fatal, everything is counted. Links may be changed while they are
+used: a socket that can stay as it is stays open.
 """
 
 import asyncio
@@ -43,10 +44,12 @@ _BROADCAST = "255.255.255.255"
 
 @dataclass(slots=True)
 class LinkStatistics:
-    """One link. ``problem`` says why it is not open now; ``""`` when it is."""
+    """One link. ``problem`` says why it is not open now, "" when it is. ``opened``: CLOCK_BOOTTIME ns, 0 = never."""
 
     name: str
+    kind: str
     open: bool = False
+    opened: int = 0
     problem: str = ""
     sent: int = 0
     received: int = 0
@@ -56,12 +59,16 @@ class LinkStatistics:
 
 @dataclass(slots=True)
 class _Path:
-    """A link as this node uses it. ``targets``: where a datagram for a node goes; ``everyone``: one for all."""
+    """A link as this node uses it. ``targets``: where a datagram for a node goes; ``everyone``: one for all.
+
+    ``index``: the number of the interface when the link was opened; an interface that is made anew has another.
+    """
 
     link: Link
     statistics: LinkStatistics
     interface: str | None
     end: socket.socket | None = None
+    index: int = 0
     everyone: tuple[Endpoint, ...] = ()
     targets: dict[str, Endpoint] = field(default_factory=dict)
     counted: int = 0
@@ -89,14 +96,7 @@ class Links:
         self, links: Sequence[Link], *, me: str, receive: Receive, interfaces: Mapping[str, str] | None = None
     ) -> None:
         self._me, self._receive = me, receive
-        names = interfaces or {}
-        self._paths = [
-            _Path(
-                link, LinkStatistics(link.name), names.get(link.interface, link.interface) if link.interface else None
-            )
-            for link in links
-            if me in link.addresses or link.multicast is not None or link.broadcast
-        ]
+        self._paths = self._mine(links, interfaces or {})
         self._retries: dict[str, asyncio.TimerHandle] = {}
         self._batch = Batch(AT_ONCE, LARGEST + 1)
         self.read_at = 0
@@ -106,6 +106,28 @@ class Links:
         """Open what can be opened now; the rest follows by itself."""
         for path in self._paths:
             self._open(path)
+
+    def change(self, links: Sequence[Link], *, interfaces: Mapping[str, str]) -> None:
+        """Use these links from now on. What is the same goes on untouched, counters included.
+
+        Where only the others' addresses differ the socket stays, too; of what is closed everything that has arrived is
+        read first.
+        """
+        former = {path.link.name: path for path in self._paths}
+        paths = self._mine(links, interfaces)
+        for number, path in enumerate(paths):
+            old = former.get(path.link.name)
+            if old is not None and _same_end(old, path, self._me):
+                old.link = path.link
+                self._aim(old)
+                paths[number] = former.pop(path.link.name)
+        for path in former.values():
+            self._read(path)
+            self._forget(path)
+        self._paths = paths
+        for path in paths:
+            if path.end is None and path.link.name not in self._retries:
+                self._open(path)
 
     def close(self) -> None:
         for timer in self._retries.values():
@@ -130,6 +152,31 @@ class Links:
 
     # Inside
 
+    def _mine(self, links: Sequence[Link], interfaces: Mapping[str, str]) -> list[_Path]:
+        """The links that this node is on."""
+        return [
+            _Path(
+                link,
+                LinkStatistics(link.name, kind(link)),
+                interfaces.get(link.interface, link.interface) if link.interface else None,
+            )
+            for link in links
+            if self._me in link.addresses or link.multicast is not None or link.broadcast
+        ]
+
+    def _aim(self, path: _Path) -> None:
+        if path.end is not None:
+            try:
+                _aim(path, self._me)
+            except OSError as error:
+                self._fail(path, error)
+
+    def _forget(self, path: _Path) -> None:
+        timer = self._retries.pop(path.link.name, None)
+        if timer is not None:
+            timer.cancel()
+        self._close(path)
+
     def _send(self, path: _Path, data: bytes, endpoint: Endpoint) -> None:
         if path.end is None:
             return
@@ -137,7 +184,7 @@ class Links:
             path.end.sendto(data, endpoint)
         except OSError as error:
             path.statistics.send_errors += 1
-            if error.errno in _GONE:
+            if error.errno in _GONE or _index(path) != path.index:
                 self._fail(path, error)
         else:
             path.statistics.sent += 1
@@ -179,6 +226,7 @@ class Links:
             self._fail(path, error)
             return
         path.statistics.open, path.statistics.problem = True, ""
+        path.statistics.opened = clock.boottime()
         asyncio.get_running_loop().add_reader(path.end, self._read, path)
 
     def _fail(self, path: _Path, error: OSError) -> None:
@@ -199,6 +247,7 @@ class Links:
 def _connected(path: _Path, me: str) -> socket.socket:
     """Make the socket of a link and fill in where it sends to; raises ``OSError``."""
     link = path.link
+    path.index = _index(path)
     with contextlib.ExitStack() as undo:
         if link.broadcast:
             opened = undo.enter_context(_socket(socket.AF_INET))
@@ -209,11 +258,41 @@ def _connected(path: _Path, me: str) -> socket.socket:
         else:
             opened = undo.enter_context(_socket(family(link.addresses[me])))
             opened.bind(_endpoint(link.addresses[me], path))
-            others = sorted(set(link.addresses) - {me})
-            path.targets = {name: _endpoint(link.addresses[name], path) for name in others}
-            path.everyone = tuple(path.targets.values())
+            _aim(path, me)
         undo.pop_all()
     return opened
+
+
+def _index(path: _Path) -> int:
+    """The number of the link's interface now; 0 when it has none or that is gone."""
+    try:
+        return socket.if_nametoindex(path.interface) if path.interface is not None else 0
+    except OSError:
+        return 0
+
+
+def _aim(path: _Path, me: str) -> None:
+    """Fill in where a unicast link sends to; raises ``OSError`` where a link-local address lacks its interface."""
+    if path.shared:
+        return
+    others = sorted(set(path.link.addresses) - {me})
+    path.targets = {name: _endpoint(path.link.addresses[name], path) for name in others}
+    path.everyone = tuple(path.targets.values())
+
+
+def _same_end(one: _Path, other: _Path, me: str) -> bool:
+    """Whether one socket serves both: everything but the addresses of the others is equal."""
+    return (one.interface, *_end(one.link, me)) == (other.interface, *_end(other.link, me))
+
+
+def _end(link: Link, me: str) -> tuple[object, ...]:
+    shared = link.multicast is not None or link.broadcast
+    return link.port, link.multicast, link.broadcast, None if shared else link.addresses[me]
+
+
+def kind(link: Link) -> str:
+    """The word that the document has for this kind of link."""
+    return "multicast" if link.multicast is not None else "broadcast" if link.broadcast else "unicast"
 
 
 def _socket(address_family: int) -> socket.socket:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from vedette.cluster.config import tag
 from vedette.cluster.detector import Detector
 from vedette.cluster.events import FOREVER
+from vedette.cluster.keyring import Keyring
 from vedette.cluster.leases import Lease
 from vedette.cluster.peers import Peer
 from vedette.cluster.site import Site
@@ -12,7 +13,7 @@ from vedette.cluster.steering import Steering
 from vedette.cluster.telling import Telling
 from vedette.cluster.voter import Voter
 from vedette.kit.units import MILLISECOND, show
-from vedette.state.placement import LeaseView, Liveness, NodeView, View
+from vedette.state.placement import KeysView, LeaseView, Liveness, NodeView, View
 
 
 def view(
@@ -24,6 +25,7 @@ def view(
     detector: Detector,
     steering: Steering,
     telling: Telling,
+    keyring: Keyring,
     now: int,
 ) -> View:
     """Nodes in the document's order, groups too."""
@@ -31,19 +33,20 @@ def view(
     nodes = []
     for node in site.config.nodes:
         if node.name == site.me:
-            nodes.append(_myself(site, steering, telling, now))
+            nodes.append(_myself(site, steering, telling, keyring, now))
         else:
-            nodes.append(_other(peers[node.name], detector, telling, names, site, now))
+            nodes.append(_other(peers[node.name], detector, telling, keyring, names, site, now))
     return View(
         me=site.me,
         now=now,
         quorum=detector.has_quorum,
         nodes=tuple(nodes),
         leases=tuple(_lease(lease, site, peers, voter, steering, now) for lease in leases.values()),
+        keys=_keys(keyring, now),
     )
 
 
-def _myself(site: Site, steering: Steering, telling: Telling, now: int) -> NodeView:
+def _myself(site: Site, steering: Steering, telling: Telling, keyring: Keyring, now: int) -> NodeView:
     return NodeView(
         name=site.me,
         liveness=Liveness.UP,
@@ -54,11 +57,26 @@ def _myself(site: Site, steering: Steering, telling: Telling, now: int) -> NodeV
         revision=telling.revision,
         digest=telling.digest,
         incarnation=site.incarnation,
+        keys=tuple(map(bytes.hex, keyring.listed)),
+    )
+
+
+def _keys(keyring: Keyring, now: int) -> KeysView:
+    return KeysView(
+        signs=keyring.signs.hex(),
+        behind=tuple(keyring.missed_by(now)),
+        retired={key.hex(): tuple(keyring.needed_by(key, now)) for key in keyring.retired},
     )
 
 
 def _other(
-    peer: Peer, detector: Detector, telling: Telling, names: Mapping[int, str], site: Site, now: int
+    peer: Peer,
+    detector: Detector,
+    telling: Telling,
+    keyring: Keyring,
+    names: Mapping[int, str],
+    site: Site,
+    now: int,
 ) -> NodeView:
     liveness, since = detector.seen(peer.name)
     alive = peer.alive(now)
@@ -74,6 +92,8 @@ def _other(
         revision=peer.revision,
         digest=telling.digest if same else peer.digest.hex(),
         incarnation=peer.incarnation,
+        keys=tuple(map(bytes.hex, keyring.listed_by(peer))),
+        heard=dict(peer.links),
     )
 
 

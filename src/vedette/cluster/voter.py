@@ -7,6 +7,7 @@ It keeps its word for every group that anyone names, also for groups that this n
 from dataclasses import dataclass
 
 from vedette.cluster.ballot import NOTHING, Ballot, Record
+from vedette.cluster.fallen import Fallen
 from vedette.cluster.messages import Accept, Accepted, Nack, Prepare, Promise
 
 MOST_VOTES = 256
@@ -28,8 +29,8 @@ class Vote:
 class Voter:
     """This node's votes. ``changed`` is set by whatever must be persisted before anything is sent (rule 13)."""
 
-    def __init__(self, *, dead_after: int, votes: dict[int, Vote], highest: int) -> None:
-        self._dead_after = dead_after
+    def __init__(self, *, dead_after: int, votes: dict[int, Vote], highest: int, fallen: Fallen) -> None:
+        self._dead_after, self.fallen = dead_after, fallen
         self.votes = votes
         self.highest = highest
         self.changed = False
@@ -48,11 +49,13 @@ class Voter:
 
     def live(self, group: int, now: int) -> Record | None:
         """The record that lives for the group, if any."""
-        vote = self.votes.get(group)
-        return vote.live(now) if vote is not None else None
+        return self._living(self.votes.get(group), now)
 
     def prepare(self, ask: Prepare, now: int, *, busy: int | None) -> Promise | Nack:
-        """Rule 8. ``busy``: how long I hold or am releasing the group myself, ``None`` when I do not."""
+        """Rule 8; a vote given is the end of what was known of its owner's death (rule 26).
+
+        ``busy``: how long I hold or am releasing the group myself, ``None`` when I do not.
+        """
         if ask.released is not None:
             self.release(ask.group, ask.released, now)
         refusal = self._refusal(ask, now, busy)
@@ -60,7 +63,8 @@ class Voter:
             return refusal
         vote = self._vote(ask.group, now)
         vote.promised = ask.ballot
-        record = vote.live(now)
+        self.fallen.end(ask.ballot.node)
+        record = self._living(vote, now)
         return Promise(ask.group, ask.ballot, record.ballot if record is not None else None)
 
     def accept(self, ask: Accept, now: int, *, busy: int | None) -> Accepted | Nack:
@@ -73,14 +77,15 @@ class Voter:
         vote = self._vote(ask.group, now)
         vote.promised = ask.ballot
         vote.record = Record(ask.ballot, now + self._dead_after)
+        self.fallen.end(ask.ballot.node)
         return Accepted(ask.group, ask.ballot)
 
     def renew(self, group: int, ballot: Ballot, now: int, *, busy: int | None) -> bool:
         """Rule 10: extend exactly this record, or install it where none lives; True when this vote is given."""
-        if busy is not None:
+        if busy is not None or self.fallen.covers(ballot):
             return False
         known = self.votes.get(group)
-        record = known.live(now) if known is not None else None
+        record = self._living(known, now)
         if record is not None and record.ballot != ballot:
             return False
         if record is None and known is not None and ballot < known.promised:
@@ -90,6 +95,7 @@ class Voter:
         vote = self._vote(group, now)
         vote.record = Record(ballot, now + self._dead_after)
         vote.promised = max(vote.promised, ballot)
+        self.fallen.end(ballot.node)
         return True
 
     def extend(self, group: int, ballot: Ballot, until: int, now: int) -> None:
@@ -98,6 +104,21 @@ class Voter:
         assert vote.record is not None
         assert vote.record.ballot == ballot
         vote.record = Record(ballot, max(until, vote.record.deadline))
+
+    def grant(self, group: int, node: int, incarnation: int, now: int) -> Ballot | None:
+        """Rule 20a: vote for a successor that has not asked yet, under a ballot of its own that is new to it.
+
+        ``None`` when a record still lives here: then the successor has to ask everyone.
+        """
+        if self.live(group, now) is not None:
+            return None
+        ballot = Ballot(self.next_round(), incarnation, node)
+        vote = self._vote(group, now)
+        if ballot < vote.promised:
+            return None
+        vote.promised, vote.record = ballot, Record(ballot, now + self._dead_after)
+        self.fallen.end(node)
+        return ballot
 
     def release(self, group: int, ballot: Ballot, now: int) -> bool:
         """Rule 11: clear exactly this record, and let no late duplicate of its ballot come back.
@@ -112,7 +133,7 @@ class Voter:
         exact = vote.record is not None and vote.record.ballot == ballot
         if not exact and vote.promised >= ballot.above():
             return False
-        lived = exact and vote.live(now) is not None
+        lived = exact and self._living(vote, now) is not None
         vote.promised = max(vote.promised, ballot.above())
         vote.touched, self.changed = now, True
         if exact:
@@ -141,7 +162,7 @@ class Voter:
         promised = vote.promised if vote is not None else NOTHING
         if busy is not None:
             return Nack(ask.group, ask.ballot, busy, promised)
-        record = vote.live(now) if vote is not None else None
+        record = self._living(vote, now)
         if record is not None and record.foreign(ask.ballot):
             return Nack(ask.group, ask.ballot, record.deadline - now, promised)
         if ask.ballot < promised:
@@ -149,6 +170,11 @@ class Voter:
         if vote is None and len(self.votes) >= MOST_VOTES:
             return Nack(ask.group, ask.ballot, self._dead_after, promised)
         return None
+
+    def _living(self, vote: Vote | None, now: int) -> Record | None:
+        """The record that binds: neither over in time nor that of a node which is confirmed to be off."""
+        record = vote.live(now) if vote is not None else None
+        return None if record is None or self.fallen.covers(record.ballot) else record
 
     def _vote(self, group: int, now: int) -> Vote:
         vote = self.votes.setdefault(group, Vote())

@@ -29,6 +29,7 @@ from vedette.cluster.messages import (
     Accepted,
     Echo,
     Flag,
+    Grant,
     Item,
     Message,
     Nack,
@@ -39,10 +40,11 @@ from vedette.cluster.messages import (
     Wishes,
 )
 from vedette.kit.units import MICROSECOND
+from vedette.spec.resolved import key_id
 
 LARGEST = 1400
 """Bytes of a datagram: fits every Ethernet, with room for tunnels' headers."""
-MOST_ECHOES, MOST_GROUPS, MOST_ITEMS, MOST_WISHES, MOST_KEYS = 32, 64, 64, 48, 8
+MOST_ECHOES, MOST_GROUPS, MOST_ITEMS, MOST_WISHES, MOST_KEYS = 32, 64, 64, 48, 10
 LONGEST_TEXT = 64
 HIGHEST_ROUND = 1 << 31
 """Beyond what any cluster reaches; what is above it must not push the rounds of all others over the edge."""
@@ -54,17 +56,25 @@ _ECHO, _ACK = struct.Struct(">IQQB"), struct.Struct(">HQ")
 _OWN, _TAG = struct.Struct(">III"), struct.Struct(">I")
 _ITEM, _KIND, _BALLOT = struct.Struct(">BIIII"), struct.Struct(">BI"), struct.Struct(">III")
 _WISH = struct.Struct(">BIIII")
+_GRANT = struct.Struct(">IIQ")
 _MOST_U32 = (1 << 32) - 1
 
 OVERHEAD = _HEADER.size + 1 + 4 * MOST_KEYS + _SENDER.size + 5 + _MAC
 """Bytes of a message with nothing in its lists, at most."""
-ITEM_SIZE = _ITEM.size + 1 + _BALLOT.size + 4
+ITEM_SIZE = _ITEM.size + _TAG.size + 1 + _GRANT.size
 """Bytes of the largest item."""
+WISH_SIZE = _WISH.size
+"""Bytes of an entry of the table."""
 
 
 def fingerprint(secret: bytes) -> bytes:
-    """The key's id on the wire: derived from the key, so that it may be shown and tells nothing of it."""
-    return hmac.digest(secret, b"vedette key id", hashlib.sha256)[:4]
+    """The key's id on the wire (:func:`vedette.spec.resolved.key_id`)."""
+    return bytes.fromhex(key_id(secret))
+
+
+def signer(data: bytes) -> bytes:
+    """The fingerprint of the key with which a datagram that :func:`decode` accepted is signed."""
+    return data[_HEADER.size - 4 : _HEADER.size]
 
 
 def size(message: Message) -> int:
@@ -128,12 +138,19 @@ def _item(item: Item) -> bytes:
         case Nack(group, ballot, remaining, promised):
             wait = min(-(-remaining // MICROSECOND), _MOST_U32)
             return _ITEM.pack(5, group, *ballot) + _TAG.pack(wait) + _BALLOT.pack(*promised)
-        case Release(group, ballot, successor):
-            return _ITEM.pack(6, group, *ballot) + _TAG.pack(successor)
+        case Release(group, ballot, successor, grant):
+            return _ITEM.pack(6, group, *ballot) + _TAG.pack(successor) + _grant(grant)
 
 
 def _optional(ballot: Ballot | None) -> bytes:
     return b"\0" if ballot is None else b"\1" + _BALLOT.pack(*ballot)
+
+
+def _grant(grant: Grant | None) -> bytes:
+    """Whose ballot it is, the release says: its successor's."""
+    if grant is None:
+        return b"\0"
+    return b"\1" + _GRANT.pack(grant.ballot.round, grant.ballot.incarnation, grant.nonce)
 
 
 def _table(table: Wishes | None) -> bytes:
@@ -173,6 +190,13 @@ def decode(data: bytes, *, cluster: bytes, secrets: Mapping[bytes, bytes]) -> Me
         return _message(config, _Reader(body, _HEADER.size))
     except (_MalformedError, UnicodeDecodeError):
         return Reason.MALFORMED
+
+
+def named_sender(data: bytes) -> int:
+    """The tag of the node that a datagram claims to come from, whatever its key; 0 when it has none to read."""
+    at = _HEADER.size
+    at += 1 + 4 * data[at] if len(data) > at else 0
+    return int(_TAG.unpack_from(data, at)[0]) if len(data) >= at + _TAG.size else 0
 
 
 class _MalformedError(Exception):
@@ -276,8 +300,18 @@ _ITEMS: Mapping[int, Callable[[_Reader, int, Ballot], Item]] = {
     3: lambda reader, group, ballot: Accept(group, ballot, reader.optional()),
     4: lambda _reader, group, ballot: Accepted(group, ballot),
     5: lambda reader, group, ballot: Nack(group, ballot, reader.unpack(_TAG)[0] * MICROSECOND, reader.ballot()),
-    6: lambda reader, group, ballot: Release(group, ballot, reader.unpack(_TAG)[0]),
+    6: lambda reader, group, ballot: _read_release(reader, group, ballot),
 }
+
+
+def _read_release(reader: _Reader, group: int, ballot: Ballot) -> Release:
+    (successor,) = reader.unpack(_TAG)
+    if not reader.byte():
+        return Release(group, ballot, successor)
+    rounds, incarnation, nonce = reader.unpack(_GRANT)
+    if rounds > HIGHEST_ROUND:
+        raise _MalformedError
+    return Release(group, ballot, successor, Grant(Ballot(rounds, incarnation, successor), nonce))
 
 
 def _read_table(reader: _Reader) -> Wishes | None:

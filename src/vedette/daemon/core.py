@@ -27,7 +27,10 @@ LAME_DUCK = SECOND
 
 
 class Core:
-    """One cluster core with its links, files and addresses. ``changed`` is called when the view may be another."""
+    """One cluster core with its links, files and addresses. ``changed`` is called when the view may be another.
+
+    ``fence`` is told whom the core wants off, the complete set each time.
+    """
 
     def __init__(
         self,
@@ -39,7 +42,10 @@ class Core:
         state_dir: Path,
         addresses: Addresses,
         changed: Callable[[], None],
+        fence: Callable[[tuple[events.FenceRequest, ...]], None],
     ) -> None:
+        self._fence = fence
+        self._fencing: tuple[events.FenceRequest, ...] = ()
         self._durable, self._volatile = state_dir / "core.state", run_dir / "core.state"
         self._addresses, self._changed = addresses, changed
         self._pending: deque[events.Event] = deque()
@@ -52,6 +58,7 @@ class Core:
         self._writing: asyncio.Task[None] | None = None
         self.stopped = asyncio.Event()
         self.trouble: str | None = None
+        self._node = node
         interfaces = spec.node(node).interfaces
         self.links = Links(spec.heartbeat.links, me=node, interfaces=interfaces, receive=self._received)
         self._machine = Machine(
@@ -103,12 +110,33 @@ class Core:
 
     def reconfigure(self, spec: ClusterSpec, *, revision: int) -> None:
         """Run another document whose voters, policy and timings are the same."""
+        self.links.change(spec.heartbeat.links, interfaces=spec.node(self._node).interfaces)
         self.handle(events.Reconfigure(groups=config.groups_of(spec), nodes=config.nodes_of(spec)))
+        self.handle(events.Rekey(keys=spec.keys))
         self.handle(events.SpecRunning(revision=revision, digest=spec.digest))
 
     def refused(self) -> Mapping[str, int]:
         """Datagrams that did not count, by reason."""
         return self._machine.refused
+
+    def link_status(self) -> list[dict[str, object]]:
+        """What each link has carried, and why one does not work."""
+        refused = self._machine.refused_on
+        return [
+            {
+                "name": link.name,
+                "kind": link.kind,
+                "open": link.open,
+                "opened": link.opened,
+                "problem": link.problem,
+                "sent": link.sent,
+                "received": link.received,
+                "refused": refused.get(link.name, 0),
+                "sendErrors": link.send_errors,
+                "receiveErrors": link.receive_errors,
+            }
+            for link in self.links.statistics()
+        ]
 
     def view(self) -> View:
         return self._machine.view(clock.boottime())
@@ -144,12 +172,18 @@ class Core:
             for group, deadline in ready.hold.items():
                 self._addresses.hold(group, deadline)
             self._addresses.flush()
+        self._ask_to_fence(ready.fence, remembered=remembered)
         self._news += ready.events
         if ready.events or ready.release:
             self._changed()
         if ready.stopped:
             self.stopped.set()
         self._wake_at(ready.wake_at if remembered else clock.boottime() + SECOND // 10)
+
+    def _ask_to_fence(self, wanted: tuple[events.FenceRequest, ...], *, remembered: bool) -> None:
+        """Have shot who is wanted off. While nothing can be remembered nobody new is, but who is spared is spared."""
+        self._fencing = wanted if remembered else tuple(item for item in wanted if item in self._fencing)
+        self._fence(self._fencing)
 
     def _persist(self, ready: events.Ready) -> bool:
         """Write the state first. What cannot be remembered is not said and not held; what is let go is let go.

@@ -13,10 +13,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from vedette.api import control
+from vedette.api import control, fencing
 from vedette.api.status import Clocks, Problem, SpecStatus, status
 from vedette.daemon import documents
 from vedette.daemon.documents import Archive, Version
+from vedette.fencing import history
 from vedette.health.client import CheckerClient
 from vedette.ipvs.reconciler import Reconciler
 from vedette.ipvs.repair import Repair
@@ -27,7 +28,7 @@ from vedette.kit.units import SECOND, seconds
 from vedette.sorry.client import SorryClient
 from vedette.sources import file
 from vedette.spec.resolved import ClusterSpec, Role
-from vedette.state.placement import View
+from vedette.state.placement import Liveness, View
 from vedette.state.targets import all_targets
 
 logger = logging.getLogger("vedette.director")
@@ -42,7 +43,8 @@ class Director:
     """Composes the parts of this process; ``run`` lasts as long as the keeper lives."""
 
     def __init__(self, *, parent: Parent, path: Path, node: str, run_dir: Path, state_dir: Path) -> None:
-        self._parent, self._path, self._node, self._run_dir = parent, path, node, run_dir
+        self._parent, self._path, self._node = parent, path, node
+        self._run_dir, self._state_dir = run_dir, state_dir
         self._archive = Archive(state_dir)
         self._version: Version | None = None
         self._applied = 0
@@ -196,8 +198,10 @@ class Director:
         match request.get("verb"):
             case "status":
                 return self._status()
-            case "move" | "node" | "restart":
+            case "move" | "node" | "restart" | "confirm-off":
                 return await self._command(request)
+            case "fence":
+                return await self._fence(request)
             case other:
                 raise UsageError(f"this daemon does not know the verb {other!r}: is it of another release?")
 
@@ -207,11 +211,50 @@ class Director:
             raise UsageError(reply["error"])
         return {name: reply[name] for name in ("done", "pending") if name in reply}
 
-    def _status(self) -> control.Reply:
+    async def _fence(self, request: control.Request) -> control.Reply:
+        match request.get("what"):
+            case "status":
+                return self._away() or self._fencing()
+            case "history":
+                return {"entries": await self._history(request.get("node"))}
+            case "test" | "on":
+                reply = await self._ask_keeper({"command": request}, limit=control.DEVICES)
+                if "error" in reply:
+                    raise UsageError(reply["error"])
+                return {"levels": reply["levels"], "living": self._lives(request.get("node"))}
+            case other:
+                raise UsageError(f"fence {other} is not known here: is the daemon of another release?")
+
+    def _lives(self, name: object) -> bool:
+        living = (Liveness.UP, Liveness.LATE)
+        return self._view is not None and any(n.name == name and n.liveness in living for n in self._view.nodes)
+
+    async def _history(self, node: str | None) -> list[dict[str, Any]]:
+        try:
+            entries = await asyncio.to_thread(history.read, self._state_dir)
+        except OSError as error:
+            raise UsageError(f"the history cannot be read: {error.strerror}") from error
+        return [entry for entry in entries if node in (None, entry.get("node"))]
+
+    def _fencing(self) -> dict[str, Any]:
+        """Plugs and fences; without a document there are none."""
+        if self._version is None:
+            return {"node": self._node, "time": None, "problems": [], "nodes": []}
+        clocks = Clocks(boottime=clock.boottime(), wall=time.time_ns())
+        return fencing.fencing(self._version.spec, self._keeper.get("fencing"), self._view, clocks)
+
+    def _away(self) -> control.Reply | None:
+        """The answer where what the keeper said last may not be true any more."""
         silent = clock.boottime() - self._heard
         if self._heard and silent > SILENCE:
             return {"away": f"the daemon's core has been silent for {silent // SECOND} s: is its process stopped?"}
-        version = self._version
+        return None
+
+    def _status(self) -> control.Reply:
+        away = self._away()
+        if away is not None:
+            return away
+        version, fences = self._version, self._fencing()
         return status(
             spec=version.spec if version else None,
             spec_status=SpecStatus(
@@ -226,10 +269,12 @@ class Director:
             verdicts=self._checker.verdicts,
             services=self._reconciler.status(),
             processes=self._processes(),
-            problems=self._problems(),
+            problems=[*self._problems(), *(Problem(**item) for item in fences["problems"])],
             refused=self._keeper.get("refused", {}),
+            links=self._keeper.get("links", ()),
             node=self._node,
             clocks=Clocks(boottime=clock.boottime(), wall=time.time_ns()),
+            fencing={node["name"]: fencing.summary(node) for node in fences["nodes"]},
         )
 
     def _processes(self) -> Sequence[dict[str, Any]]:

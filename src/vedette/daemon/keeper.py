@@ -21,14 +21,16 @@ from vedette.addresses import model as addressing
 from vedette.addresses.addresses import Addresses
 from vedette.api import control
 from vedette.cluster import config, events
-from vedette.daemon import orders, succession, urgency
+from vedette.daemon import confirmation, orders, succession, urgency
 from vedette.daemon.core import Core
+from vedette.daemon.fencing import Fencing
 from vedette.kit import clock, files, log, notify, plain
 from vedette.kit.channel import Channel
 from vedette.kit.child import Child
 from vedette.kit.errors import PermanentError, UsageError, VedetteError
 from vedette.kit.units import SECOND, seconds
 from vedette.spec.resolved import ClusterSpec, Role
+from vedette.state.placement import View
 
 logger = logging.getLogger("vedette.keeper")
 
@@ -68,6 +70,9 @@ class Keeper:
         self._gate_trouble: str | None = None
         self._stop = asyncio.Event()
         self._report_soon = asyncio.Event()
+        self._fencing = Fencing(
+            run_dir=run_dir, state_dir=state_dir, result=self._fence_result, changed=self._report_soon.set
+        )
         self._director = Child(
             module="vedette.daemon.director",
             name="director",
@@ -87,7 +92,7 @@ class Keeper:
         await self._addresses.start()
         await self._resume()
         async with asyncio.TaskGroup() as tasks:
-            helpers = [tasks.create_task(self._director.run()), tasks.create_task(self._report())]
+            helpers = [tasks.create_task(it) for it in (self._director.run(), self._fencing.run(), self._report())]
             await self._stop.wait()
             await (self._make_way() if self._successor is not None else self._hand_over())
             await self._addresses.stop()
@@ -121,6 +126,7 @@ class Keeper:
             state_dir=self._state_dir,
             addresses=self._addresses,
             changed=self._report_soon.set,
+            fence=self._fencing.want,
         )
         await self._core.start()
         self._tell_readiness()
@@ -132,6 +138,7 @@ class Keeper:
     def _configure(self, spec: ClusterSpec) -> None:
         node = spec.node(self._node)
         self._addresses.configure(spec.groups, node, director=node.role is Role.DIRECTOR)
+        self._fencing.configure(spec, me=self._node)
 
     def _remember(self) -> None:
         body = {"revision": self._revision, "spec": plain.dump(self._spec)}
@@ -144,9 +151,7 @@ class Keeper:
         if self._core is None or self._spec is None:
             await self._begin(spec, revision)
             return None
-        if config.from_spec(spec).id != config.from_spec(self._spec).id or spec.keys != self._spec.keys:
-            return _FIXED
-        if spec.heartbeat.links != self._spec.heartbeat.links:
+        if config.from_spec(spec).id != config.from_spec(self._spec).id:
             return _FIXED
         self._spec, self._revision = spec, revision
         self._configure(spec)
@@ -187,7 +192,7 @@ class Keeper:
             answer["error"] = str(error)
         self._director.send(answer)
 
-    async def _command(self, command: dict[str, Any]) -> dict[str, str]:
+    async def _command(self, command: dict[str, Any]) -> dict[str, Any]:
         """Carry out an operator's order and wait until it is done; raises :class:`UsageError` for a senseless one.
 
         The answer says what is ``done``, or what is still ``pending`` after :data:`vedette.api.control.CARRIED_OUT`.
@@ -200,12 +205,38 @@ class Keeper:
             raise PermanentError("no document is applied yet")
         assert self._spec is not None
         core = self._core
+        match command["verb"]:
+            case "fence":
+                return await self._ask_fencer(command, self._spec)
+            case "confirm-off":
+                return self._confirm_off(command, self._spec, core.view())
         order = orders.read(command, self._spec, core.view())
         core.handle(order.event)
         deadline = clock.boottime() + (control.CARRIED_OUT if command.get("wait", True) else 0)
         while (pending := order.pending(core.view())) and clock.boottime() < deadline:
             await asyncio.sleep(seconds(LOOK))
         return {"pending": pending} if pending else {"done": order.done}
+
+    async def _ask_fencer(self, command: dict[str, Any], spec: ClusterSpec) -> dict[str, Any]:
+        """Have the devices of a node tested, or asked to switch it on again."""
+        node, what = str(command.get("node")), str(command.get("what"))
+        able = [item.name for item in spec.nodes if item.fencing is not None]
+        if node not in able:
+            raise UsageError(f"the document has no fencing for {node} (it has for: {', '.join(able) or 'no node'})")
+        answer = await self._fencing.ask(what, node)
+        if "error" in answer:
+            raise UsageError(answer["error"])
+        return {"levels": answer["levels"]}
+
+    def _confirm_off(self, command: dict[str, Any], spec: ClusterSpec, view: View) -> dict[str, Any]:
+        requested = self._fencing.requested(str(command.get("node")))
+        result = confirmation.read(command, spec, view, requested=requested)
+        self._fencing.confirm(result, author=result.reason)
+        return {"done": f"{result.node} counts as off, on the word of {result.reason.removeprefix('human: ')}"}
+
+    def _fence_result(self, result: events.FenceResult) -> None:
+        if self._core is not None:
+            self._core.handle(result)
 
     async def _report(self) -> None:
         """Tell the director what is, at each change and at a steady pace: silence means that the keeper is stuck."""
@@ -216,6 +247,9 @@ class Keeper:
                     await self._report_soon.wait()
             await asyncio.sleep(seconds(PAUSE))
             self._report_soon.clear()
+            if self._core is not None:
+                self._fencing.look(self._core.view())
+                self._fencing.tell()
             self._director.send(self._outlook())
             if interval:
                 notify.notify(notify.WATCHDOG)
@@ -227,11 +261,16 @@ class Keeper:
             "addresses": [_address(item) for item in self._addresses.status()],
             "problems": [{"scope": scope, "message": message} for scope, message in self._problems()],
             "refused": dict(core.refused()) if core else {},
+            "links": core.link_status() if core else [],
+            "fencing": self._fencing.status(),
             "processes": [
                 {"name": "keeper", "pid": os.getpid(), "restarts": 0},
-                {"name": "director", "pid": self._director.pid, "restarts": self._director.restarts},
+                *({"name": child.name, "pid": child.pid, "restarts": child.restarts} for child in self._children()),
             ],
         }
+
+    def _children(self) -> list[Child]:
+        return [self._director, *([self._fencing.child] if self._fencing.needed else [])]
 
     def _problems(self) -> list[tuple[str, str]]:
         found = [(f"address {item.address}", item.problem) for item in self._addresses.status() if item.problem]
@@ -347,7 +386,7 @@ def _address(item: addressing.AddressStatus) -> dict[str, Any]:
 
 
 _FIXED = (
-    "changes of nodes, keys, links, timings and split-brain policy while the daemon runs are not supported yet: "
+    "changes of nodes, timings and split-brain policy while the daemon runs are not supported yet: "
     "restart the daemons, one after the other, to apply them"
 )
 

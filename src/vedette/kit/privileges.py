@@ -14,6 +14,7 @@ CAP_NET_BIND_SERVICE = 10
 """Bind to ports below 1024 (linux/capability.h)."""
 
 _PR_SET_PDEATHSIG = 1
+_PR_SET_DUMPABLE = 4
 _PR_SET_NO_NEW_PRIVS = 38
 _CAPABILITY_VERSION_3 = 0x20080522
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -42,6 +43,16 @@ def allow_many_descriptors() -> int:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     return 1 << 20 if hard == resource.RLIM_INFINITY else hard
+
+
+def leave_no_core() -> None:
+    """Have no memory image of this process written when it crashes, nor of what it starts: both may hold secrets.
+
+    A limit of one byte, because a limit of none does not keep a core from a program that takes it over a pipe; one
+    byte means "do not dump" to the kernel there as well (core(5), fs/coredump.c). Also closes /proc/PID to others.
+    """
+    resource.setrlimit(resource.RLIMIT_CORE, (1, 1))
+    _prctl(_PR_SET_DUMPABLE, 0)
 
 
 def keep_capabilities(kept: Collection[int]) -> None:

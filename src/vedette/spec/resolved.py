@@ -4,6 +4,8 @@
 the :class:`ClusterSpec` below, and nothing downstream ever looks at the written form. Durations are nanoseconds.
 """
 
+import hashlib
+import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
@@ -62,6 +64,15 @@ class Key:
     secret: bytes = field(repr=False)
 
 
+def key_id(secret: bytes) -> str:
+    """Return the public name of a key: it is on the wire and in the status, and tells nothing of the secret."""
+    return hmac.digest(secret, b"vedette key id", hashlib.sha256)[:4].hex()
+
+
+UNSIGNED = Key(key_id(b"vedette: signed by nobody"), b"vedette: signed by nobody")
+"""The key that everybody knows: among the keys of a cluster whose authentication is not enforced."""
+
+
 @dataclass(frozen=True, slots=True)
 class Link:
     """One path of heartbeats. ``addresses`` gives each node's own address on it (unicast destination and bind).
@@ -98,6 +109,7 @@ class Node:
     standby: bool = False
     maintenance: bool = False
     fencing: "Fencing | None" = None
+    votes: bool = True
 
     def kernel_interface(self, logical: str) -> str:
         return self.interfaces.get(logical, logical)
@@ -413,4 +425,4 @@ class ClusterSpec:
 
     @property
     def voters(self) -> tuple[str, ...]:
-        return tuple(sorted(node.name for node in self.nodes))
+        return tuple(sorted(node.name for node in self.nodes if node.votes))

@@ -1,6 +1,5 @@
 """Secrets from their files: who may read them; and of cluster keys how long they are and what they are called."""
 
-import hashlib
 import os
 import stat
 from collections.abc import Callable
@@ -11,7 +10,7 @@ from pathlib import Path
 from vedette.spec import defaults
 from vedette.spec.findings import Findings
 from vedette.spec.model import HACluster
-from vedette.spec.resolved import Key
+from vedette.spec.resolved import UNSIGNED, Key, key_id
 from vedette.spec.tree import Path as Place
 
 SHORTEST = 16
@@ -42,6 +41,8 @@ class SecretFile:
 def files(document: HACluster, directory: Path) -> tuple[SecretFile, ...]:
     """List the key files of a document, in its order; relative names count from ``directory``."""
     auth = document.spec.auth
+    if auth is not None and auth.keys is None and auth.enforce is False:
+        return ()
     if auth is None or auth.keys is None:
         return (SecretFile(Path(defaults.KEY_FILE), ("spec", "auth")),)
     return tuple(
@@ -51,13 +52,11 @@ def files(document: HACluster, directory: Path) -> tuple[SecretFile, ...]:
     )
 
 
-def key_id(secret: bytes) -> str:
-    """Return the public name of a key: it is on the wire and in the status."""
-    return hashlib.sha256(b"vedette-key-id" + secret).hexdigest()[:8]
-
-
 def read(document: HACluster, directory: Path, findings: Findings, *, secrets: Secrets) -> tuple[Key, ...]:
-    """Read the cluster keys; every file that cannot be used is reported, without a word of its content."""
+    """Read the cluster keys; every file that cannot be used is reported, without a word of its content.
+
+    With ``auth.enforce: false`` the key that everybody knows is the last of them.
+    """
     if secrets is Secrets.IGNORED or findings.tree.cut_off or not findings.sound(("spec", "auth")):
         return ()
     keys: list[Key] = []
@@ -69,7 +68,11 @@ def read(document: HACluster, directory: Path, findings: Findings, *, secrets: S
         if key.id in {other.id for other in keys}:
             findings.add(item.place, f"{item.file} holds the same key as another", "list every key once")
         keys.append(key)
-    return tuple(keys)
+    auth = document.spec.auth
+    if auth is None or auth.enforce is not False:
+        return tuple(keys)
+    findings.warn(("spec", "auth", "enforce"), "anybody on a link can forge heartbeats", "leave `enforce` out, later")
+    return (*keys, UNSIGNED)
 
 
 def _read(item: SecretFile, findings: Findings, *, report: Callable[[Place, str, str], None]) -> bytes | None:

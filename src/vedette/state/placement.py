@@ -1,6 +1,7 @@
 """Who is alive and who holds what, as one node sees it."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import Enum
 
 
@@ -15,8 +16,10 @@ class Liveness(Enum):
 
 @dataclass(frozen=True, slots=True)
 class NodeView:
-    """A node as seen from here. Times are CLOCK_BOOTTIME ns; 0 = never. ``links`` lists the links heard on.
+    """A node as seen from here. Times are CLOCK_BOOTTIME ns; 0 = never. ``links`` lists the links heard on
+    within deadAfter, ``heard`` has when it was last heard on each.
 
+    ``keys``: ids of the cluster keys that it accepts, the one that should sign first.
     ``ready``: may hold, hears a quorum, services and gate work. ``digest``/``revision``: the spec that it runs.
     """
 
@@ -29,6 +32,8 @@ class NodeView:
     revision: int
     digest: str
     incarnation: int
+    keys: tuple[str, ...] = ()
+    heard: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +51,19 @@ class LeaseView:
 
 
 @dataclass(frozen=True, slots=True)
+class KeysView:
+    """The cluster's keys, by their ids: which one signs, and what a rotation still waits for.
+
+    ``behind``: nodes that do not accept the document's first key yet. ``retired``: keys that the document has dropped
+    and that some node still signs with.
+    """
+
+    signs: str = ""
+    behind: tuple[str, ...] = ()
+    retired: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class View:
     """Everything that one node's cluster core knows at ``now``."""
 
@@ -54,3 +72,4 @@ class View:
     quorum: bool
     nodes: tuple[NodeView, ...]
     leases: tuple[LeaseView, ...]
+    keys: KeysView = field(default_factory=KeysView)

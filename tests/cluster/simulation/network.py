@@ -7,6 +7,9 @@ from tests.cluster.simulation.world import World
 
 from vedette.kit.units import MICROSECOND, MILLISECOND, SECOND
 
+_KEY_AT = 19
+"""Where a datagram says with which key it is signed (vedette.cluster.wire)."""
+
 Deliver = Callable[[str, bytes], None]
 
 
@@ -36,6 +39,8 @@ class Network:
     weather: Weather = field(default_factory=Weather)
     cuts: dict[tuple[str, str, str], int] = field(default_factory=dict)
     sent: int = 0
+    strangers: set[str] = field(default_factory=set)
+    """Nodes that sign with a key that nobody else has."""
     _calm: Weather = field(init=False)
     _last: dict[tuple[str, str, str], int] = field(default_factory=dict)
 
@@ -43,6 +48,8 @@ class Network:
         self._calm = Weather(orderly=self.weather.orderly)
 
     def send(self, source: str, data: bytes, to: str | None) -> None:
+        if source in self.strangers:
+            data = data[:_KEY_AT] + b"????" + data[_KEY_AT + 4 :]
         for link in self.links:
             for target in self.deliver:
                 if target != source and to in (None, target):
@@ -56,6 +63,7 @@ class Network:
 
     def calm(self) -> None:
         self.heal()
+        self.strangers.clear()
         self.weather = self._calm
 
     def _carry(self, link: str, source: str, target: str, data: bytes) -> None:

@@ -10,15 +10,17 @@ from dataclasses import dataclass, field
 from random import Random
 
 from tests.cluster.simulation.network import Network
+from tests.cluster.simulation.power import Fencer
 from tests.cluster.simulation.world import Clock, World
 
 from vedette.cluster.config import CoreConfig
-from vedette.cluster.events import FOREVER, Datagram, Emptied, Event, Ready, Stop, Tick, What
+from vedette.cluster.events import FOREVER, Datagram, Emptied, Event, Ready, Rekey, Stop, Tick, What
 from vedette.cluster.machine import Machine
 from vedette.kit.units import MICROSECOND, MILLISECOND
 from vedette.spec.resolved import Key
 
 KEYS = (Key(id="simulation", secret=b"0123456789abcdef0123456789abcdef"),)
+SPARE_KEYS = tuple(Key(id=f"spare {number}", secret=bytes([number]) * 32) for number in range(1, 9))
 INBOX = 400
 
 
@@ -48,6 +50,7 @@ class Node:
     ) -> None:
         self.world, self.network, self.config, self.name = world, network, config, name
         self.habits = Habits()
+        self.keys: tuple[Key, ...] = KEYS
         self.clock = Clock(boots, percent)
         self.boot = 0
         self.durable: bytes | None = None
@@ -66,6 +69,7 @@ class Node:
         self._dirty: list[str] = []
         self._working = False
         self._in_flight: tuple[str, int | None] | None = None
+        self.fencer: Fencer | None = None
         network.deliver[name] = self.hear
         world.answers[name] = self.answers
 
@@ -77,6 +81,12 @@ class Node:
 
     # What happens to the machine
 
+    def rekey(self, keys: tuple[Key, ...]) -> None:
+        """Edit this node's document: its daemon, or the next one, runs with these keys."""
+        self.keys = keys
+        self.world.say(self.name, f"document lists {len(keys)} keys, {keys[0].id} first")
+        self.put(Rekey(keys))
+
     def start(self) -> None:
         """Start the daemon, with what the state files and the kernel hold now."""
         if self.machine is not None or not self.powered:
@@ -87,11 +97,13 @@ class Node:
         self._in_flight = None
         self._wanted, self._dirty = {}, []
         self._paused_until = 0
+        if self.fencer is not None:
+            self.fencer.wanted = {}
         now = self.clock.read(self.world.now)
         self.machine = Machine(
             config=self.config,
             me=self.name,
-            keys=KEYS,
+            keys=self.keys,
             boot_id=f"{self.name}-{self.boot}",
             durable=self.durable,
             volatile=self.volatile,
@@ -151,6 +163,10 @@ class Node:
         if not self._busy:
             self._busy = True
             self._later(self.world.random.randint(0, self.habits.step), self._next)
+
+    def in_this_life(self, delay: int, do: Callable[[], None]) -> None:
+        """For what runs beside the core: not after the daemon's death, and late when the machine is paused."""
+        self._later(delay, do)
 
     def _later(self, delay: int, do: Callable[[], None]) -> None:
         """Do it in this life of the daemon, and not while it is paused."""
@@ -231,6 +247,8 @@ class Node:
                 self.put(Tick())
 
         self._later(delay, tick)
+        if self.fencer is not None:
+            self.fencer.want(ready.fence)
         self._next()
 
     # The worker that talks to the kernel: one call at a time, the latest wish wins

@@ -1,17 +1,18 @@
 """Clusters and faults drawn from a seed: profiles, and what may go wrong in each."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 
 from tests.cluster.simulation.network import Network, Weather
-from tests.cluster.simulation.node import Habits, Node
+from tests.cluster.simulation.node import KEYS, SPARE_KEYS, Habits, Node
+from tests.cluster.simulation.power import Fencer, Power
 from tests.cluster.simulation.world import World
 
-from vedette.cluster.config import CoreConfig, CoreGroup, CoreNode, Timings
-from vedette.cluster.events import Gate, Move, Readiness, Reconfigure, Standby, Stop
+from vedette.cluster.config import MOST_VOTERS, CoreConfig, CoreGroup, CoreNode, Timings
+from vedette.cluster.events import FenceResult, Gate, Move, Readiness, Reconfigure, Standby, Stop
 from vedette.kit.units import MILLISECOND, SECOND
-from vedette.spec.resolved import Failback, Role, SplitBrainPolicy
+from vedette.spec.resolved import Failback, Key, Role, SplitBrainPolicy
 
 TIMINGS = ((50, 200), (200, 1000), (250, 1200), (500, 3000))
 """interval and deadAfter in ms."""
@@ -36,12 +37,18 @@ class Profile:
     timings: tuple[tuple[int, int], ...] = TIMINGS
     ambush: float = 0.0
 
+    @property
+    def large(self) -> bool:
+        return max(self.nodes) > MOST_VOTERS
+
 
 _ALL = {
     "pause": 4.0, "kill": 3.0, "crash": 2.0, "stop": 1.5, "stop in place": 1.0, "isolate": 3.0, "split": 2.0,
     "one way": 3.0, "link": 1.5, "flap": 1.0, "move": 3.0, "standby": 1.0, "services": 0.5, "cut off": 0.7,
     "gate": 0.4, "lose run state": 0.7, "lose disk": 0.7, "roll back disk": 0.5, "reload": 0.7,
 }  # fmt: skip
+_FENCED = _ALL | {"person": 1.0, "key mistake": 0.3}
+FENCE = SplitBrainPolicy.FENCE
 _ROUGH = Habits(
     kernel=5 * MILLISECOND, kernel_slow=0.03, kernel_fails=0.03, jitter=5 * MILLISECOND, stall=0.004,
     stall_longest=SECOND,
@@ -78,7 +85,24 @@ PROFILES = (
         {"move": 8, "standby": 3, "cut off": 2, "stop": 1, "pause": 2, "one way": 2, "reload": 1},
         Weather(loss=0.05, duplicated=0.1, late=0.1, latest=SECOND), replace(_ROUGH, kernel_slow=0.1),
     ),
+    Profile(
+        "rotation", (3, 5), (1, 2), 0.5, 14, _ALL | {"rotate keys": 6},
+        Weather(loss=0.03, duplicated=0.03, late=0.02, latest=2 * SECOND, replays=0.02), _ROUGH,
+    ),
+    Profile(
+        "sixteen", (16,), (4, 8), 0.5, 6, _ALL | {"lose two": 6, "rotate keys": 0.5},
+        Weather(loss=0.02, duplicated=0.01, late=0.02, latest=SECOND), replace(_ROUGH, kernel_slow=0.01, stall=0.001),
+        timings=((200, 1000), (500, 3000)),
+    ),
     Profile("tolerate", (2,), (1, 2), 0.8, 12, _ALL, Weather(loss=0.03, late=0.02), _ROUGH, SplitBrainPolicy.TOLERATE),
+    Profile("fence", (2,), (1, 2, 4), 0.9, 16, _FENCED, Weather(loss=0.03, duplicated=0.03, late=0.02), _ROUGH, FENCE),
+    Profile(
+        "duels", (2,), (1, 2), 0.5, 14,
+        {"isolate": 5, "one way": 4, "crash": 3, "pause": 2, "kill": 3, "stop": 2, "move": 2, "person": 2,
+         "roll back disk": 1},
+        Weather(loss=0.05, duplicated=0.05, late=0.1, latest=SECOND, replays=0.02), _ROUGH, FENCE,
+        timings=((50, 200), (200, 1000)),
+    ),
     Profile(
         "alone", (1,), (1, 2), 0.5, 6, {"kill": 3, "stop": 3, "stop in place": 2, "pause": 2, "crash": 1},
         Weather(), _ROUGH,
@@ -95,8 +119,9 @@ class Scenario:
     profile: Profile
     config: CoreConfig
     nodes: dict[str, Node]
+    power: Power
     faults: bool = True
-    history: list[str] = field(default_factory=list)
+    keys: tuple[Key, ...] = KEYS
 
     @property
     def dead_after(self) -> int:
@@ -125,6 +150,7 @@ class Scenario:
     def heal(self) -> None:
         """No more faults: links calm, machines and daemons up, nobody paused, on standby or out of order."""
         self.faults = False
+        self.power.works = False
         self.world.say("world", "healed")
         self.network.calm()
         for name in sorted(self.nodes):
@@ -135,6 +161,7 @@ class Scenario:
             if node.stop_asked:
                 node.kill()
             node.start()
+            node.rekey(self.keys)
             node.put(Gate(working=True))
             node.put(Readiness(services=True))
             node.put(Reconfigure(groups=self.config.groups, nodes=self.config.nodes))
@@ -143,14 +170,24 @@ class Scenario:
                 self.nodes[teller].put(Standby(name, False, "simulation", "healed"))
 
 
-def build(world: World, profile: Profile, *, percents: tuple[int, ...] = (99, 100, 101)) -> Scenario:
-    """Draw a cluster; its machines are up already (for long or just now) and their daemons start at once."""
+def build(
+    world: World, profile: Profile, *, percents: tuple[int, ...] = (99, 100, 101), endurance: bool = False
+) -> Scenario:
+    """Draw a cluster; its machines are up already (for long or just now) and their daemons start at once.
+
+    ``endurance``: of the timings the longer ones are drawn more often, so that each has its share of the work.
+    """
     pick = world.random.choice
     count, groups = pick(profile.nodes), pick(profile.groups)
-    interval, dead_after = pick(profile.timings)
+    weights = [dead_after for _, dead_after in profile.timings] if endurance else None
+    interval, dead_after = world.random.choices(profile.timings, weights)[0] if weights else pick(profile.timings)
     witnesses = pick((0, 1)) if count > 2 else 0
     roles = [Role.DIRECTOR] * (count - witnesses) + [Role.WITNESS] * witnesses
-    nodes = tuple(CoreNode(f"n{index}", role) for index, role in enumerate(roles))
+    delays = (pick((0, 0, 2 * SECOND)), 0) if profile.policy is FENCE else (0,) * count
+    nodes = tuple(
+        CoreNode(f"n{index}", role, fence_delay=delay)
+        for index, (role, delay) in enumerate(zip(roles, delays, strict=True))
+    )
     directors = tuple(node.name for node in nodes if node.role is Role.DIRECTOR)
     config = CoreConfig(
         cluster="simulation",
@@ -160,6 +197,7 @@ def build(world: World, profile: Profile, *, percents: tuple[int, ...] = (99, 10
             interval * MILLISECOND, dead_after // 2 * MILLISECOND, dead_after * MILLISECOND, pick((1, 3)) * SECOND
         ),
         groups=tuple(_group(world, index, directors) for index in range(groups)),
+        voters=tuple(node.name for node in (*nodes[count - witnesses :], *nodes[: count - witnesses]))[:MOST_VOTERS],
     )
     network = Network(world, pick((("a",), ("a", "b"))))
     network.weather = profile.weather
@@ -168,9 +206,13 @@ def build(world: World, profile: Profile, *, percents: tuple[int, ...] = (99, 10
         boots = -pick((0, dead_after * MILLISECOND // 2, 3600 * SECOND))
         members[node.name] = Node(world, network, config, node.name, percent=pick(percents), boots=boots)
         members[node.name].habits = replace(profile.habits)
-    scenario = Scenario(world, network, profile, config, members)
+    power = Power(world, members)
+    scenario = Scenario(world, network, profile, config, members, power)
+    power.cut = partial(_switched_on_later, scenario)
     for member in members.values():
         member.acquired = partial(_ambush, scenario, member)
+        if config.fencing:
+            member.fencer = Fencer(member, power)
     return scenario
 
 
@@ -215,7 +257,10 @@ def _kill(scenario: Scenario) -> None:
 
 
 def _crash(scenario: Scenario) -> None:
-    node = scenario.node()
+    _lose_power(scenario, scenario.node())
+
+
+def _lose_power(scenario: Scenario, node: Node) -> None:
     node.power_off()
 
     def boot() -> None:
@@ -223,6 +268,40 @@ def _crash(scenario: Scenario) -> None:
         scenario.later(scenario.some_time(0.0, 1.2), node.start)
 
     scenario.later(scenario.some_time(0.05, 2.5), boot)
+
+
+def _switched_on_later(scenario: Scenario, node: Node) -> None:
+    """A machine that was fenced stays off until somebody has looked at it."""
+
+    def boot() -> None:
+        node.power_on()
+        scenario.later(scenario.some_time(0.0, 1.2), node.start)
+
+    scenario.later(scenario.some_time(0.3, 5.0), boot)
+
+
+def _person(scenario: Scenario) -> None:
+    """Somebody sees that a machine is off, and says so to the other: the lives that node knows of are over."""
+    for name, node in sorted(scenario.nodes.items()):
+        for other in [other for other in sorted(scenario.nodes) if other != name]:
+            machine = node.machine
+            if machine is not None and not scenario.nodes[other].powered:
+                scenario.world.say("world", f"a person confirms to {name} that {other} is off")
+                node.put(FenceResult(other, machine.last_life(other), True, "human"))
+
+
+def _key_mistake(scenario: Scenario) -> None:
+    """For a while one node signs with a key that nobody else has."""
+    node = scenario.node()
+    scenario.world.say(node.name, "signs with a key of its own")
+    scenario.network.strangers.add(node.name)
+    scenario.later(scenario.some_time(0.5, 2.0), lambda: scenario.network.strangers.discard(node.name))
+
+
+def _lose_two(scenario: Scenario) -> None:
+    """Any two machines lose power at once."""
+    for name in scenario.world.random.sample(sorted(scenario.nodes), k=min(2, len(scenario.nodes))):
+        _lose_power(scenario, scenario.nodes[name])
 
 
 def _start_twice(scenario: Scenario) -> None:
@@ -381,11 +460,27 @@ def _reload(scenario: Scenario) -> None:
     )
 
 
+def _rotate_keys(scenario: Scenario) -> None:
+    """The document with the next list of keys reaches one node after the other; some operators skip steps."""
+    (former, *_), pick = scenario.keys, scenario.world.random.choice
+    new = pick([key for key in SPARE_KEYS if key is not former])
+    steps = pick((((former, new), (new, former), (new,)), ((former, new), (new, former), (new,)), ((new,),)))
+    scenario.keys = (new,)
+    shortest = 0.0
+    for keys in steps:
+        for name in sorted(scenario.nodes):
+            scenario.later(scenario.some_time(shortest, shortest + 0.4), partial(scenario.nodes[name].rekey, keys))
+        shortest += 0.5
+
+
 FAULTS: dict[str, Callable[[Scenario], None]] = {
     "pause": _pause,
     "kill": _kill,
     "crash": _crash,
+    "lose two": _lose_two,
     "start twice": _start_twice,
+    "person": _person,
+    "key mistake": _key_mistake,
     "stop": _stop,
     "stop in place": _stop_in_place,
     "isolate": _isolate,
@@ -403,4 +498,5 @@ FAULTS: dict[str, Callable[[Scenario], None]] = {
     "lose disk": lambda scenario: _lose(scenario, run=scenario.world.random.random() < 0.5, disk=True),
     "roll back disk": _roll_back_disk,
     "reload": _reload,
+    "rotate keys": _rotate_keys,
 }

@@ -30,7 +30,12 @@ class Auth(Shape):
 
     keys: Annotated[Many[Secret], Field(min_length=1, max_length=8)] | None = optional(
         "Cluster keys. The first signs, all are accepted: rotate by adding one, then moving it to the front.",
-        default="[{secretFile: /etc/vedette/cluster.key}]",
+        default="[{secretFile: /etc/vedette/cluster.key}], none with enforce: false",
+    )
+    enforce: bool | None = optional(
+        "false: what no key has signed counts too, and anybody on a link can forge it; for switching authentication "
+        "on, one node after the other.",
+        default="true",
     )
 
 
@@ -116,7 +121,11 @@ class Node(Item):
 
     name: Name = required("The machine's name, as `uname -n` prints it.")
     role: Literal["director", "witness"] | None = optional(
-        "director: holds groups and votes. witness: votes, holds nothing.", default="director"
+        "director: holds groups. witness: votes, holds nothing.", default="director"
+    )
+    votes: bool | None = optional(
+        "Whether the node has a vote on who holds what; at most 7 have one.",
+        default="true up to 7 nodes; beyond, witnesses first, then directors in their order",
     )
     address: Address | None = optional("The node's own address: default for unicast links.")
     link_addresses: Annotated[dict[str, Address], Field(max_length=8)] | None = optional(

@@ -12,22 +12,47 @@ from vedette.spec.resolved import Link, Node, Role
 from vedette.spec.tree import Path
 
 MOST_VOTERS = 7
-"""Every node votes in this release (cluster.md: at most 7 voters)."""
+"""More voters than this make every decision slower and none safer (cluster.md)."""
 
 
 def resolve_nodes(scope: Scope) -> tuple[Node, ...]:
     """Resolve all nodes, and report what makes no cluster of them."""
-    nodes = tuple(_node(node) for node in scope.spec.nodes)
+    votes = _votes(scope)
+    nodes = tuple(_node(node, votes=node.name in votes) for node in scope.spec.nodes)
     if scope.intact(NODES, "role"):
         if all(node.role is Role.WITNESS for node in nodes):
             scope.fault(NODES, "every node is a witness", "at least one node must hold the groups: leave out `role`")
-        if len(nodes) > MOST_VOTERS:
-            scope.fault((*NODES, MOST_VOTERS), f"more than {MOST_VOTERS} nodes: not supported yet", "use fewer nodes")
+        if scope.intact(NODES, "votes"):
+            _check_votes(scope, nodes)
     _check_own_addresses(scope)
     return nodes
 
 
-def _node(node: model.Node) -> Node:
+def _votes(scope: Scope) -> set[str]:
+    """Who votes: whom the document says, then witnesses, then directors, in its order, up to the limit."""
+    said = [node.name for node in scope.spec.nodes if node.votes]
+    unsaid = [node for node in scope.spec.nodes if node.votes is None]
+    witnesses = [node.name for node in unsaid if node.role == "witness"]
+    directors = [node.name for node in unsaid if node.role != "witness"]
+    return set(said + [*witnesses, *directors][: max(0, MOST_VOTERS - len(said))])
+
+
+def _check_votes(scope: Scope, nodes: tuple[Node, ...]) -> None:
+    voters = [index for index, node in enumerate(nodes) if node.votes]
+    if len(voters) > MOST_VOTERS:
+        place = (*NODES, voters[MOST_VOTERS], "votes")
+        scope.fault(place, f"{len(voters)} nodes vote; at most {MOST_VOTERS} may", "leave `votes` out at most of them")
+    for index, node in enumerate(nodes):
+        if node.role is Role.WITNESS and not node.votes:
+            what = f"witness `{node.name}` has no vote, and nothing else to do"
+            remedy = f"leave it out, or take `votes` from another (at most {MOST_VOTERS} vote)"
+            scope.fault((*NODES, index), what, remedy)
+    if len(voters) < min(3, len(nodes)):
+        remedy = "let three or more vote, or all: leave out `votes: false`"
+        scope.fault(NODES, f"{len(voters) or 'none'} of {len(nodes)} nodes vote", remedy, at_key=True)
+
+
+def _node(node: model.Node, *, votes: bool) -> Node:
     return Node(
         name=node.name,
         role=Role(node.role or "director"),
@@ -36,6 +61,7 @@ def _node(node: model.Node) -> Node:
         standby=bool(node.standby),
         maintenance=bool(node.maintenance),
         fencing=resolve_fencing(node.fencing),
+        votes=votes,
     )
 
 

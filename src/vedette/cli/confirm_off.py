@@ -1,0 +1,56 @@
+"""``vedette confirm-off``: a person's word that a node is off, where no device can give its own."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from vedette.api import control
+from vedette.cli.order import author
+from vedette.kit.errors import UsageError
+
+NAME = "confirm-off"
+HELP = "confirm that a silent node is switched off, having seen it"
+WARNING = """\
+{node} will count as off, and this node will take its addresses.
+If {node} is running after all, two machines answer for the same addresses.
+Confirm only what you have seen: it has no power, or its cables are out, and it stays so until it is started anew.
+"""
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("node", metavar="NODE")
+    parser.add_argument(
+        "--seen-off",
+        metavar="NODE",
+        help="the name of the node once more, in place of typing it when asked: for use without a terminal",
+    )
+    parser.add_argument("-o", "--output", choices=("text", "json"), default="text", help="(default: %(default)s)")
+    parser.add_argument(
+        "--run-dir", metavar="DIR", type=Path, default=Path("/run/vedette"), help="(default: %(default)s)"
+    )
+    parser.epilog = """\
+Give it on the node that is to take over. It is refused while anything is heard from NODE, and it is written down with
+who gave it: see vedette fence history.
+
+  vedette confirm-off router2
+
+Exit codes: 0 confirmed; 2 refused (the reason is said), or the name was not repeated; 3 the daemon does not answer."""
+
+
+def run(args: argparse.Namespace) -> int:
+    typed = args.seen_off if args.seen_off is not None else _ask(args.node)
+    if typed != args.node:
+        raise UsageError(f"{typed!r} is not {args.node}: nothing is confirmed")
+    request = {"verb": NAME, "node": args.node, "typed": typed, "author": author()}
+    reply = control.ask(args.run_dir, request)
+    print(json.dumps(reply) if args.output == "json" else reply["done"])
+    return 0
+
+
+def _ask(node: str) -> str:
+    if not sys.stdin.isatty():
+        raise UsageError(f"this must be typed on a terminal, or said with --seen-off {node}")
+    print(WARNING.format(node=node), file=sys.stderr)
+    print("Type the name of the node to confirm: ", end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip()

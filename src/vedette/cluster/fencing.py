@@ -1,0 +1,114 @@
+"""Whom to have switched off, and when (rules 26 and 27). The devices are somebody else's business."""
+
+from collections.abc import Mapping
+
+from vedette.cluster.config import CoreConfig
+from vedette.cluster.events import FenceRequest, FenceResult, Reason, What
+from vedette.cluster.fallen import Fallen
+from vedette.cluster.leases import Lease
+from vedette.cluster.peers import Peer
+from vedette.cluster.site import Site
+
+
+class Fencing:
+    """Names the peers that must be off before their groups can be taken, as long as that is so."""
+
+    def __init__(self, site: Site, peers: Mapping[str, Peer], leases: Mapping[int, Lease], fallen: Fallen) -> None:
+        self._site, self._peers, self._leases, self._fallen = site, peers, leases, fallen
+        self._asked: dict[str, FenceRequest] = {}
+
+    def wanted(self, now: int, *, stopping: bool) -> tuple[FenceRequest, ...]:
+        """Everyone whom the shell should have switched off now; who is not named any more is to be left in peace."""
+        asked = {}
+        for peer in self._peers.values():
+            if not stopping and self._due(peer, now):
+                asked[peer.name] = self._request(peer)
+        for name, request in asked.items():
+            if self._asked.get(name) != request:
+                self._site.note(
+                    What.FENCE_WANTED, Reason.SILENT, node=name, detail=f"incarnation {request.incarnation}"
+                )
+        for name in self._asked.keys() - asked.keys():
+            self._site.note(What.FENCE_WITHDRAWN, node=name)
+        self._asked = asked
+        return tuple(asked[name] for name in sorted(asked))
+
+    def next_at(self, now: int) -> list[int]:
+        """When a silent peer becomes one that must be off."""
+        if not self._site.config.fencing:
+            return []
+        return [self._due_at(peer) for peer in self._peers.values() if not peer.alive(now)]
+
+    def result(self, result: FenceResult, now: int) -> None:
+        """A device's or a person's word; it counts for the lives that were known when it was asked for."""
+        peer = self._peers.get(result.node)
+        if peer is None or not self._site.config.fencing:
+            return
+        if not result.confirmed:
+            self._site.note(What.FENCE_FAILED, node=peer.name, detail=result.reason)
+        elif not self._fallen.confirm(peer.tag, result.incarnation, now):
+            self._site.note(What.FENCE_VOID, node=peer.name, detail="it has started again since this was asked for")
+        else:
+            peer.fall()
+            self._site.note(What.NODE_OFF, node=peer.name, detail=result.reason)
+
+    def blocks(self, peer: Peer, now: int) -> str:
+        """Why the peer's groups cannot be taken, in words; empty when nothing stands against it."""
+        if not self._site.config.fencing or peer.alive(now) or peer.tag in self._fallen.dead:
+            return ""
+        if peer.tag not in self._fallen.seen:
+            return f"{peer.name} was not heard since this machine booted: start it, or vedette confirm-off {peer.name}"
+        if self._refused(peer, now):
+            return f"{peer.name} is not fenced: datagrams with an unknown key come from it"
+        return f"{peer.name} is not confirmed off"
+
+    def _due(self, peer: Peer, now: int) -> bool:
+        me = self._site.config.node(self._site.me)
+        return (
+            self._site.config.fencing
+            and not (me is not None and me.maintenance)
+            and not peer.alive(now)
+            and peer.tag in self._fallen.seen
+            and not self._fallen.over(peer.tag, self._fallen.seen[peer.tag])
+            and now >= self._due_at(peer)
+            and not self._refused(peer, now)
+        )
+
+    def _due_at(self, peer: Peer) -> int:
+        """D after the last proof of life, after a new life was heard of, and after my own start."""
+        dead_after = self._site.timings.dead_after
+        refused = peer.refused + dead_after if peer.refused else 0
+        return max(peer.alive_until, peer.born + dead_after, self._site.started + dead_after, refused)
+
+    def _refused(self, peer: Peer, now: int) -> bool:
+        """It sends with a key that is unknown here: somebody's mistake, and no reason to kill it (hole 37)."""
+        return bool(peer.refused) and now < peer.refused + self._site.timings.dead_after
+
+    def _request(self, peer: Peer) -> FenceRequest:
+        """What was asked for stands as it is, unless it has a new life."""
+        asked = self._asked.get(peer.name)
+        if asked is not None and asked.incarnation == self._fallen.seen[peer.tag]:
+            return asked
+        return FenceRequest(
+            peer.name, self._fallen.seen[peer.tag], wait(self._site.config, self._site.me, peer, self._mine())
+        )
+
+    def _mine(self) -> set[int]:
+        return {lease.tag for lease in self._leases.values() if lease.own is not None}
+
+
+def wait(config: CoreConfig, me: str, peer: Peer, mine: set[int]) -> int:
+    """How long (ns) to wait before the first shot, so that of two that see each other silent one shoots first.
+
+    With ``delay`` in the document, what is written at the one that is to be shot. Without, nothing for the favoured
+    one, which holds more, then is preferred for more, then comes first; longer than devices take for the other.
+    """
+    target = config.node(peer.name)
+    if any(node.fence_delay for node in config.nodes):
+        return target.fence_delay if target is not None else 0
+    return 0 if _favour(config, me, len(mine)) > _favour(config, peer.name, len(peer.own)) else config.duel
+
+
+def _favour(config: CoreConfig, name: str, holds: int) -> tuple[int, int, int]:
+    preferred = sum(1 for group in config.groups if group.preferred_nodes[:1] == (name,))
+    return holds, preferred, -[node.name for node in config.nodes].index(name)
