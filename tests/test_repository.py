@@ -92,7 +92,8 @@ def test_the_locks_are_of_what_the_project_asks_for() -> None:
 
 
 def _unit() -> configparser.ConfigParser:
-    unit = configparser.ConfigParser(strict=True, delimiters=("=",), comment_prefixes=("#",), interpolation=None)
+    # Not strict: some words may stand several times (systemd.syntax(7)), DeviceAllow= for one.
+    unit = configparser.ConfigParser(strict=False, delimiters=("=",), comment_prefixes=("#",), interpolation=None)
     unit.optionxform = str  # type: ignore[assignment,method-assign]
     unit.read(UNIT)
     return unit

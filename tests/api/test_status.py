@@ -66,6 +66,7 @@ def whole(document: ClusterSpec, seen: View, *links: dict[str, Any]) -> dict[str
         node="a",
         clocks=Clocks(boottime=NOW, wall=NOW),
         fencing={},
+        watchdog=None,
     )
 
 

@@ -106,3 +106,21 @@ def test_a_witness_is_not_called_unready_for_not_holding_anything() -> None:
     witness = _status()["nodes"][0] | {"name": "witness", "role": "witness", "self": False, "ready": False}
     line = next(line for line in _text(nodes=[witness]).splitlines() if line.startswith("witness"))
     assert "votes" in line
+
+
+def test_the_watchdog_is_shown_where_there_is_one_with_what_it_does_now() -> None:
+    assert "watchdog" not in _text().lower()
+    watchdog = {
+        "device": "/dev/watchdog0",
+        "identity": "iTCO_wdt",
+        "state": "armed",
+        "armed": True,
+        "timeout": 10.0,
+        "nowayout": True,
+    }
+    nodes = [node | {"watchdog": 10.0} for node in _status()["nodes"]]
+    text = _text(watchdog=watchdog, nodes=nodes)
+    assert "watchdog /dev/watchdog0 (iTCO_wdt): armed, resets this machine when its daemon is late for 10s" in text
+    assert "WATCHDOG" in text
+    assert "cannot be stopped" in _text(watchdog=watchdog | {"state": "idle", "armed": False})
+    assert "not armed\n" in _text(watchdog=watchdog | {"state": "off", "nowayout": None}) + "\n"

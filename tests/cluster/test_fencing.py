@@ -6,7 +6,7 @@ from tests.cluster.bench import KEY, LINK, OTHER_KEY, Bench, config
 
 from vedette.cluster import storage, wire
 from vedette.cluster.config import CoreConfig, CoreNode, tag
-from vedette.cluster.events import Datagram, FenceRequest, FenceResult, Move, Standby, Stop, Tick, What
+from vedette.cluster.events import Datagram, FenceRequest, FenceResult, Move, Standby, Stop, Tick, WatchdogArmed, What
 from vedette.cluster.fencing import wait
 from vedette.kit.units import MILLISECOND, SECOND
 from vedette.spec.resolved import SplitBrainPolicy
@@ -208,6 +208,20 @@ def test_a_written_delay_decides_instead() -> None:
     core = two(b=3 * SECOND)
     assert wait(core, "a", bench.machine("a")._peers["b"], {tag("g")}) == 3 * SECOND
     assert wait(core, "b", bench.machine("b")._peers["a"], set()) == 0
+
+
+def test_an_armed_watchdog_stands_for_a_device_only_where_the_document_says_so() -> None:
+    for allowed in (False, True):
+        bench = Bench(replace(two(), assume_watchdog=allowed))
+        bench.start()
+        bench.run(4 * SECOND)
+        bench.handle("a", WatchdogArmed(5 * SECOND))
+        bench.run(SECOND)
+        bench.reboot("a")
+        bench.run(D + 9 * SECOND)
+        assert bench.holders() == []
+        bench.run(2 * SECOND)
+        assert bench.holders() == (["b"] if allowed else [])
 
 
 def test_a_holder_that_restarts_beside_a_silent_peer_keeps_what_it_has() -> None:

@@ -2,7 +2,7 @@
 
 from tests.cluster.bench import LINK, Bench, config
 
-from vedette.cluster.events import Datagram, Move, Tick
+from vedette.cluster.events import Datagram, Move, Stop, Tick, WatchdogArmed
 from vedette.cluster.messages import Release
 from vedette.kit.units import MILLISECOND, SECOND
 
@@ -52,3 +52,34 @@ def test_the_other_links_copy_changes_nothing_but_that_the_link_works() -> None:
     assert bench.handle("b", Datagram("cross", letter.data)).unchanged
     (peer,) = [node for node in bench.machine("b").view(bench.now).nodes if node.name == "a"]
     assert set(peer.links) == {LINK, "cross"}
+
+
+def advertised(bench: Bench, name: str, *, by: str) -> int:
+    return next(node.watchdog for node in bench.machine(name).view(bench.now).nodes if node.name == by)
+
+
+def test_an_armed_watchdog_is_known_to_everyone_at_once_and_its_end_too() -> None:
+    bench = settled()
+    bench.handle("a", WatchdogArmed(10 * SECOND))
+    bench.deliver()
+    assert {name: advertised(bench, name, by="a") for name in "abw"} == dict.fromkeys("abw", 10 * SECOND)
+    bench.handle("a", WatchdogArmed(None))
+    bench.deliver()
+    assert {advertised(bench, name, by="a") for name in "abw"} == {0}
+
+
+def test_what_a_node_said_of_its_watchdog_outlives_its_silence_but_not_its_goodbye_nor_its_next_start() -> None:
+    bench = settled()
+    for name in "aw":
+        bench.handle(name, WatchdogArmed(10 * SECOND))
+    bench.deliver()
+    bench.kill("a")
+    bench.run(10 * SECOND)
+    assert not bench.machine("b")._peers["a"].alive(bench.now)
+    assert advertised(bench, "b", by="a") == 10 * SECOND
+    bench.start("a")
+    bench.run(SECOND)
+    assert advertised(bench, "b", by="a") == 0
+    bench.handle("w", Stop())
+    bench.run(SECOND)
+    assert advertised(bench, "b", by="w") == 0

@@ -24,7 +24,7 @@ from vedette.cluster.messages import (
     Wish,
     Wishes,
 )
-from vedette.kit.units import MICROSECOND, SECOND
+from vedette.kit.units import MICROSECOND, MILLISECOND, SECOND
 
 CLUSTER = bytes(range(8))
 SECRETS = {wire.fingerprint(KEY.secret): KEY.secret}
@@ -67,6 +67,7 @@ messages = some.builds(
     wishes=u32,
     revision=u32,
     digest=some.binary(min_size=8, max_size=8),
+    watchdog=u32.map(lambda value: value * MILLISECOND),
     echoes=some.lists(echoes, max_size=4).map(tuple),
     own=some.lists(some.tuples(u32, some.builds(Ballot, rounds, u32, some.just(77))), max_size=8).map(tuple),
     holds=some.lists(u32, max_size=8).map(tuple),

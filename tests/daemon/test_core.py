@@ -1,14 +1,16 @@
 """The shell around the cluster core: what it performs, and that it is silent once it has ended."""
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
+import pytest
+
 from vedette.addresses.addresses import Addresses
-from vedette.cluster.events import FenceRequest, Ready, Stop
+from vedette.cluster.events import FenceRequest, Ready, Stop, Tick
 from vedette.daemon.core import Core
+from vedette.kit import clock
 from vedette.kit.net import parse
 from vedette.kit.units import SECOND
 from vedette.spec.resolved import ClusterSpec, Group, Heartbeat, Key, Node, Role, SplitBrainPolicy
@@ -45,9 +47,7 @@ class Kernel:
         pass
 
 
-def core(
-    tmp_path: Path, kernel: Kernel, fence: Callable[[tuple[FenceRequest, ...]], None] = lambda wanted: None
-) -> Core:
+def core(tmp_path: Path, kernel: Kernel, **others: Any) -> Core:
     return Core(
         spec=ALONE,
         revision=1,
@@ -56,7 +56,7 @@ def core(
         state_dir=tmp_path / "state",
         addresses=cast(Addresses, kernel),
         changed=lambda: None,
-        fence=fence,
+        **({"fence": lambda wanted: None} | others),
     )
 
 
@@ -100,7 +100,7 @@ def wanted_off(tmp_path: Path, *steps: tuple[Ready, bool]) -> list[tuple[FenceRe
     told: list[tuple[FenceRequest, ...]] = []
 
     async def scenario() -> None:
-        shell = core(tmp_path, Kernel(), told.append)
+        shell = core(tmp_path, Kernel(), fence=told.append)
         for ready, writable in steps:
             volatile = b"state"
             shell._volatile = tmp_path / ("core.state" if writable else "no such folder/core.state")
@@ -123,3 +123,53 @@ def test_what_cannot_be_remembered_has_nobody_shot_but_spares_who_is_spared(tmp_
 def test_a_ready_that_changes_nothing_leaves_the_wanted_set_as_it_is(tmp_path: Path) -> None:
     steps = [(Ready(fence=(SHOOT_B,)), True), (Ready(unchanged=True), True)]
     assert wanted_off(tmp_path, *steps) == [(SHOOT_B,)]
+
+
+async def started(tmp_path: Path, kernel: Kernel, **others: Any) -> Core:
+    (tmp_path / "state").mkdir()
+    one = core(tmp_path, kernel, **others)
+    await one.start()
+    return one
+
+
+def test_a_core_is_on_time_and_late_after_it_was_held_up_until_it_wakes_when_it_should(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scenario() -> None:
+        one = await started(tmp_path, Kernel())
+        assert one.late() == ""
+        real = clock.boottime
+        monkeypatch.setattr(clock, "boottime", lambda: real() + 2 * SECOND)
+        assert "late" in one.late()
+        one.handle(Tick())
+        assert "late" in one.late()
+        one.handle(Tick())
+        assert one.late() == ""
+        await one.close()
+
+    asyncio.run(scenario())
+
+
+def test_a_core_that_cannot_write_its_state_is_not_on_time(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        one = await started(tmp_path, Kernel())
+        (tmp_path / "core.state").unlink()
+        (tmp_path / "core.state").mkdir()
+        one._persist(Ready(volatile=b"state"))
+        assert "cannot be written" in one.late()
+        await one.close()
+
+    asyncio.run(scenario())
+
+
+def test_it_is_said_before_the_kernel_holds_anything(tmp_path: Path) -> None:
+    kernel = Kernel()
+
+    async def scenario() -> None:
+        one = await started(tmp_path, kernel, holding=lambda: kernel.told.append(("said", "")))
+        assert one.holds()
+        assert one.left_behind() == []
+        await one.close()
+
+    asyncio.run(scenario())
+    assert kernel.told[:2] == [("said", ""), ("hold", "web")]

@@ -75,3 +75,9 @@ def test_two_routers_without_a_witness_take_over_and_the_report_is_what_ci_syste
     assert cases["power-cut-witness"].find("skipped") is not None
     failure = cases["power-cut-active"].find("failure")
     assert failure is None or TIMING.search(failure.get("message") or ""), out
+
+
+def test_a_frozen_daemon_is_bitten_by_its_watchdog_and_its_group_is_taken(tmp_path: Path) -> None:
+    text = (EXAMPLES / "two-routers" / "cluster.yaml").read_text()
+    (tmp_path / "cluster.yaml").write_text(text.replace("\nspec:\n", "\nspec:\n  watchdog: {timeout: 8s}\n", 1))
+    assert drilled(str(tmp_path), "watchdog-bites", logs=tmp_path)["watchdog-bites"]["verdict"] != "skipped"

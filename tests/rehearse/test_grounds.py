@@ -5,10 +5,11 @@ from dataclasses import replace
 
 import pytest
 
+from vedette.kit.units import SECOND
 from vedette.lab.drills import catalogue
 from vedette.lab.drills.fencing import levels_lost
 from vedette.lab.drills.ground import Ground
-from vedette.spec.resolved import ClusterSpec, Role, SplitBrainPolicy, VirtualService
+from vedette.spec.resolved import ClusterSpec, Role, SplitBrainPolicy, VirtualService, Watchdog
 
 MakeGround = Callable[[ClusterSpec], Ground]
 MakeCluster = Callable[..., ClusterSpec]
@@ -24,7 +25,12 @@ def skipped(ground: Ground) -> dict[str, str]:
 def test_two_routers_and_a_witness_go_through_everything_but_what_needs_more_cables(
     make_ground: MakeGround, make_cluster: MakeCluster
 ) -> None:
-    assert set(skipped(make_ground(make_cluster()))) == {"link-cut-each", "server-link-cut", *FENCING}
+    assert set(skipped(make_ground(make_cluster()))) == {"link-cut-each", "server-link-cut", "watchdog-bites", *FENCING}
+
+
+def test_a_watchdog_is_drilled_where_the_document_has_one(make_ground: MakeGround, make_cluster: MakeCluster) -> None:
+    spec = replace(make_cluster(), watchdog=Watchdog("/dev/watchdog", 10 * SECOND))
+    assert "watchdog-bites" not in skipped(make_ground(spec))
 
 
 def test_a_spare_link_is_cut_and_one_that_carries_traffic_is_not(
@@ -32,7 +38,7 @@ def test_a_spare_link_is_cut_and_one_that_carries_traffic_is_not(
 ) -> None:
     ground = make_ground(make_cluster())
     ground = replace(ground, link_networks={"lan": "lan", "cross": "cross"}, inner_networks=frozenset({"lan"}))
-    assert skipped(ground).keys() == FENCING
+    assert skipped(ground).keys() == FENCING | {"watchdog-bites"}
     assert ground.idle_links == ["cross"]
 
 

@@ -65,15 +65,16 @@ def status(
     problems: Sequence[Problem],
     refused: Mapping[str, int],
     links: Sequence[Plain],
+    watchdog: Plain | None,
     node: str,
     clocks: Clocks,
     fencing: Mapping[str, str],
 ) -> Plain:
     """Put the whole answer together.
 
-    ``addresses`` (by group), ``services`` (kernel tables) and ``processes`` come plain from their owners; ``refused``
-    counts datagrams by reason, ``links`` is what the transport says of its own, ``fencing`` says in a word how each
-    node's fencing is.
+    ``addresses`` (by group), ``services`` (kernel tables), ``processes`` and ``watchdog`` (this node's, None where none
+    is wanted) come plain from their owners; ``refused`` counts datagrams by reason, ``links`` is what the transport
+    says of its own, ``fencing`` says in a word how each node's fencing is.
     """
     roads = paths.paths(spec, view, links)
     found = [
@@ -97,6 +98,7 @@ def status(
         "virtualServices": _services(spec, verdicts, services, clocks),
         "processes": list(processes),
         "refusedDatagrams": dict(refused),
+        "watchdog": watchdog,
     }
 
 
@@ -192,6 +194,7 @@ def _node(node: NodeView, written: Node | None, digest: str, view: View, clocks:
         "ready": node.ready,
         "holds": list(node.holds),
         "links": list(node.links),
+        "watchdog": node.watchdog / SECOND or None,
         "revision": node.revision,
         "digest": node.digest,
         "keys": list(node.keys),

@@ -41,6 +41,7 @@ def render(status: Plain, paint: Paint, now: datetime) -> str:
         _head(status, paint, now),
         _problems(status, paint),
         _nodes(status, paint, now),
+        _watchdog(status, paint),
         _groups(status, paint, now),
         *(_service(service, paint, now) for service in status["virtualServices"]),
     ]
@@ -63,6 +64,7 @@ def _problems(status: Plain, paint: Paint) -> str:
 
 def _nodes(status: Plain, paint: Paint, now: datetime) -> str:
     fencing = any(node.get("fencing") for node in status["nodes"])
+    watchdogs = any(node.get("watchdog") for node in status["nodes"])
     rows = [
         [
             node["name"] + (" (this node)" if node["self"] else ""),
@@ -73,10 +75,21 @@ def _nodes(status: Plain, paint: Paint, now: datetime) -> str:
             ", ".join(node["links"]) or "-",
             *([_fencing(node, paint)] if fencing else []),
             "same" if node["sameDocument"] else (node["digest"][:12] or "-"),
+            *([f"{node['watchdog']:g}s" if node.get("watchdog") else "-"] if watchdogs else []),
         ]
         for node in status["nodes"]
     ]
-    head = ["NODE", "STATE", "SINCE", "READY", "HOLDS", "LINKS", *(["FENCING"] if fencing else []), "DOCUMENT"]
+    head = [
+        "NODE",
+        "STATE",
+        "SINCE",
+        "READY",
+        "HOLDS",
+        "LINKS",
+        *(["FENCING"] if fencing else []),
+        "DOCUMENT",
+        *(["WATCHDOG"] if watchdogs else []),
+    ]
     return table(head, rows) if rows else ""
 
 
@@ -84,6 +97,24 @@ def _fencing(node: Plain, paint: Paint) -> str:
     """What the node's plugs read, or what is being done about it."""
     word = node.get("fencing") or "-"
     return paint.bad(word) if word in ("failed", "in doubt") else paint.warn(word) if word == "being fenced" else word
+
+
+def _watchdog(status: Plain, paint: Paint) -> str:
+    """This node's device: what it is, whether it counts, and whether it can be stopped."""
+    watchdog = status.get("watchdog")
+    if watchdog is None:
+        return ""
+    named = paint.strong(watchdog["device"]) + (f" ({watchdog['identity']})" if watchdog["identity"] else "")
+    resets = f"resets this machine when its daemon is late for {watchdog['timeout']:g}s"
+    says = {
+        "armed": paint.good("armed") + f", {resets}",
+        "idle": "nothing is held here: fed, because it cannot be stopped",
+        "off": "not armed: nothing is held here"
+        if not any(node["holds"] for node in status["nodes"] if node["self"])
+        else paint.bad("not armed"),
+    }
+    ways = {None: "", True: "; nowayout", False: "; can be stopped"}
+    return f"watchdog {named}: {says[watchdog['state']]}{ways[watchdog['nowayout']]}"
 
 
 def _readiness(node: Plain) -> str:

@@ -124,6 +124,7 @@ class CoreConfig:
     revision: int = 0
     digest: str = ""
     voters: tuple[str, ...] = ()
+    assume_watchdog: bool = False
     id: bytes = field(init=False, default=b"")
     cluster_id: bytes = field(init=False, default=b"")
 
@@ -183,7 +184,7 @@ class CoreConfig:
                 "vedette config 1",
                 self.cluster,
                 ",".join(self.voters),
-                "alone" if self.alone else self.policy.value,
+                "alone" if self.alone else self.policy.value + (" or watchdog" if self.assume_watchdog else ""),
                 str(self.timings.interval),
                 str(self.timings.dead_after),
             ]
@@ -239,6 +240,7 @@ def from_spec(spec: ClusterSpec, *, revision: int = 0) -> CoreConfig:
         revision=revision,
         digest=spec.digest,
         voters=spec.voters,
+        assume_watchdog=spec.assume_watchdog,
     )
 
 

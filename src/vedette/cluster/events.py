@@ -123,6 +123,17 @@ class FenceResult:
 
 
 @dataclass(frozen=True, slots=True)
+class WatchdogArmed:
+    """A watchdog resets this machine ``timeout`` (ns) after its daemon was last on time; ``None``: nothing does.
+
+    The others hear of it. Hand it in when the device counts and can no longer be stopped by an accident, and ``None``
+    before it is stopped.
+    """
+
+    timeout: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Stop:
     """Stop: hand over what a ready node can take, keep the rest as it is for the next daemon to adopt.
 
@@ -144,6 +155,7 @@ Event = (
     | Reconfigure
     | Rekey
     | FenceResult
+    | WatchdogArmed
     | Stop
 )
 
@@ -207,6 +219,7 @@ class Reason(Enum):
     LEFTOVER = "the kernel holds it without a lease"
     # why a node is to be switched off
     SILENT = "not heard for deadAfter"
+    ASSUMED = "assumed, not verified"
     # why state was not used
     UNREADABLE = "unreadable"
     OTHER_BOOT = "of another boot"

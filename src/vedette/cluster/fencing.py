@@ -8,6 +8,7 @@ from vedette.cluster.fallen import Fallen
 from vedette.cluster.leases import Lease
 from vedette.cluster.peers import Peer
 from vedette.cluster.site import Site
+from vedette.kit.units import show
 
 
 class Fencing:
@@ -20,6 +21,7 @@ class Fencing:
     def wanted(self, now: int, *, stopping: bool) -> tuple[FenceRequest, ...]:
         """Everyone whom the shell should have switched off now; who is not named any more is to be left in peace."""
         asked = {}
+        self._assume(now)
         for peer in self._peers.values():
             if not stopping and self._due(peer, now):
                 asked[peer.name] = self._request(peer)
@@ -37,7 +39,8 @@ class Fencing:
         """When a silent peer becomes one that must be off."""
         if not self._site.config.fencing:
             return []
-        return [self._due_at(peer) for peer in self._peers.values() if not peer.alive(now)]
+        silent = [peer for peer in self._peers.values() if not peer.alive(now)]
+        return [self._due_at(peer) for peer in silent] + [self._bitten_at(peer) for peer in silent if peer.watchdog]
 
     def result(self, result: FenceResult, now: int) -> None:
         """A device's or a person's word; it counts for the lives that were known when it was asked for."""
@@ -73,6 +76,23 @@ class Fencing:
             and now >= self._due_at(peer)
             and not self._refused(peer, now)
         )
+
+    def _assume(self, now: int) -> None:
+        """Where the document allows it: a peer whose armed watchdog must have reset it counts as off, unverified.
+
+        Twice the timeout after it became due: once for the feeder to notice, once for the device (facts: sbd).
+        """
+        if not self._site.config.assume_watchdog:
+            return
+        for peer in self._peers.values():
+            if peer.watchdog and self._due(peer, now) and now >= self._bitten_at(peer):
+                self._fallen.confirm(peer.tag, self._fallen.seen[peer.tag], now)
+                peer.fall()
+                detail = f"assumed: its watchdog of {show(peer.watchdog)} was armed, and twice that has passed"
+                self._site.note(What.NODE_OFF, Reason.ASSUMED, node=peer.name, detail=detail)
+
+    def _bitten_at(self, peer: Peer) -> int:
+        return self._due_at(peer) + 2 * peer.watchdog
 
     def _due_at(self, peer: Peer) -> int:
         """D after the last proof of life, after a new life was heard of, and after my own start."""

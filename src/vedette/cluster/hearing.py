@@ -177,6 +177,7 @@ class Hearing:
             peer.ready_since = now
         peer.ready, peer.silent, peer.score = ready, bool(message.flags & Flag.SILENT), message.score
         peer.revision, peer.digest = message.revision, message.digest
+        peer.watchdog = message.watchdog
         peer.holds = frozenset(message.holds)
         peer.wishes = message.wishes
         if votes:

@@ -23,6 +23,7 @@ from vedette.cluster.events import (
     Standby,
     Stop,
     Tick,
+    WatchdogArmed,
     What,
 )
 from vedette.cluster.fencing import Fencing
@@ -204,6 +205,8 @@ class Machine:
                 self._steering.reconfigure(event, now)
             case Rekey(keys):
                 self._keyring.change(keys, now)
+            case WatchdogArmed(timeout):
+                self._telling.watchdog = timeout or 0
             case Stop(in_place):
                 self._steering.stop(now, in_place=in_place)
 

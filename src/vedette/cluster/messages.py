@@ -134,7 +134,8 @@ class Message:
 
     ``keys``: fingerprints of all accepted keys (see ``keyring``); ``own``: the sender's leases, those that it adopted
     under the ballot of an older incarnation. ``holds`` is what its kernel holds, ``wishes`` the digest of its
-    preferences, ``digest`` the first eight bytes of its document's.
+    preferences, ``digest`` the first eight bytes of its document's, ``watchdog`` (ns) how soon its armed watchdog
+    resets its machine, 0 = none is.
     """
 
     config: bytes
@@ -149,6 +150,7 @@ class Message:
     wishes: int = 0
     revision: int = 0
     digest: bytes = bytes(8)
+    watchdog: int = 0
     echoes: tuple[Echo, ...] = ()
     own: tuple[tuple[int, Ballot], ...] = ()
     holds: tuple[int, ...] = ()

@@ -44,6 +44,8 @@ class Peer:
     ``fresh`` the last that counted and ``signed`` the key of it; ``greeted`` and ``taught``: when an echo or a table
     of preferences was last sent; ``born``: when its newest session was first heard; ``refused``: when a datagram with
     an unknown key last named it.
+    ``watchdog`` (ns) is what it advertised last, 0 = nothing: that word outlives its silence, and ends with its goodbye
+    and with its next start.
     """
 
     name: str
@@ -64,6 +66,7 @@ class Peer:
     wishes: int = 0
     revision: int = 0
     digest: bytes = b""
+    watchdog: int = 0
     config: bytes = b""
     keys: tuple[bytes, ...] = ()
     signed: bytes = b""
@@ -168,4 +171,5 @@ class Peer:
     def _reset(self) -> None:
         self.ready, self.silent = False, False
         self.own, self.holds = {}, frozenset()
+        self.watchdog = 0
         self.echoed = 0

@@ -12,7 +12,8 @@ from vedette.cluster.steering import Steering
 
 
 class Telling:
-    """``kernel`` is what this node's kernel holds as far as it was told to and has confirmed."""
+    """``kernel`` is what this node's kernel holds as far as it was told to and has confirmed, ``watchdog`` (ns) how
+    soon its armed watchdog resets this machine, 0 = none is armed."""
 
     def __init__(
         self, site: Site, keyring: Keyring, peers: dict[str, Peer], preferences: Preferences, outbox: Outbox
@@ -20,6 +21,7 @@ class Telling:
         self._site, self._peers, self._preferences, self._outbox = site, peers, preferences, outbox
         self._keyring = keyring
         self.kernel: set[str] = set()
+        self.watchdog = 0
         self.revision, self.digest = site.config.revision, site.config.digest
         self._next_heartbeat = site.started
         self._told: tuple[object, ...] = ()
@@ -40,7 +42,9 @@ class Telling:
             renewal = owner.renewal(now)
             self._next_heartbeat = now + self._site.timings.interval
         state = self._state(now, steering, owner)
-        told = (state.keys, state.own, state.holds, state.flags, state.revision, state.digest, state.score)
+        told = (
+            state.keys, state.own, state.holds, state.flags, state.revision, state.digest, state.score, state.watchdog,
+        )  # fmt: skip
         if (told != self._told or self._preferences.news or risen) and not owner.releasing():
             self._outbox.announce(table=self._preferences.news)
             self._told, self._preferences.news = told, False
@@ -83,6 +87,7 @@ class Telling:
             wishes=self._preferences.digest,
             revision=self.revision,
             digest=self.short_digest(),
+            watchdog=self.watchdog,
             own=owner.claims(),
             holds=owner.tags(self.kernel),
         )

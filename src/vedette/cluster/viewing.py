@@ -57,6 +57,7 @@ def _myself(site: Site, steering: Steering, telling: Telling, keyring: Keyring, 
         revision=telling.revision,
         digest=telling.digest,
         incarnation=site.incarnation,
+        watchdog=telling.watchdog,
         keys=tuple(map(bytes.hex, keyring.listed)),
     )
 
@@ -94,6 +95,7 @@ def _other(
         incarnation=peer.incarnation,
         keys=tuple(map(bytes.hex, keyring.listed_by(peer))),
         heard=dict(peer.links),
+        watchdog=peer.watchdog,
     )
 
 

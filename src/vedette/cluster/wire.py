@@ -5,7 +5,7 @@ Layout, all numbers big-endian::
     2 magic "VD" · 1 format version · 8 cluster id · 8 config id · 4 key id
     keys    count, 4 each: fingerprints of the accepted keys
     sender  4 tag · 8 session · 4 incarnation · 8 sequence · 4 tag of the only receiver, or 0
-    state   2 flags · 2 score · 4 digest of the preferences · 4 revision · 8 digest of the document
+    state   2 flags · 2 score · 4 digest of the preferences · 4 revision · 8 digest of the document · 4 watchdog, ms
     echoes  count, each 4 tag · 8 session · 8 sequence · 1 has-ack [· 2 how far back · 8 bitmap]
     own     count, each 4 group · 4 round · 4 incarnation (the node is the sender)
     holds   count, each 4 group
@@ -39,7 +39,7 @@ from vedette.cluster.messages import (
     Wish,
     Wishes,
 )
-from vedette.kit.units import MICROSECOND
+from vedette.kit.units import MICROSECOND, MILLISECOND
 from vedette.spec.resolved import key_id
 
 LARGEST = 1400
@@ -49,9 +49,9 @@ LONGEST_TEXT = 64
 HIGHEST_ROUND = 1 << 31
 """Beyond what any cluster reaches; what is above it must not push the rounds of all others over the edge."""
 
-_MAGIC, _VERSION, _MAC = b"VD", 1, 16
+_MAGIC, _VERSION, _MAC = b"VD", 2, 16
 _HEADER = struct.Struct(">2sB8s8s4s")
-_SENDER = struct.Struct(">IQIQIHhII8s")
+_SENDER = struct.Struct(">IQIQIHhII8sI")
 _ECHO, _ACK = struct.Struct(">IQQB"), struct.Struct(">HQ")
 _OWN, _TAG = struct.Struct(">III"), struct.Struct(">I")
 _ITEM, _KIND, _BALLOT = struct.Struct(">BIIII"), struct.Struct(">BI"), struct.Struct(">III")
@@ -103,6 +103,7 @@ def encode(message: Message, *, cluster: bytes, secret: bytes) -> bytes:
             message.wishes,
             message.revision,
             message.digest,
+            min(-(-message.watchdog // MILLISECOND), _MOST_U32),
         ),
         bytes([len(message.echoes)]),
         *map(_echo, message.echoes),
@@ -245,7 +246,7 @@ class _Reader:
 
 def _message(config: bytes, reader: _Reader) -> Message:
     keys = tuple(reader.take(4) for _ in reader.count(MOST_KEYS))
-    sender, session, incarnation, sequence, to, flags, score, wishes, revision, digest = _SENDER.unpack(
+    sender, session, incarnation, sequence, to, flags, score, wishes, revision, digest, watchdog = _SENDER.unpack(
         reader.take(_SENDER.size)
     )
     message = Message(
@@ -261,6 +262,7 @@ def _message(config: bytes, reader: _Reader) -> Message:
         wishes=wishes,
         revision=revision,
         digest=digest,
+        watchdog=watchdog * MILLISECOND,
         echoes=tuple(_read_echo(reader) for _ in reader.count(MOST_ECHOES)),
         own=tuple(_read_own(reader, sender) for _ in reader.count(MOST_GROUPS)),
         holds=tuple(reader.unpack(_TAG)[0] for _ in reader.count(MOST_GROUPS)),

@@ -16,7 +16,7 @@ from vedette.cluster import config, events
 from vedette.cluster.machine import Machine
 from vedette.cluster.transport import Links
 from vedette.kit import clock, files, log
-from vedette.kit.units import SECOND, seconds
+from vedette.kit.units import MILLISECOND, SECOND, seconds, show
 from vedette.spec.resolved import ClusterSpec
 from vedette.state.placement import View
 
@@ -29,7 +29,8 @@ LAME_DUCK = SECOND
 class Core:
     """One cluster core with its links, files and addresses. ``changed`` is called when the view may be another.
 
-    ``fence`` is told whom the core wants off, the complete set each time.
+    ``fence`` is told whom the core wants off, the complete set each time; ``holding`` is called just before the kernel
+    is told to hold something.
     """
 
     def __init__(
@@ -43,11 +44,14 @@ class Core:
         addresses: Addresses,
         changed: Callable[[], None],
         fence: Callable[[tuple[events.FenceRequest, ...]], None],
+        holding: Callable[[], None] = lambda: None,
     ) -> None:
         self._fence = fence
         self._fencing: tuple[events.FenceRequest, ...] = ()
         self._durable, self._volatile = state_dir / "core.state", run_dir / "core.state"
-        self._addresses, self._changed = addresses, changed
+        self._addresses, self._changed, self._holding = addresses, changed, holding
+        self._punctual = spec.heartbeat.warn_after
+        self._due = self._late = 0
         self._pending: deque[events.Event] = deque()
         self._busy = self._closed = False
         self._news: list[events.CoreEvent] = []
@@ -99,6 +103,7 @@ class Core:
     def _drain(self, ready: events.Ready | None = None) -> None:
         """Do what the core has said, then what it says to the events that are left."""
         self._busy = True
+        self._late = clock.boottime() - self._due
         try:
             if ready is not None:
                 self._perform(ready)
@@ -141,6 +146,29 @@ class Core:
     def view(self) -> View:
         return self._machine.view(clock.boottime())
 
+    def late(self) -> str:
+        """Why this core is not on time, "" while it is: it woke up when it wanted to, and can write its state.
+
+        Later than warnAfter is late: the others say so, too.
+        """
+        lateness = max(self._late, clock.boottime() - self._due) if self._due else 0
+        if lateness > self._punctual:
+            return f"the core woke up {show(lateness // MILLISECOND * MILLISECOND)} late"
+        return self.trouble or ""
+
+    def holds(self) -> bool:
+        """Whether anything is held here: by a lease, or still by the kernel."""
+        view = self.view()
+        return any(lease.mine for lease in view.leases) or any(
+            node.holds for node in view.nodes if node.name == view.me
+        )
+
+    def left_behind(self) -> list[str]:
+        """The groups that the kernel has, as far as it was seen, and no lease allows."""
+        view = self.view()
+        mine = {lease.group for lease in view.leases if lease.mine}
+        return sorted({group for node in view.nodes if node.name == view.me for group in node.holds} - mine)
+
     def _tell(self) -> None:
         """Log what has happened: after it was done, since others wait for what is done and nobody for a line."""
         news, self._news = self._news, []
@@ -169,6 +197,8 @@ class Core:
         if remembered:
             for outgoing in ready.send:
                 self.links.send(outgoing.data, to=outgoing.to)
+            if ready.hold:
+                self._holding()
             for group, deadline in ready.hold.items():
                 self._addresses.hold(group, deadline)
             self._addresses.flush()
@@ -231,6 +261,7 @@ class Core:
         """Have the core look again at ``instant``; the timer is only a prompt, every deadline is compared inside."""
         if self._timer is not None:
             self._timer.cancel()
+        self._due = instant
         delay = max(0, instant - clock.boottime())
         self._timer = asyncio.get_running_loop().call_later(seconds(delay), self.handle, events.Tick())
 

@@ -272,6 +272,7 @@ class Director:
             problems=[*self._problems(), *(Problem(**item) for item in fences["problems"])],
             refused=self._keeper.get("refused", {}),
             links=self._keeper.get("links", ()),
+            watchdog=self._keeper.get("watchdog"),
             node=self._node,
             clocks=Clocks(boottime=clock.boottime(), wall=time.time_ns()),
             fencing={node["name"]: fencing.summary(node) for node in fences["nodes"]},

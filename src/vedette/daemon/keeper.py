@@ -31,6 +31,8 @@ from vedette.kit.errors import PermanentError, UsageError, VedetteError
 from vedette.kit.units import SECOND, seconds
 from vedette.spec.resolved import ClusterSpec, Role
 from vedette.state.placement import View
+from vedette.watchdog.client import Watchdog
+from vedette.watchdog.model import State, WatchdogStatus
 
 logger = logging.getLogger("vedette.keeper")
 
@@ -72,6 +74,13 @@ class Keeper:
         self._report_soon = asyncio.Event()
         self._fencing = Fencing(
             run_dir=run_dir, state_dir=state_dir, result=self._fence_result, changed=self._report_soon.set
+        )
+        self._watchdog = Watchdog(
+            run_dir=run_dir,
+            holds=lambda: self._core is not None and self._core.holds(),
+            late=self._late,
+            armed=self._watchdog_armed,
+            changed=self._report_soon.set,
         )
         self._director = Child(
             module="vedette.daemon.director",
@@ -127,8 +136,10 @@ class Keeper:
             addresses=self._addresses,
             changed=self._report_soon.set,
             fence=self._fencing.want,
+            holding=self._watchdog.hold,
         )
         await self._core.start()
+        self._watchdog.configure(spec.watchdog)
         self._tell_readiness()
         self._remember()
         urgency.settle()
@@ -156,6 +167,7 @@ class Keeper:
         self._spec, self._revision = spec, revision
         self._configure(spec)
         self._core.reconfigure(spec, revision=revision)
+        self._watchdog.configure(spec.watchdog)
         self._tell_readiness()
         self._remember()
         return None
@@ -263,9 +275,11 @@ class Keeper:
             "refused": dict(core.refused()) if core else {},
             "links": core.link_status() if core else [],
             "fencing": self._fencing.status(),
+            "watchdog": _watchdog(self._watchdog.status()),
             "processes": [
                 {"name": "keeper", "pid": os.getpid(), "restarts": 0},
                 *({"name": child.name, "pid": child.pid, "restarts": child.restarts} for child in self._children()),
+                *_feeder(self._watchdog),
             ],
         }
 
@@ -278,6 +292,9 @@ class Keeper:
             found.append(("gate", self._gate_trouble))
         if self._core is not None and self._core.trouble:
             found.append(("daemon", self._core.trouble))
+        watchdog = self._watchdog.status()
+        if watchdog is not None and watchdog.problem:
+            found.append(("watchdog", watchdog.problem))
         return found
 
     # the addresses
@@ -318,6 +335,22 @@ class Keeper:
         connected = carriers and clock.boottime() >= self._connected_at
         self._core.handle(events.Readiness(services=self._services, connected=connected))
 
+    # the watchdog
+
+    def _late(self) -> str:
+        """Why this machine had better be reset, unless this passes: "" while the core keeps its promises.
+
+        A group without a lease does no harm behind a gate that works; where it does not, only a reset takes it away.
+        """
+        if self._core is None:
+            return "no cluster core runs"
+        left = self._core.left_behind() if self._gate_trouble else []
+        return self._core.late() or (f"the kernel does not let go of {', '.join(left)}" if left else "")
+
+    def _watchdog_armed(self, timeout: int | None) -> None:
+        if self._core is not None:
+            self._core.handle(events.WatchdogArmed(timeout))
+
     # the end
 
     async def _restart(self) -> int:
@@ -355,6 +388,7 @@ class Keeper:
     async def _make_way(self) -> None:
         """Leave everything to the successor: it adopts what the kernel holds before the leases end."""
         assert self._successor is not None
+        self._watchdog.make_way()
         notify.notify(f"MAINPID={self._successor.pid}")
         if self._core is not None:
             self._core.handle(events.Stop(in_place=True))
@@ -369,8 +403,36 @@ class Keeper:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds(STOPPING)):
                 await self._core.stopped.wait()
+        await self._disarm()
         await self._core.close()
         log.event(logger, logging.INFO, "keeper.stopped", node=self._node)
+
+    async def _disarm(self) -> None:
+        """Stop the watchdog after a stop that went as it should. Otherwise the machine must not go on as it is."""
+        assert self._core is not None
+        if self._core.stopped.is_set() or not (self._gate_trouble and self._core.left_behind()):
+            await self._watchdog.stand_down()
+        else:
+            log.event(logger, logging.ERROR, "watchdog.bites", reason="the kernel does not let go of what was held")
+
+
+def _watchdog(status: WatchdogStatus | None) -> dict[str, Any] | None:
+    if status is None:
+        return None
+    return {
+        "device": status.device,
+        "identity": status.identity,
+        "state": status.state.value,
+        "armed": status.state is State.ARMED,
+        "timeout": seconds(status.timeout),
+        "nowayout": status.nowayout,
+    }
+
+
+def _feeder(watchdog: Watchdog) -> list[dict[str, Any]]:
+    if watchdog.pid is None:
+        return []
+    return [{"name": "watchdog", "pid": watchdog.pid, "restarts": watchdog.restarts}]
 
 
 def _address(item: addressing.AddressStatus) -> dict[str, Any]:

@@ -12,7 +12,7 @@ means nothing, but its arrival makes the kernel look at a console whose last int
 on a thread of its own, so one that hangs holds up no other. When the machine is ready the agent says
 ``{"hello": <seconds since boot>}``.
 """
-# ruff: noqa: PTH102, PTH103, PTH104, PTH118, PTH120, PTH208, PTH211, S108
+# ruff: noqa: PTH102, PTH103, PTH104, PTH108, PTH118, PTH120, PTH208, PTH211, S108
 
 import base64
 import ctypes
@@ -53,10 +53,25 @@ def mount(source: str, target: str, kind: str, data: str = "") -> None:
         raise OSError(code, f"{os.strerror(code)}: {kind} on {target}")
 
 
-def insert_module(name: str) -> None:
+def insert_module(name: str, parameters: str = "") -> None:
     """Load one kernel module that depends on no other, without modprobe: quickly, and before there is a root."""
     with open(f"/usr/lib/uml/modules/{os.uname().release}/kernel/{name}", "rb") as file:
-        _LIBC.syscall(_FINIT_MODULE, file.fileno(), b"", 0)
+        _LIBC.syscall(_FINIT_MODULE, file.fileno(), parameters.encode(), 0)
+
+
+def add_watchdog(path: str) -> None:
+    """Give the machine a watchdog at ``path``. When it bites the kernel panics, which ends the machine's process.
+
+    User Mode Linux brings a device of its own, /dev/watchdog, which bites nobody: the softdog is beside it.
+    """
+    insert_module("drivers/watchdog/softdog.ko", "soft_panic=1")
+    set_sysctls({"kernel/panic": "-1"})
+    real = "/dev/" + os.listdir("/sys/class/watchdog")[0]
+    if path != real:
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        if os.path.lexists(path):
+            os.unlink(path)
+        os.symlink(real, path)
 
 
 def enter_root() -> None:
@@ -168,6 +183,8 @@ def boot_machine(boot: Json) -> None:
     os.environ.clear()
     os.environ.update(boot["environment"])
     connect(boot)
+    if boot["watchdog"]:
+        add_watchdog(boot["watchdog"])
     set_sysctls(boot["sysctls"])
 
 

@@ -67,7 +67,10 @@ class _Derivation:
             for position, interface in enumerate(dict.fromkeys(names)):
                 addresses = tuple(self._addresses(node, segment)) if position == 0 else ()
                 legs.append(self._leg(segment, interface, owner=index, port=f"m{index}.{len(legs)}", own=addresses))
-        return MachinePlan(node.name, node.role, tuple(legs))
+        return MachinePlan(node.name, node.role, tuple(legs), self._watchdog())
+
+    def _watchdog(self) -> str | None:
+        return self._spec.watchdog.device if self._spec.watchdog is not None else None
 
     def _names(self, node: Node, segment: Segment) -> list[str]:
         """The logical names of a segment that mean something on a node: on a witness only its own and the links'."""
@@ -121,7 +124,7 @@ class _Derivation:
             present = {str(address.subnet) for other in plan.legs for address in other.addresses}
             missing = tuple(subnet for subnet in dict.fromkeys(subnets) if subnet not in present)
             legs.append(_replaced(leg, on_link=missing))
-        return MachinePlan(plan.name, plan.role, tuple(legs))
+        return MachinePlan(plan.name, plan.role, tuple(legs), plan.watchdog)
 
     # The client
 

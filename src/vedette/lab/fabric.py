@@ -82,6 +82,7 @@ def boot(plan: MachinePlan, *, directory: Path) -> Boot:
         mounts={"/var/lib/vedette": state, "/var/log/vedette": log},
         files=files,
         private=("/etc/vedette",),
+        watchdog=plan.watchdog,
     )
 
 

@@ -73,7 +73,8 @@ class Boot:
 
     ``ip`` holds lines for ``ip -batch``, in which HIDDEN stands for the namespace of the wires; ``mounts`` shows
     directories of the host, writable, in the machine; ``private`` are empty directories in memory; ``files`` is a
-    directory of the host whose files are copied to the machine's root, behind all that.
+    directory of the host whose files are copied to the machine's root, behind all that. ``watchdog`` is the name of a
+    device that ends the machine when it is not fed: it does not boot again by itself.
     """
 
     hostname: str
@@ -83,6 +84,7 @@ class Boot:
     mounts: Mapping[str, Path] = field(default_factory=dict)
     private: tuple[str, ...] = ()
     files: Path | None = None
+    watchdog: str | None = None
 
     def plain(self) -> Json:
         return {
@@ -93,6 +95,7 @@ class Boot:
             "mounts": {target: str(source) for target, source in self.mounts.items()},
             "private": list(self.private),
             "files": None if self.files is None else str(self.files),
+            "watchdog": self.watchdog,
             "environment": environment(),
         }
 

@@ -56,11 +56,12 @@ class Leg:
 
 @dataclass(frozen=True, slots=True)
 class MachinePlan:
-    """One node of the document."""
+    """One node of the document. ``watchdog`` is where it finds its watchdog, None where it needs none."""
 
     name: str
     role: Role
     legs: tuple[Leg, ...]
+    watchdog: str | None = None
 
     def leg(self, interface_or_network: str) -> Leg:
         """Find a wire by the machine's interface or by the network's name; raises ``KeyError``."""

@@ -19,6 +19,10 @@ LINK, LINK_PORT = "default", 694
 
 GROUP = "default"
 
+WATCHDOG = "/dev/watchdog"
+WATCHDOG_TIMEOUT = 10 * SECOND
+"""A daemon that was killed is back in two or three seconds, on a busy machine too."""
+
 CHECK_INTERVAL = 2 * SECOND
 CHECK_TIMEOUT = 1 * SECOND
 CHECK_RISE = 2

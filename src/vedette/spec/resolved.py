@@ -402,8 +402,20 @@ class FencingDevice:
 
 
 @dataclass(frozen=True, slots=True)
+class Watchdog:
+    """The device that resets a machine ``timeout`` (ns, whole seconds) after its daemon was last on time."""
+
+    device: str
+    timeout: int
+
+
+@dataclass(frozen=True, slots=True)
 class ClusterSpec:
-    """One document, resolved. ``digest`` is the hex SHA-256 of its canonical form, without secrets."""
+    """One document, resolved. ``digest`` is the hex SHA-256 of its canonical form, without secrets.
+
+    ``assume_watchdog``: with policy ``fence``, a silent node that had advertised an armed watchdog may be taken for off
+    after twice its time-out, where no fencing device has confirmed it.
+    """
 
     name: str
     digest: str
@@ -415,6 +427,8 @@ class ClusterSpec:
     virtual_services: tuple[VirtualService, ...] = ()
     ipvs_timeouts: IpvsTimeouts = field(default_factory=IpvsTimeouts)
     fencing_devices: tuple[FencingDevice, ...] = ()
+    watchdog: Watchdog | None = None
+    assume_watchdog: bool = False
 
     def node(self, name: str) -> Node:
         """Return the node of that name; raises ``KeyError``."""

@@ -21,6 +21,7 @@ class NodeView:
 
     ``keys``: ids of the cluster keys that it accepts, the one that should sign first.
     ``ready``: may hold, hears a quorum, services and gate work. ``digest``/``revision``: the spec that it runs.
+    ``watchdog`` (ns): how soon the watchdog that it said last is armed resets it when its daemon is late, 0 = none.
     """
 
     name: str
@@ -34,6 +35,7 @@ class NodeView:
     incarnation: int
     keys: tuple[str, ...] = ()
     heard: Mapping[str, int] = field(default_factory=dict)
+    watchdog: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from vedette.lab.drills.drill import Drill, everyone
 from vedette.lab.drills.expectations import Expectation
 from vedette.lab.drills.fencing import switched_off_first
 from vedette.lab.drills.ground import Ground, needs_group, needs_idle_director, needs_other_director, needs_service
-from vedette.lab.drills.scene import Scene
+from vedette.lab.drills.scene import PATIENCE, Scene
 
 
 def _kill_daemon(scene: Scene) -> None:
@@ -22,6 +22,20 @@ def _stop_daemon(scene: Scene) -> None:
 def _continue_daemon(scene: Scene) -> None:
     if scene.lab.daemon_pid(scene.active) is not None:  # it may have been switched off meanwhile
         scene.signal_daemon(scene.active, signal.SIGCONT)
+
+
+def _needs_watchdog(ground: Ground) -> str | None:
+    if ground.spec.watchdog is None:
+        return "the document has no watchdog"
+    return needs_other_director(ground)
+
+
+def _let_the_watchdog_bite(scene: Scene) -> None:
+    """Freeze the daemon and wait for the machine's end: the watchdog has its whole time-out for it."""
+    assert scene.ground.spec.watchdog is not None
+    scene.signal_daemon(scene.active, signal.SIGSTOP)
+    if not scene.wait(lambda: not scene.powered(scene.active), patience=scene.ground.spec.watchdog.timeout + PATIENCE):
+        scene.complain(f"{scene.active} still runs: its watchdog did not bite")
 
 
 def _freeze(scene: Scene) -> None:
@@ -122,6 +136,15 @@ DRILLS = (
         over=_outlasted,
         verify=switched_off_first,
         heal=_continue_daemon,
+    ),
+    Drill(
+        name="watchdog-bites",
+        summary="the active router's daemon is frozen for good (SIGSTOP): the watchdog resets the machine",
+        skip=_needs_watchdog,
+        expect=lambda ground: expectations.takeover(ground.spec),
+        inject=_let_the_watchdog_bite,
+        over=Scene.taken_over,
+        heal=Scene.revive_all,
     ),
     Drill(
         name="machine-frozen",

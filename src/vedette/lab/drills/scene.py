@@ -421,6 +421,10 @@ class Scene:
         self._helper = (name, pids[0])
         self.lab.machines[self.active].run(["kill", "-KILL", str(pids[0])])
 
+    def powered(self, node: str) -> bool:
+        """Whether a machine still runs; one that its watchdog has reset stays off."""
+        return self.lab.machines[node].alive
+
     def freeze(self, node: str) -> None:
         self.lab.machines[node].freeze()
 

@@ -92,6 +92,11 @@ class SplitBrain(Shape):
         "tolerate: two nodes, and both may serve while they cannot hear each other.",
         default="fence with two nodes that both have fencing, majority with one node or three and more",
     )
+    assume_watchdog: bool | None = optional(
+        "With policy fence: where no fencing device can confirm that a silent node is off, take it for off after "
+        "twice the timeout of the watchdog that it had armed. A healthy node that is cut off is not reset: your risk.",
+        default="false",
+    )
 
 
 class FencingUse(Shape):
@@ -140,7 +145,9 @@ class Node(Item):
 
 
 class Watchdog(Shape):
-    """A device that resets the machine when the daemon no longer keeps time."""
+    """A device that resets a machine which holds something when its daemon no longer keeps time."""
 
-    device: FilePath | None = optional("The device.", default="/dev/watchdog")
-    timeout: Duration | None = optional("Time without feeding after which the machine resets.")
+    device: FilePath | None = optional("The device, the same on every node.", default="/dev/watchdog")
+    timeout: Duration | None = optional(
+        "Time without feeding after which the machine resets, in whole seconds; 4s or more.", default="10s"
+    )

@@ -41,7 +41,7 @@ class Spec(Shape):
     fencing_devices: Annotated[Many[FencingDevice], Field(max_length=64)] | None = optional(
         "Devices that cut a node off."
     )
-    watchdog: Watchdog | None = later("watchdog", "Resets a machine whose daemon no longer keeps time.")
+    watchdog: Watchdog | None = optional("Resets a machine whose daemon no longer keeps time.")
     checks: Annotated[Many[NamedCheck], Field(max_length=256)] | None = optional("Checks shared by name.")
     groups: Annotated[Many[Group], Field(min_length=1, max_length=32)] = required(
         "What moves as one.", stand_in=[{"addresses": [{"address": "192.0.2.1"}]}]

@@ -24,6 +24,7 @@ def resolve(
     heartbeat = cluster.resolve_heartbeat(scope, links)
     policy = cluster.resolve_policy(scope, all_nodes)
     fencing.check(scope, all_nodes, all_devices, policy, heartbeat)
+    watchdog = cluster.resolve_watchdog(scope)
     addresses = groups.expand(scope)
     all_groups = groups.resolve_groups(scope, all_nodes, addresses)
     interfaces.check(scope, all_nodes, all_groups, links)
@@ -39,6 +40,8 @@ def resolve(
         virtual_services=services.resolve(),
         ipvs_timeouts=_timeouts(scope),
         fencing_devices=all_devices,
+        watchdog=watchdog,
+        assume_watchdog=cluster.resolve_assumption(scope, watchdog),
     )
 
 

@@ -6,11 +6,13 @@ from vedette.kit.units import HOUR, MILLISECOND, SECOND, show
 from vedette.spec import defaults
 from vedette.spec.model import cluster as model
 from vedette.spec.resolve.scope import NODES, Scope, duration
-from vedette.spec.resolved import Heartbeat, Link, Node, Role, SplitBrainPolicy
+from vedette.spec.resolved import Heartbeat, Link, Node, Role, SplitBrainPolicy, Watchdog
 from vedette.spec.tree import Path
 
 HEARTBEAT: Path = ("spec", "heartbeat")
 POLICY: Path = ("spec", "splitBrain", "policy")
+WATCHDOG: Path = ("spec", "watchdog")
+SHORTEST_WATCHDOG = 4 * SECOND
 SHORTEST_INTERVAL = 10 * MILLISECOND
 LONGEST_TIME = HOUR
 
@@ -117,6 +119,39 @@ def _check_fenced(scope: Scope, nodes: Sequence[Node]) -> None:
         if node.fencing is None:
             message = f"node `{node.name}` has no `fencing`, so nobody can take over from it"
             scope.fault((*NODES, index), message, 'add `fencing: {levels: [{devices: [{name: pdu, plug: "3"}]}]}`')
+
+
+def resolve_watchdog(scope: Scope) -> Watchdog | None:
+    """Fill in what is not written, and report a device or a time-out that cannot work."""
+    written = scope.spec.watchdog
+    if written is None:
+        return None
+    device = defaults.WATCHDOG if written.device is None else written.device
+    if not device.startswith("/"):
+        scope.fault((*WATCHDOG, "device"), f"{device} does not name a device", "write it like /dev/watchdog0")
+    path = (*WATCHDOG, "timeout")
+    timeout = whole_seconds(scope, written.timeout, path)
+    timeout = defaults.WATCHDOG_TIMEOUT if timeout is None else timeout
+    if not SHORTEST_WATCHDOG <= timeout <= LONGEST_TIME and timeout % SECOND == 0 and scope.sound(path):
+        scope.fault(
+            path,
+            f"a machine that resets after {written.timeout} is no help",
+            f"write {show(SHORTEST_WATCHDOG)} to {show(LONGEST_TIME)}: a daemon that restarts needs a few seconds",
+        )
+    return Watchdog(device=device, timeout=timeout)
+
+
+def resolve_assumption(scope: Scope, watchdog: Watchdog | None) -> bool:
+    """Whether an armed watchdog may stand for a fencing device; report where that means nothing."""
+    written = scope.spec.split_brain
+    if written is None or not written.assume_watchdog:
+        return False
+    path = ("spec", "splitBrain", "assumeWatchdog")
+    if written.policy != SplitBrainPolicy.FENCE.value:
+        scope.fault(path, "`assumeWatchdog` is for `policy: fence`", "leave it out", at_key=True)
+    elif watchdog is None and scope.sound(WATCHDOG):
+        scope.fault(path, "no node has a watchdog to count on", "add `watchdog: {}` to `spec`", at_key=True)
+    return True
 
 
 def whole_seconds(scope: Scope, text: str | None, path: Path) -> int | None:

@@ -1,0 +1,1 @@
+"""The watchdog: a device that resets this machine when its daemon no longer keeps time."""
