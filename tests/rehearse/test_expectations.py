@@ -53,7 +53,7 @@ def test_a_fault_of_somebody_else_loses_nothing() -> None:
 
 def test_a_router_that_is_switched_off_first_is_replaced_so_much_later(make_fencing: Callable[[], Ground]) -> None:
     spec = make_fencing().spec
-    delay, device = 6 * SECOND, expectations.DEVICE
+    delay, device = 6 * SECOND, 5 * SECOND
     assert expectations.takeover(spec).gap == SECOND + delay + device + SECOND
     assert expectations.takeover(spec, failing=1).gap == SECOND + delay + device + SECOND + 2 * 5 * SECOND
     assert expectations.takeover(spec).doubles

@@ -26,8 +26,6 @@ DETECTION_SLACK = 300 * MILLISECOND
 """On top of a check's own times: the pass that changes the table, and requests already on their way."""
 EDIT_APPLIED = 5 * SECOND
 """From saving a document to the kernel, on a host that also runs everything else."""
-DEVICE = 2 * SECOND
-"""What the lab's fencing devices take: they switch at once, and are asked twice, half a second apart."""
 WHENEVER = 600 * SECOND
 """When a group returns is the returning node's business: it boots, checks, and waits for its failback delay."""
 STRADDLING = 3
@@ -77,11 +75,11 @@ def takeover(spec: ClusterSpec, *, partition: bool = False, failing: int = 0) ->
 
 def fenced(spec: ClusterSpec, *, failing: int = 0) -> Expectation:
     """Nobody takes over before a device has shown that the holder is off: deadAfter + delay + device time + 1 s."""
-    bound = spec.heartbeat.dead_after + fencing_wait(spec) + DEVICE + SECOND
-    reason = f"gap ≤ {show(bound)}: deadAfter, delay, device and 1s"
+    bound = spec.heartbeat.dead_after + fencing_wait(spec) + device_time(spec) + SECOND
+    reason = f"gap ≤ {show(bound)}: deadAfter, delay, offTimeout and 1s"
     if failing:
         bound += level_time(spec, failing)
-        reason = f"gap ≤ {show(bound)}: deadAfter, delay, {failing} level in vain, device and 1s"
+        reason = f"gap ≤ {show(bound)}: deadAfter, delay, {failing} level in vain, offTimeout and 1s"
     return Expectation(reason=reason, gap=bound, settled=bound)
 
 
@@ -89,8 +87,12 @@ def fencing_wait(spec: ClusterSpec) -> int:
     """The longest that one of two nodes waits before it has the other switched off (cluster.md, rule 27)."""
     fencing = [node.fencing for node in spec.nodes if node.fencing is not None]
     written = max((item.delay for item in fencing), default=0)
-    slowest = max((device.timeout for device in spec.fencing_devices), default=0)
-    return written or slowest + spec.heartbeat.interval
+    return written or device_time(spec) + spec.heartbeat.interval
+
+
+def device_time(spec: ClusterSpec) -> int:
+    """The longest that a device may take from off until off is seen."""
+    return max((device.timeout for device in spec.fencing_devices), default=0)
 
 
 def level_time(spec: ClusterSpec, levels: int) -> int:

@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from vedette.kit.errors import TransientError
@@ -33,6 +33,7 @@ PATIENCE = 20 * SECOND
 """How long (ns) a drill waits for what should have happened long before."""
 POLL = 50 * MILLISECOND
 """Between two looks at what the observers have written."""
+_HUSHED = "hushed"
 ASK_PAUSE = 300 * MILLISECOND
 """Between two questions to daemons: each costs a machine a new process."""
 
@@ -437,17 +438,25 @@ class Scene:
         self.lab.wire(node, network).cut()
         self._cut.add((node, network))
 
-    def isolate(self, node: str, networks: Iterable[str]) -> None:
-        """Cut somewhere behind the switch port: the node's interfaces notice nothing."""
-        for network in sorted(networks):
-            self.lab.wire(node, network).cut(silent=True)
-            self._cut.add((node, network))
+    def hush(self) -> None:
+        """Let the lab's switch drop every heartbeat, whatever network it is on."""
+        ports = ", ".join(sorted({str(link.port) for link in self.ground.spec.heartbeat.links}))
+        rules = f"table bridge {_HUSHED} {{ chain forward {{ type filter hook forward priority 0; "
+        rules += f"udp dport {{ {ports} }} drop; }}; }}"
+        done = self.lab.switch.run(["nft", "-f", "-"], stdin=rules)
+        if done.returncode:
+            raise TransientError(f"heartbeats cannot be dropped: {done.stderr.strip()}")
+
+    def unhush(self) -> None:
+        """Let heartbeats pass again."""
+        self.lab.switch.run(["nft", "delete", "table", "bridge", _HUSHED])
 
     def mend(self, node: str, network: str) -> None:
         self.lab.wire(node, network).heal()
         self._cut.discard((node, network))
 
     def mend_all(self) -> None:
+        self.unhush()
         for node, network in sorted(self._cut):
             self.mend(node, network)
 
