@@ -12,8 +12,12 @@ FIRST := $(or $(FIRST),$(shell date +%s))
 # The lab's machines are User Mode Linux kernels; what their wires, tables and captures are made and looked at with.
 LAB_PACKAGES := user-mode-linux iproute2 ipvsadm nftables tcpdump kmod procps curl
 
+# What fencing is tested against: controllers and power strips that somebody else wrote, and fence agents.
+FENCING_PACKAGES := ipmitool openipmi snmp snmpd openssh-client openssh-server fence-agents iproute2
+
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format bench simulate test-unit test-kernel test-lab lock clean lab-packages
+.PHONY: help setup demo test lint format bench simulate test-unit test-fencing test-kernel test-lab lock clean \
+  lab-packages fencing-packages
 
 help:  ## Say what each target does
 	@echo 'Vedette. Targets:'
@@ -34,11 +38,14 @@ $(READY): requirements-dev.lock pyproject.toml
 lab-packages:
 	@tools/debian-packages $(LAB_PACKAGES)
 
+fencing-packages:
+	@tools/debian-packages $(FENCING_PACKAGES)
+
 demo: setup lab-packages  ## Two routers on real kernels, a client, and every drill: about five minutes
 	@echo 'Rehearsing examples/two-routers: power cuts, killed daemons, cut cables, edits'
 	@$(BIN)/vedette rehearse examples/two-routers/cluster.yaml
 
-test: lint lab-packages  ## Lint, then every test, those on real kernels included (root)
+test: lint lab-packages fencing-packages  ## Lint, then every test, those on real kernels included (root)
 	@echo 'Running every test'
 	@$(BIN)/pytest
 
@@ -54,7 +61,10 @@ format: setup  ## Put the code into the project's format
 	@$(BIN)/ruff check --fix
 
 test-unit: setup  ## The tests that need neither root nor a real kernel: seconds
-	@$(BIN)/pytest -m 'not kernel and not lab'
+	@$(BIN)/pytest -m 'not kernel and not lab and not fencing'
+
+test-fencing: setup fencing-packages  ## Fencing drivers against simulators of their devices (root)
+	@$(BIN)/pytest -m fencing
 
 test-kernel: setup lab-packages  ## The drivers against a real kernel, in one machine (root)
 	@$(BIN)/pytest -m kernel

@@ -1,7 +1,9 @@
 """Test benches: a simulator, the machine that it switches, and documents' ways to speak to it."""
 
 import contextlib
+import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -120,6 +122,7 @@ def ipmi(folder: Path, *, stubborn: bool = False) -> Iterator[Bench]:
 def fence_ipmilan(folder: Path, *, stubborn: bool = False) -> Iterator[Bench]:
     with ipmi_sim(folder, stubborn=stubborn) as (driver, machine):
         options = {"ip": "127.0.0.1", "ipport": str(driver.port), "username": USER, "lanplus": "1", "cipher": "3"}
+        options |= {"power_timeout": "4", "power_wait": "0"}
         agent = Agent("fence_ipmilan", options, {"password": Secret(PASSWORD)})
         yield Bench(
             agent,
@@ -145,27 +148,27 @@ def snmpd(folder: Path, trees: str) -> Iterator[tuple[int, Machine]]:
 createUser {USER} SHA "{PASSWORD}" AES "{PASSWORD}-privacy"
 rwuser {USER} priv
 sysobjectid .1.3.6.1.4.1.318.1.3.4.5
-pass .1.3.6.1.4.1.318.1.1 {script}
+pass_persist .1.3.6.1.4.1.318.1.1 {script}
 """,
     )
-    switch = [*script.split(), "-s", ".1.3.6.1.4.1.318.1.1.12.3.3.1.1.4.3", "integer", "1"]
-    if "rpdu2" in trees:
-        switch[-3] = ".1.3.6.1.4.1.318.1.1.26.9.2.4.1.5.3"
-    elif "masterSwitch" in trees:
-        switch[-3] = ".1.3.6.1.4.1.318.1.1.4.4.2.1.3.3"
-    elif "ups" in trees:
-        switch[-3] = ".1.3.6.1.4.1.318.1.1.1.12.3.2.1.3.3"
-    subprocess.run(switch, check=True)
+    subprocess.run([*script.split(), "on", "3"], check=True)
     machine = Machine(folder / "pid.3")
-    (folder / "persistent").mkdir()
-    command = ["/usr/sbin/snmpd", "-f", "-Lo", "-C", "-c", "snmpd.conf", "-I", "-smux", f"udp:127.0.0.1:{port}"]
-    with running(command, folder, environment={"SNMP_PERSISTENT_DIR": str(folder / "persistent")}):
+    with agent(folder, port, PASSWORD):
         try:
-            get = ["snmpget", "-v2c", "-c", PASSWORD, "-t1", "-r0", f"127.0.0.1:{port}", "1.3.6.1.2.1.1.2.0"]
-            wait(lambda: subprocess.run(get, capture_output=True, check=False).returncode == 0, "snmpd")
             yield port, machine
         finally:
             machine.end()
+
+
+@contextlib.contextmanager
+def agent(folder: Path, port: int, community: str) -> Iterator[None]:
+    """snmpd with ``FOLDER/snmpd.conf``, as soon as it answers to a community."""
+    (folder / "persistent").mkdir()
+    command = ["/usr/sbin/snmpd", "-f", "-Lo", "-C", "-c", "snmpd.conf", "-I", "-smux", f"udp:127.0.0.1:{port}"]
+    get = ["snmpget", "-v2c", "-c", community, "-t", "0.2", "-r0", f"127.0.0.1:{port}", "1.3.6.1.2.1.1.2.0"]
+    with running(command, folder, environment={"SNMP_PERSISTENT_DIR": str(folder / "persistent")}):
+        wait(lambda: subprocess.run(get, capture_output=True, check=False).returncode == 0, "snmpd")
+        yield
 
 
 def _snmp(port: int, version: SnmpVersion) -> tuple[Snmp, Snmp]:
@@ -190,12 +193,13 @@ def apc_pdu(
 ) -> Iterator[Bench]:
     with snmpd(folder, trees) as (port, machine):
         right, wrong = _snmp(port, version)
+        versioned = version is not SnmpVersion.V1
         yield Bench(
             ApcPdu(right, tree),
             machine,
             plug="3",
-            wrong_password=ApcPdu(wrong, tree),
-            unreachable=ApcPdu(replace(right, port=UNUSED), tree),
+            wrong_password=ApcPdu(wrong, tree) if "rpdu2" in trees else None,
+            unreachable=ApcPdu(replace(right, port=UNUSED), tree) if trees == "rpdu" and not versioned else None,
             missing_plug="99",
             other_plug="1",
             stuck=folder / "stuck",
@@ -205,13 +209,12 @@ def apc_pdu(
 @contextlib.contextmanager
 def apc_ups(folder: Path, *, plug: str | None = "3") -> Iterator[Bench]:
     with snmpd(folder, "ups") as (port, machine):
-        right, wrong = _snmp(port, SnmpVersion.V2C)
+        right, _ = _snmp(port, SnmpVersion.V2C)
         yield Bench(
             ApcUps(right),
             machine,
             plug=plug,
-            wrong_password=ApcUps(wrong),
-            unreachable=ApcUps(replace(right, port=UNUSED)),
+            unreachable=ApcUps(replace(right, port=UNUSED)) if plug is None else None,
             missing_plug="99",
             other_plug=None if plug is None else "1",
             stuck=folder / "stuck",
@@ -221,14 +224,24 @@ def apc_ups(folder: Path, *, plug: str | None = "3") -> Iterator[Bench]:
 @contextlib.contextmanager
 def fence_apc_snmp(folder: Path, *, version: str) -> Iterator[Bench]:
     with snmpd(folder, "rpdu") as (port, machine):
-        options = {"ip": "127.0.0.1", "ipport": str(port), "snmp_version": version}
-        agent = Agent("fence_apc_snmp", options, {"community": Secret(PASSWORD)})
+        options = {"ip": "127.0.0.1", "ipport": str(port), "snmp_version": version, "power_timeout": "4"}
+        secrets, wrong = {"community": Secret(PASSWORD)}, {"community": WRONG}
+        if version == "3":
+            options |= {
+                "username": USER,
+                "snmp_auth_prot": "SHA",
+                "snmp_priv_prot": "AES",
+                "snmp_sec_level": "authPriv",
+            }
+            secrets = {"password": Secret(PASSWORD), "snmp_priv_passwd": Secret(f"{PASSWORD}-privacy")}
+            wrong = {**secrets, "password": WRONG}
+        agent = Agent("fence_apc_snmp", options, secrets)
         yield Bench(
             agent,
             machine,
             plug="3",
-            wrong_password=replace(agent, secrets={"community": WRONG}),
-            unreachable=replace(agent, options={**options, "ipport": str(UNUSED)}),
+            wrong_password=replace(agent, secrets=wrong),
+            unreachable=replace(agent, options={**options, "ipport": str(UNUSED)}) if version == "2c" else None,
             missing_plug="99",
             other_plug="1",
             stuck=folder / "stuck",
@@ -334,15 +347,17 @@ def ssh(folder: Path) -> Iterator[Bench]:
     name, machine = f"vf-{folder.name[-6:]}", Machine(folder / "sshd.pid")
     inside = ("ip", "netns", "exec", name)
     subprocess.run(["ip", "netns", "add", name], check=True)
+    wire = f"{name}w"[-15:]
     try:
-        wire = f"{name}w"[-15:]
         subprocess.run(["ip", "link", "add", wire, "type", "veth", "peer", "name", "eth0", "netns", name], check=True)
         subprocess.run(["ip", "address", "add", "198.18.77.1/30", "dev", wire], check=True)
         subprocess.run(["ip", "link", "set", wire, "up"], check=True)
         subprocess.run([*inside, "ip", "address", "add", "198.18.77.2/30", "dev", "eth0"], check=True)
         subprocess.run([*inside, "ip", "link", "set", "eth0", "up"], check=True)
         script = (
-            f"#!/bin/sh\n[ -e {folder}/stuck ] && exit 0\nip link set eth0 down\nkill -9 $(cat {folder}/sshd.pid)\n"
+            f"#!/bin/sh\n[ -e {folder}/stuck ] && exit 0\n"
+            f"[ -e {folder}/half ] || ip link set eth0 down\n"
+            f"kill -9 $(cat {folder}/sshd.pid)\n"
         )
         off = write(folder / "poweroff", script, mode=0o700)
         with sshd(folder, address="198.18.77.2", inside=inside) as login:
@@ -356,4 +371,10 @@ def ssh(folder: Path) -> Iterator[Bench]:
                 on_again=False,
             )
     finally:
+        # A session of sshd outlives the daemon, and its namespace with it.
+        inmates = subprocess.run(["ip", "netns", "pids", name], capture_output=True, text=True, check=True).stdout
+        for process in inmates.split():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int(process), signal.SIGKILL)
+        subprocess.run(["ip", "link", "delete", wire], check=False, capture_output=True)
         subprocess.run(["ip", "netns", "delete", name], check=True)

@@ -8,10 +8,12 @@ from typing import Any
 import jsonschema
 import pytest
 import yaml
+from tests.spec.documents import GROUPS, HEAD
 
 from vedette.spec import load, reference, schema
 from vedette.spec.load import Secrets
 from vedette.spec.model import HACluster, anatomy
+from vedette.spec.model.fencing import FencingDevice
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = sorted((ROOT / "examples").glob("*/cluster.yaml"))
@@ -154,3 +156,19 @@ def test_the_documents_in_the_docs_are_right() -> None:
     text = (ROOT / "docs" / "document.md").read_text().partition("```yaml\n")[2].partition("```")[0]
     report = load.check_text(text, name="document.md", directory=Path(), secrets=Secrets.IGNORED)
     assert (report.problems, report.warnings) == ((), ())
+
+
+def test_the_devices_in_the_docs_are_right() -> None:
+    """Each is a list of devices that can be pasted below `spec`; there is one for every driver."""
+    text = (ROOT / "docs" / "fencing.md").read_text()
+    examples = [part.partition("```")[0] for part in text.split("```yaml\n") if part.startswith("  fencingDevices:")]
+    kinds = []
+    for example in examples:
+        (device,) = yaml.safe_load(example)["fencingDevices"]
+        kinds += [key for key in FencingDevice.one_of if key in device]
+        plug = ', plug: "1"' if "apcPdu" in device or "agent" in device else ""
+        use = f"{{levels: [{{devices: [{{name: {device['name']}{plug}}}]}}]}}"
+        nodes = f"[{{name: r1, address: 10.0.0.2, fencing: {use}}}, {{name: r2, address: 10.0.0.3}}]"
+        document = f"{HEAD}spec:\n  splitBrain: {{policy: tolerate}}\n  nodes: {nodes}\n  groups: {GROUPS}\n{example}"
+        assert load.check_text(document, name="fencing.md", directory=Path(), secrets=Secrets.IGNORED).problems == ()
+    assert kinds == list(FencingDevice.one_of)

@@ -1,9 +1,8 @@
-"""The tables behind snmpd's `pass` directive: an APC unit whose outlets are files, and one of them a process.
+"""The tables behind snmpd's `pass_persist` directive: an APC unit whose outlets are files, and one of them a process.
 
-``apc.py FOLDER TREES (-g|-n) OID`` and ``apc.py FOLDER TREES -s OID TYPE VALUE`` (snmpd.conf(5), MIB-specific extension
-commands). Runs on any python3, without our packages. An outlet N is the file ``outlet.N`` that holds ``on`` or ``off``;
-a file ``stuck`` makes the unit take commands and do nothing; ``command.N`` is started with outlet N, its process is in
-``pid.N``.
+``apc.py FOLDER TREES`` speaks the protocol of snmpd.conf(5), MIB-specific extensions; ``apc.py FOLDER TREES on
+NUMBER`` switches an outlet on. An outlet N is the file ``outlet.N`` that holds ``on`` or ``off``; a file ``stuck``
+makes the unit take commands and do nothing; ``command.N`` is started with outlet N, its process is in ``pid.N``.
 """
 
 import os
@@ -15,26 +14,37 @@ from pathlib import Path
 APC = (1, 3, 6, 1, 4, 1, 318, 1, 1)
 OUTLETS = (1, 2, 3)
 Oid = tuple[int, ...]
+UNREAPED: list["subprocess.Popen[bytes]"] = []
 
 
 def main() -> None:
-    folder, trees, action, oid = Path(sys.argv[1]), sys.argv[2].split(","), sys.argv[3], parse(sys.argv[4])
-    table = objects(folder, trees)
-    if action == "-n":
+    folder, trees = Path(sys.argv[1]), sys.argv[2].split(",")
+    if len(sys.argv) > 3:
+        set_outlet(folder, int(sys.argv[4]), on=sys.argv[3] == "on")
+        return
+    while line := sys.stdin.readline().strip():
+        print(*answer(folder, trees, line), sep="\n", flush=True)
+
+
+def answer(folder: Path, trees: list[str], line: str) -> list[object]:
+    if line == "PING":
+        return ["PONG"]
+    oid, table = parse(sys.stdin.readline()), objects(folder, trees)
+    if line == "set":
+        _, value = sys.stdin.readline().split()
+        if oid not in table:
+            return ["not-writable"]
+        switch(folder, oid, int(value))
+        return ["DONE"]
+    if line == "getnext":
         oid = next((known for known in sorted(table) if known > oid), ())
     if oid not in table:
-        print("NONE" if action != "-s" else "not-writable")
-        return
-    if action == "-s":
-        switch(folder, oid, int(sys.argv[6]))
-        return
-    value = table[oid]
-    kind = "integer" if isinstance(value, int) else "string"
-    print("." + ".".join(map(str, oid)), kind, value, sep="\n")
+        return ["NONE"]
+    return ["." + ".".join(map(str, oid)), "integer" if isinstance(table[oid], int) else "string", table[oid]]
 
 
 def parse(text: str) -> Oid:
-    return tuple(int(part) for part in text.strip(".").split("."))
+    return tuple(int(part) for part in text.strip().strip(".").split("."))
 
 
 def objects(folder: Path, trees: list[str]) -> dict[Oid, int | str]:
@@ -78,6 +88,7 @@ def set_outlet(folder: Path, number: int, *, on: bool) -> None:
             command.read_text().split(), stdin=devnull, stdout=devnull, stderr=devnull, start_new_session=True
         )
         pid.write_text(str(process.pid))
+        UNREAPED.append(process)
     if not on and pid.exists():
         os.killpg(int(pid.read_text()), signal.SIGKILL)
         pid.unlink()

@@ -1,6 +1,7 @@
 """Fencing devices: how each is spoken to."""
 
 import re
+from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 from vedette.kit.units import MINUTE, SECOND, show
@@ -54,6 +55,18 @@ _SECRET = re.compile(r"(.*_)?(passwd|password|community|token|api_?key|secret)(_
 _SCRIPT = re.compile(r".*_(script|path|file)")
 """Options that only name a file or program are no secrets themselves."""
 
+_SHOWN = {
+    "fence_apc_snmp": "`apcPdu`",
+    "fence_idrac": "`redfish` or `ipmi`",
+    "fence_ilo3": "`redfish` or `ipmi`",
+    "fence_ilo4": "`redfish` or `ipmi`",
+    "fence_ilo5": "`redfish` or `ipmi`",
+    "fence_imm": "`redfish` or `ipmi`",
+    "fence_ipmilan": "`ipmi`",
+    "fence_ipmilanplus": "`ipmi`",
+}
+"""Agents that pass the secret on as an argument of ipmitool or snmpget (facts-fencing.md 0.3), and what does not."""
+
 
 def resolve_devices(scope: Scope, files: DeviceFiles) -> tuple[FencingDevice, ...]:
     """Resolve every device that says how it is spoken to."""
@@ -63,7 +76,32 @@ def resolve_devices(scope: Scope, files: DeviceFiles) -> tuple[FencingDevice, ..
         driver = _driver(scope, written, path, files)
         if driver is not None:
             found.append(FencingDevice(written.name, _timeout(scope, written, path), driver))
+            _check_place(scope, found, path)
     return tuple(found)
+
+
+def _check_place(scope: Scope, devices: Sequence[FencingDevice], path: Path) -> None:
+    """Report that the last of the devices is where another is: a slip that would switch off the wrong node."""
+    *others, last = devices
+    place = _place(last.driver)
+    same = next((other for other in others if place is not None and _place(other.driver) == place), None)
+    if same is not None and scope.sound(path):
+        remedy = "correct one of the addresses; a unit with many outlets is one device"
+        scope.fault(path, f"`{last.name}` is at the address of `{same.name}`", remedy)
+
+
+def _place(driver: Driver) -> object:
+    """Where a device is, None when that cannot be told."""
+    match driver:
+        case Redfish():
+            return driver.url.lower(), driver.system
+        case ApcPdu() | ApcUps():
+            return "snmp", driver.snmp.address, driver.snmp.port
+        case Drac() | Ssh():
+            return "ssh", driver.login.address, driver.login.port
+        case Ipmi():
+            return "ipmi", driver.address, driver.port
+    return None
 
 
 def _timeout(scope: Scope, written: model.FencingDevice, path: Path) -> int:
@@ -211,6 +249,9 @@ def _agent(scope: Scope, written: model.Agent, path: Path, files: DeviceFiles) -
             scope.fault(here, f"`{option}` holds a line end or a control character", "write one line")
     for option in secret_files:
         _check_option(scope, option, (*path, "secretFiles", option))
+    if secret_files and written.program in _SHOWN:
+        message = f"{written.program} shows `{next(iter(secret_files))}` to every user of this machine while it runs"
+        scope.findings.warn((*path, "program"), message, f"use the driver {_SHOWN[written.program]}, which does not")
     secrets = {option: files.secret((*path, "secretFiles", option)) for option in secret_files}
     return Agent(program=written.program, options=dict(options), secrets=secrets)
 

@@ -1,0 +1,71 @@
+"""Programs that drivers start."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from tests.fencing import machines
+
+from vedette.fencing.device import RefusedError
+from vedette.fencing.drivers import program
+
+
+def run(*command: str, **others: object) -> program.Answer:
+    return asyncio.run(program.run(command, package="none", **others))  # type: ignore[arg-type]
+
+
+def test_a_program_gets_stdin_and_gives_output_and_status() -> None:
+    answer = run("/bin/sh", "-c", "cat; echo bad >&2; exit 2", stdin=b"action=status\n")
+    assert (answer.status, answer.output, answer.errors) == (2, "action=status\n", "bad\n")
+
+
+def test_a_program_gets_nothing_of_our_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SECRET_OF_OURS", "1")
+    answer = run("/usr/bin/env", environment={"GIVEN": "2"})
+    assert {line.partition("=")[0] for line in answer.output.splitlines()} == {"PATH", "LC_ALL", "GIVEN"}
+
+
+def test_a_program_that_is_missing_is_named_with_its_package() -> None:
+    with pytest.raises(RefusedError, match="install the package none"):
+        run("/usr/sbin/fence_nothing_at_all")
+
+
+def test_a_long_answer_is_cut_and_does_not_block() -> None:
+    answer = run("/usr/bin/head", "-c", str(program.LARGEST * 3), "/dev/zero")
+    assert (answer.status, len(answer.output)) == (0, program.LARGEST)
+
+
+def test_a_cancelled_call_ends_the_whole_group(tmp_path: Path) -> None:
+    """As with an agent whose ssh hangs: the grandchild ends with it."""
+    told = tmp_path / "pid"
+
+    async def scenario() -> None:
+        script = f"sleep 600 & echo $! > {told}.new; mv {told}.new {told}; wait"
+        asked = asyncio.create_task(program.run(("/bin/sh", "-c", script), package="none"))
+        while not told.exists():
+            await asyncio.sleep(0.01)
+        asked.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asked
+
+    asyncio.run(scenario())
+    machines.wait(lambda: not alive(told), "the end of the group")
+
+
+def test_what_a_program_leaves_behind_ends_with_it(tmp_path: Path) -> None:
+    told = tmp_path / "pid"
+    run("/bin/sh", "-c", f"sleep 600 >/dev/null 2>&1 & echo $! > {told}")
+    machines.wait(lambda: not alive(told), "the end of the group")
+
+
+def alive(told: Path) -> bool:
+    try:
+        state = Path(f"/proc/{int(told.read_text())}/stat").read_text()
+    except OSError:
+        return False
+    return state.rpartition(")")[2].split()[0] not in "ZX"
+
+
+def test_secrets_are_taken_out_of_complaints() -> None:
+    answer = program.Answer(1, "", "Error: login geheim failed\x1b[0m\n\n")
+    assert answer.complaint(["geheim", ""]) == "Error: login *** failed [0m"
