@@ -168,11 +168,21 @@ def test_a_clean_stop_needs_no_shot() -> None:
 
 def test_who_is_said_to_be_off_and_answers_is_not_off() -> None:
     bench = settled()
+    bench.isolate("b")
+    bench.run(5 * SECOND)
     off(bench, "a", "b")
     assert facts(bench, "a") == {tag("b"): 1}
+    bench.heal()
     bench.run(SECOND)
     assert facts(bench, "a") == {}
     assert noted(bench, "a", What.NODE_NOT_OFF)
+
+
+def test_a_word_about_a_node_that_is_heard_is_void() -> None:
+    bench = settled()
+    off(bench, "a", "b")
+    assert facts(bench, "a") == {}
+    assert noted(bench, "a", What.FENCE_VOID)
 
 
 def test_a_node_that_signs_with_an_unknown_key_is_not_shot() -> None:

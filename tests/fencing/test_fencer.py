@@ -30,6 +30,7 @@ class Bench:
         self.loop, self.said = loop, list[dict[str, Any]]()
         self.devices = {name: Scripted(loop) for name in ("bmc-a", "bmc-b", "pdu")}
         self.built: list[str] = []
+        self.asked = 0
         self.fencer = Fencer(
             tasks, send=self._hear, build=self._build, run_dir=folder, state_dir=folder, now=lambda: loop.now
         )
@@ -65,10 +66,14 @@ class Bench:
         return plain.load(Report, [message["report"] for message in self.said if "report" in message][-1])
 
     async def ask(self, what: str, name: str) -> dict[str, Any]:
-        self.fencer.receive({"ask": 7, "what": what, "node": name})
-        while not self.said or "answer" not in self.said[-1]:
-            await asyncio.sleep(0.1)
-        return self.said[-1]
+        self.asked += 1
+        self.fencer.receive({"ask": self.asked, "what": what, "node": name})
+        async with asyncio.timeout(60):
+            while True:
+                for message in self.said:
+                    if message.get("answer") == self.asked:
+                        return message
+                await asyncio.sleep(0.1)
 
 
 class _OverError(Exception):

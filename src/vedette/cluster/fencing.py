@@ -43,12 +43,19 @@ class Fencing:
         return [self._due_at(peer) for peer in silent] + [self._bitten_at(peer) for peer in silent if peer.watchdog]
 
     def result(self, result: FenceResult, now: int) -> None:
-        """A device's or a person's word; it counts for the lives that were known when it was asked for."""
+        """A device's or a person's word, perhaps not for the first time.
+
+        It counts for the lives that were known when it was asked for, and for a peer that is not heard.
+        """
         peer = self._peers.get(result.node)
         if peer is None or not self._site.config.fencing:
             return
         if not result.confirmed:
             self._site.note(What.FENCE_FAILED, node=peer.name, detail=result.reason)
+        elif self._fallen.over(peer.tag, result.incarnation):
+            pass
+        elif peer.alive(now):
+            self._site.note(What.FENCE_VOID, node=peer.name, detail="it is heard")
         elif not self._fallen.confirm(peer.tag, result.incarnation, now):
             self._site.note(What.FENCE_VOID, node=peer.name, detail="it has started again since this was asked for")
         else:

@@ -109,8 +109,9 @@ class Fencing:
 
     def look(self, view: View) -> None:
         """Learn who lives: plugs are judged by that, and a node that lives is not off."""
-        living = {Liveness.UP, Liveness.LATE}
-        self._alive = {node.name: node.since for node in view.nodes if node.liveness in living}
+        living = [node for node in view.nodes if node.liveness in (Liveness.UP, Liveness.LATE)]
+        # One that is late and catches up has lived all the time.
+        self._alive = {node.name: self._alive.get(node.name, node.since) for node in living}
         self._off = {node: result for node, result in self._off.items() if node not in self._alive}
 
     def tell(self) -> None:

@@ -5,6 +5,7 @@ and decides nothing about the cluster.
 """
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Callable, Mapping
@@ -98,6 +99,13 @@ class Fencer:
         self._writing = asyncio.Lock()
         self._reporting: asyncio.TimerHandle | None = None
         self._history_trouble = ""
+        self._unrecorded: list[Entry] = []
+
+    def close(self) -> None:
+        """Write what is not in the history yet: the end of this process may follow the end of a fence closely."""
+        for noted in self._unrecorded:
+            with contextlib.suppress(OSError):
+                self._history.add(noted)
 
     def receive(self, message: Message) -> None:
         """Take a message of the keeper."""
@@ -259,12 +267,15 @@ class Fencer:
             evidence=fence.procedure.evidence if fence.procedure else (),
             moments=Moments(boottime=self._now(), wall=time.time_ns()),
         )
+        self._unrecorded.append(noted)
         self._tasks.create_task(self._record(noted))
         self._changed()
 
     async def _record(self, noted: Entry, *, number: int | None = None) -> None:
         """Write to the history; a full disk costs the entry's place there, and nothing else."""
         async with self._writing:
+            if noted in self._unrecorded:
+                self._unrecorded.remove(noted)  # a write that has begun goes on to its end, whatever ends here
             try:
                 await asyncio.to_thread(self._history.add, noted)
                 self._history_trouble = ""

@@ -6,6 +6,7 @@ written stops nothing: the entry is kept in memory and written with the next one
 
 import contextlib
 import json
+import threading
 from pathlib import Path
 
 from vedette.fencing.records import Entry
@@ -22,14 +23,16 @@ class History:
     def __init__(self, state_dir: Path) -> None:
         self._path = state_dir / NAME
         self._unwritten: list[Entry] = []
+        self._one_writer = threading.Lock()
 
     def add(self, entry: Entry) -> None:
         """Write an entry; raises ``OSError`` (a full disk), and tries again with the next one then."""
-        self._unwritten = [*self._unwritten, entry][-MOST_ENTRIES:]
-        lines = [json.dumps(item, separators=(",", ":")) for item in self._unwritten]
-        kept = _bounded([*_lines(self._path), *lines])
-        files.replace(self._path, "".join(f"{line}\n" for line in kept).encode(), durable=True)
-        self._unwritten = []
+        with self._one_writer:
+            self._unwritten = [*self._unwritten, entry][-MOST_ENTRIES:]
+            lines = [json.dumps(item, separators=(",", ":")) for item in self._unwritten]
+            kept = _bounded([*_lines(self._path), *lines])
+            files.replace(self._path, "".join(f"{line}\n" for line in kept).encode(), durable=True)
+            self._unwritten = []
 
 
 def read(state_dir: Path) -> list[Entry]:

@@ -5,6 +5,7 @@ devices may be slow, hang or crash. Its death costs nothing: the next one is tol
 """
 
 import asyncio
+import contextlib
 from pathlib import Path
 
 from vedette.fencing import drivers
@@ -21,8 +22,9 @@ async def fence(parent: Parent, build: Build) -> None:
     privileges.keep_capabilities(())  # no program that it starts has any either
     async with asyncio.TaskGroup() as tasks:
         fencer = Fencer(tasks, send=parent.send, build=build, run_dir=run_dir, state_dir=state_dir)
-        await parent.open(fencer.receive)
-        await asyncio.Event().wait()
+        with contextlib.closing(fencer):
+            await parent.open(fencer.receive)
+            await asyncio.Event().wait()
 
 
 async def main(parent: Parent) -> None:
