@@ -106,3 +106,11 @@ def test_a_witness_is_not_called_unready_for_not_holding_anything() -> None:
     witness = _status()["nodes"][0] | {"name": "witness", "role": "witness", "self": False, "ready": False}
     line = next(line for line in _text(nodes=[witness]).splitlines() if line.startswith("witness"))
     assert "votes" in line
+
+
+def test_orders_that_stand_are_listed_with_their_reason_and_their_end() -> None:
+    order = {"order": "move", "about": "web", "to": "router2", "author": "ann", "reason": "new kernel"}
+    text = _text(orders=[order | {"until": "2026-11-22T13:59:10.000Z"}, order | {"to": None, "until": None}])
+    lines = [" ".join(line.split()) for line in text.splitlines()]
+    assert "move web to router2 in 1h59m ann new kernel" in lines
+    assert "move web when taken back ann new kernel" in lines

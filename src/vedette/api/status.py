@@ -91,6 +91,7 @@ def status(
         "quorum": view.quorum if view else False,
         "links": [road.plain(clocks.show) for road in roads],
         "nodes": _nodes(spec, view, spec_status.digest, clocks),
+        "orders": _orders(view, clocks),
         "groups": _groups(view, addresses, clocks),
         "virtualServices": _services(spec, verdicts, services, clocks),
         "processes": list(processes),
@@ -165,6 +166,20 @@ def _authentication(spec: ClusterSpec | None, view: View | None) -> Plain:
 def _same_document(node: NodeView, digest: str) -> bool:
     """Heartbeats carry a prefix of the digest."""
     return digest.startswith(node.digest) or node.digest.startswith(digest)
+
+
+def _orders(view: View | None, clocks: Clocks) -> list[Plain]:
+    return [
+        {
+            "order": item.order.value,
+            "about": item.about,
+            "to": item.to,
+            "author": item.author,
+            "reason": item.reason,
+            "until": clocks.show(item.until),
+        }
+        for item in (view.orders if view else ())
+    ]
 
 
 def _nodes(spec: ClusterSpec | None, view: View | None, digest: str, clocks: Clocks) -> list[Plain]:

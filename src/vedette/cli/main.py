@@ -23,6 +23,7 @@ VERBS = (
     "move",
     "restart",
     "node",
+    "group",
     "lab",
     "rehearse",
     "completion",

@@ -79,22 +79,45 @@ class SpecRunning:
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """An operator wants ``group`` on ``to``; ``None`` takes an earlier wish back. Any node may be told."""
+    """An operator wants ``group`` on ``to``; ``None`` takes an earlier wish back. Any node may be told.
+
+    ``lasts`` (ns): after that it is as if it had been taken back; 0 = until it is.
+    """
 
     group: str
     to: str | None
     author: str
     reason: str
+    lasts: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Standby:
-    """An operator wants ``node`` to hold nothing (``on``), or again to hold (not ``on``). Any node may be told."""
+    """An operator wants ``node`` to hold nothing (``on``), or to be as the document says (not ``on``).
+
+    Any node may be told. ``lasts`` as with :class:`Move`.
+    """
 
     node: str
     on: bool
     author: str
     reason: str
+    lasts: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Maintenance:
+    """An operator wants a node, or with ``group`` a group, to be left alone: what is held stays, nothing moves.
+
+    Not ``on``: as the document says. Any node may be told. ``lasts`` as with :class:`Move`.
+    """
+
+    name: str
+    group: bool
+    on: bool
+    author: str
+    reason: str
+    lasts: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +164,7 @@ Event = (
     | SpecRunning
     | Move
     | Standby
+    | Maintenance
     | Reconfigure
     | Rekey
     | FenceResult

@@ -138,8 +138,9 @@ class Hearing:
             for item in message.items:
                 self._item(peer, message, item, now)
         if message.table is not None:
-            for wish in self._preferences.merge(message.table):
-                self._site.note(What.PREFERENCE_CHANGED, node=peer.name, detail=f"version {wish.version}")
+            for wish in self._preferences.merge(message.table, now):
+                words = f"{wish.author}: {wish.reason}" if wish.author else f"version {wish.version}"
+                self._site.note(What.PREFERENCE_CHANGED, node=peer.name, detail=words)
         if message.flags & Flag.GOODBYE:
             self._goodbye(peer, message, now, votes=votes)
 

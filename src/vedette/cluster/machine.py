@@ -13,6 +13,7 @@ from vedette.cluster.events import (
     Event,
     FenceResult,
     Gate,
+    Maintenance,
     Move,
     Readiness,
     Ready,
@@ -73,7 +74,7 @@ class Machine:
         self._rest = Ready()
         self._own, self._held = found.own, held
         self._voter = found.voter
-        self._preferences = Preferences(found.wishes)
+        self._preferences = Preferences(found.wishes, now)
         self._peers = {node.name: Peer(node.name, tag(node.name)) for node in config.nodes if node.name != me}
         self._leases = {group.tag: Lease(group.name, group.tag) for group in config.groups}
         self._keyring = Keyring(self._site, keys, self._peers)
@@ -153,6 +154,7 @@ class Machine:
             steering=self._steering,
             telling=self._telling,
             keyring=self._keyring,
+            preferences=self._preferences,
             now=now,
         )
 
@@ -187,10 +189,8 @@ class Machine:
                 self._steering.services, self._steering.connected = services, connected
             case SpecRunning(revision, digest):
                 self._telling.running(revision, digest)
-            case Move():
-                self._steering.wish(event.group, event.to, event)
-            case Standby():
-                self._steering.wish(event.node, event.on, event)
+            case Move() | Standby() | Maintenance():
+                self._steering.wish(event, now)
             case Reconfigure():
                 self._steering.reconfigure(event, now)
             case Rekey(keys):
@@ -214,7 +214,7 @@ class Machine:
         self._telling.kernel |= {lease.name for lease in self._leases.values() if lease.own is not None}
         saying = self._telling.speak(now, self._steering, self._owner, risen=risen)
         hold = {lease.name: lease.own.kernel for lease in self._leases.values() if lease.own is not None}
-        durable, volatile = boot.persist(self._site, self._voter, self._preferences, self._leases)
+        durable, volatile = boot.persist(self._site, self._voter, self._preferences, self._leases, now)
         release, self._owner.release = tuple(self._owner.release), []
         log, self._site.log = tuple(self._site.log), []
         ready = Ready(

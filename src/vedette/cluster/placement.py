@@ -47,9 +47,13 @@ class Placement:
             node is not None
             and node.role is Role.DIRECTOR
             and name in group.nodes
-            and not (node.standby or node.maintenance or group.maintenance)
-            and not self._preferences.standby(name)
+            and not (node.standby or node.maintenance or self.paused(group))
+            and not (self._preferences.standby(name) or self._preferences.maintained(name))
         )
+
+    def paused(self, group: CoreGroup) -> bool:
+        """The document or an operator wants the group left where it is."""
+        return group.maintenance or self._preferences.paused(group.name)
 
     def may_hold_any(self, name: str) -> bool:
         """Whether there is anything that the node could be asked to take."""

@@ -196,7 +196,7 @@ class Director:
         match request.get("verb"):
             case "status":
                 return self._status()
-            case "move" | "node" | "restart":
+            case "move" | "node" | "group" | "restart":
                 return await self._command(request)
             case other:
                 raise UsageError(f"this daemon does not know the verb {other!r}: is it of another release?")

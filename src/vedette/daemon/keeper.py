@@ -199,7 +199,8 @@ class Keeper:
         assert self._spec is not None
         core = self._core
         order = orders.read(command, self._spec, core.view())
-        core.handle(order.event)
+        if order.event is not None:
+            core.handle(order.event)
         deadline = clock.boottime() + (control.CARRIED_OUT if command.get("wait", True) else 0)
         while (pending := order.pending(core.view())) and clock.boottime() < deadline:
             await asyncio.sleep(seconds(LOOK))

@@ -63,6 +63,30 @@ class KeysView:
     retired: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
+class Order(Enum):
+    """What an operator may ask for at run time."""
+
+    MOVE = "move"
+    STANDBY = "standby"
+    NODE_MAINTENANCE = "node maintenance"
+    GROUP_MAINTENANCE = "group maintenance"
+
+
+@dataclass(frozen=True, slots=True)
+class OrderView:
+    """An order that stands, as known here. ``about``: a node's or a group's name; ``to``: the target of a move.
+
+    ``until``: CLOCK_BOOTTIME ns of this node, 0 = until it is taken back.
+    """
+
+    order: Order
+    about: str
+    to: str | None
+    author: str
+    reason: str
+    until: int
+
+
 @dataclass(frozen=True, slots=True)
 class View:
     """Everything that one node's cluster core knows at ``now``."""
@@ -73,3 +97,4 @@ class View:
     nodes: tuple[NodeView, ...]
     leases: tuple[LeaseView, ...]
     keys: KeysView = field(default_factory=KeysView)
+    orders: tuple[OrderView, ...] = ()
