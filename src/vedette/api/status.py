@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from vedette.api import paths
+from vedette.health.pinger import Reached
 from vedette.kit.units import SECOND
 from vedette.spec.resolved import UNSIGNED, ClusterSpec, Node, VirtualService
 from vedette.state.health import Verdicts
@@ -65,6 +66,7 @@ def status(
     problems: Sequence[Problem],
     refused: Mapping[str, int],
     links: Sequence[Plain],
+    ping_nodes: Sequence[Reached] = (),
     node: str,
     clocks: Clocks,
 ) -> Plain:
@@ -79,6 +81,7 @@ def status(
         *problems,
         *_view_problems(view, spec_status),
         *_key_problems(spec, view),
+        *(Problem(f"ping node {item.address}", "does not answer") for item in ping_nodes if not item.reached),
         *(Problem(f"link {road.name}", message) for road in roads for message in road.problems),
     ]
     return {
@@ -90,6 +93,10 @@ def status(
         "authentication": _authentication(spec, view),
         "quorum": view.quorum if view else False,
         "links": [road.plain(clocks.show) for road in roads],
+        "pingNodes": [
+            {"address": str(item.address), "reached": item.reached, "lastAnswer": clocks.show(item.last_answer)}
+            for item in ping_nodes
+        ],
         "nodes": _nodes(spec, view, spec_status.digest, clocks),
         "orders": _orders(view, clocks),
         "groups": _groups(view, addresses, clocks),
@@ -201,6 +208,7 @@ def _node(node: NodeView, written: Node | None, digest: str, view: View, clocks:
         "revision": node.revision,
         "digest": node.digest,
         "keys": list(node.keys),
+        "pingNodesMissing": node.missing,
         "sameDocument": bool(node.digest) and _same_document(node, digest),
     }
 

@@ -70,6 +70,13 @@ class Readiness:
 
 
 @dataclass(frozen=True, slots=True)
+class Reach:
+    """How many of the document's ping nodes do not answer this node; of two nodes who misses fewer is preferred."""
+
+    missing: int
+
+
+@dataclass(frozen=True, slots=True)
 class SpecRunning:
     """The document that this node runs now; other nodes see it in the heartbeats. ``digest``: hex SHA-256."""
 
@@ -161,6 +168,7 @@ Event = (
     | Emptied
     | Gate
     | Readiness
+    | Reach
     | SpecRunning
     | Move
     | Standby
@@ -215,6 +223,7 @@ class Reason(Enum):
     # why a group leaves
     LEASE_ENDED = "lease ended without a quorum"
     BETTER_NODE = "a better node is ready"
+    REACHES_MORE = "another node reaches more ping nodes"
     OPERATOR = "an operator moved it"
     STANDBY = "node is on standby"
     STOPPING = "daemon stops"

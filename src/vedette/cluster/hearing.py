@@ -148,7 +148,9 @@ class Hearing:
         ready = votes and bool(message.flags & Flag.READY)  # with another config it could never win what it is handed
         if ready and not peer.ready:
             peer.ready_since = now
-        peer.ready, peer.silent, peer.score = ready, bool(message.flags & Flag.SILENT), message.score
+        if message.score != peer.score:
+            peer.score, peer.score_since = message.score, now
+        peer.ready, peer.silent = ready, bool(message.flags & Flag.SILENT)
         peer.revision, peer.digest = message.revision, message.digest
         peer.holds = frozenset(message.holds)
         peer.wishes = message.wishes

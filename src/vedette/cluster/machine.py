@@ -15,6 +15,7 @@ from vedette.cluster.events import (
     Gate,
     Maintenance,
     Move,
+    Reach,
     Readiness,
     Ready,
     Reason,
@@ -187,6 +188,8 @@ class Machine:
                 self._steering.gate = working
             case Readiness(services, connected):
                 self._steering.services, self._steering.connected = services, connected
+            case Reach(missing):
+                self._placement.reaches(missing, now)
             case SpecRunning(revision, digest):
                 self._telling.running(revision, digest)
             case Move() | Standby() | Maintenance():

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
-from vedette.cluster.config import CoreConfig, tag
+from vedette.cluster.config import MOST_SCORE, CoreConfig, tag
 from vedette.cluster.detector import Detector
 from vedette.cluster.events import FOREVER
 from vedette.cluster.keyring import Keyring
@@ -80,6 +80,7 @@ def _myself(site: Site, steering: Steering, telling: Telling, keyring: Keyring, 
         digest=telling.digest,
         incarnation=site.incarnation,
         keys=tuple(map(bytes.hex, keyring.listed)),
+        missing=MOST_SCORE - steering.score,
     )
 
 
@@ -116,6 +117,7 @@ def _other(
         incarnation=peer.incarnation,
         keys=tuple(map(bytes.hex, keyring.listed_by(peer))),
         heard=dict(peer.links),
+        missing=MOST_SCORE - peer.score,
     )
 
 

@@ -18,6 +18,7 @@ from vedette.api.status import Clocks, Problem, SpecStatus, status
 from vedette.daemon import documents
 from vedette.daemon.documents import Archive, Version
 from vedette.health.client import CheckerClient
+from vedette.health.pinger import Pinger
 from vedette.ipvs.reconciler import Reconciler
 from vedette.ipvs.repair import Repair
 from vedette.kit import clock, log, net, plain
@@ -56,6 +57,7 @@ class Director:
         self._directing = asyncio.Event()
         self._checker = CheckerClient(changed=self._verdicts_changed)
         self._sorry = SorryClient(changed=lambda: None)
+        self._pinger = Pinger(changed=self._tell_reach)
         self._reconciler = Reconciler(run_dir=run_dir, report=self._tell_readiness, repaired=_log_repairs)
 
     async def run(self) -> None:
@@ -74,6 +76,7 @@ class Director:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._checker.run())
             tasks.create_task(self._sorry.run())
+            tasks.create_task(self._pinger.run())
             tasks.create_task(self._reconciler.run())
 
     # the document
@@ -131,6 +134,7 @@ class Director:
             return
         self._directing.set()
         self._checker.set_targets(all_targets(spec))
+        self._pinger.set_targets(spec.ping_nodes)
         self._sorry.set_pages(
             {
                 (endpoint.address, endpoint.port): service.sorry.page
@@ -165,6 +169,10 @@ class Director:
         if working != self._working:
             self._working = working
             self._parent.send({"services": working})
+
+    def _tell_reach(self) -> None:
+        """Who reaches more of the ping nodes is preferred; the cluster core compares."""
+        self._parent.send({"missing": self._pinger.missing})
 
     # the keeper
 
@@ -229,6 +237,7 @@ class Director:
             problems=self._problems(),
             refused=self._keeper.get("refused", {}),
             links=self._keeper.get("links", ()),
+            ping_nodes=self._pinger.targets,
             node=self._node,
             clocks=Clocks(boottime=clock.boottime(), wall=time.time_ns()),
         )
@@ -243,7 +252,11 @@ class Director:
     def _problems(self) -> list[Problem]:
         found = [Problem(item["scope"], item["message"]) for item in self._keeper.get("problems", ())]
         found += [Problem(scope, message) for scope, message in self._reconciler.problems()]
-        away = (("checker", self._checker.problem), ("sorry page", self._sorry.problem))
+        away = (
+            ("checker", self._checker.problem),
+            ("sorry page", self._sorry.problem),
+            ("ping nodes", self._pinger.problem),
+        )
         found += [Problem(scope, message) for scope, message in away if message]
         found += [
             Problem(f"sorry page at {net.endpoint(*place)}", message) for place, message in self._sorry.problems.items()

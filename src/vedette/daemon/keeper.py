@@ -65,6 +65,7 @@ class Keeper:
         self._revision = 0
         self._services = False
         self._connected_at = 0
+        self._missing: int | None = None
         self._gate_trouble: str | None = None
         self._stop = asyncio.Event()
         self._report_soon = asyncio.Event()
@@ -124,6 +125,7 @@ class Keeper:
         )
         await self._core.start()
         self._tell_readiness()
+        self._tell_reach()
         self._remember()
         urgency.settle()
         log.event(logger, logging.INFO, "keeper.started", node=self._node, revision=revision, digest=spec.digest)
@@ -166,6 +168,9 @@ class Keeper:
         if "services" in message:
             self._services = bool(message["services"])
             self._tell_readiness()
+        elif "missing" in message:
+            self._missing = int(message["missing"])
+            self._tell_reach()
         elif "request" in message:
             self._tasks_reply(message)
 
@@ -278,6 +283,12 @@ class Keeper:
         carriers = all(self._addresses.carrier(group.name) for group in self._spec.groups if group.addresses)
         connected = carriers and clock.boottime() >= self._connected_at
         self._core.handle(events.Readiness(services=self._services, connected=connected))
+
+    def _tell_reach(self) -> None:
+        """Before the director has asked them, no ping node is known to answer."""
+        if self._core is not None and self._spec is not None and self._spec.node(self._node).role is Role.DIRECTOR:
+            missing = len(self._spec.ping_nodes) if self._missing is None else self._missing
+            self._core.handle(events.Reach(missing=missing))
 
     # the end
 

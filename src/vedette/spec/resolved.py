@@ -251,6 +251,7 @@ class ClusterSpec:
     groups: tuple[Group, ...]
     virtual_services: tuple[VirtualService, ...] = ()
     ipvs_timeouts: IpvsTimeouts = field(default_factory=IpvsTimeouts)
+    ping_nodes: tuple[IPAddress, ...] = ()
 
     def node(self, name: str) -> Node:
         """Return the node of that name; raises ``KeyError``."""

@@ -9,7 +9,7 @@ from tests.cluster.simulation.node import KEYS, SPARE_KEYS, Habits, Node
 from tests.cluster.simulation.world import World
 
 from vedette.cluster.config import MOST_VOTERS, CoreConfig, CoreGroup, CoreNode, Timings
-from vedette.cluster.events import Gate, Maintenance, Move, Readiness, Reconfigure, Standby, Stop
+from vedette.cluster.events import Gate, Maintenance, Move, Reach, Readiness, Reconfigure, Standby, Stop
 from vedette.kit.units import MILLISECOND, SECOND
 from vedette.spec.resolved import Failback, Key, Role, SplitBrainPolicy
 
@@ -45,6 +45,7 @@ _ALL = {
     "pause": 4.0, "kill": 3.0, "crash": 2.0, "stop": 1.5, "stop in place": 1.0, "isolate": 3.0, "split": 2.0,
     "one way": 3.0, "link": 1.5, "flap": 1.0, "move": 3.0, "standby": 1.0, "services": 0.5, "cut off": 0.7,
     "gate": 0.4, "lose run state": 0.7, "lose disk": 0.7, "roll back disk": 0.5, "reload": 0.7, "maintain": 1.0,
+    "outside": 1.0,
 }  # fmt: skip
 _ROUGH = Habits(
     kernel=5 * MILLISECOND, kernel_slow=0.03, kernel_fails=0.03, jitter=5 * MILLISECOND, stall=0.004,
@@ -79,7 +80,8 @@ PROFILES = (
     ),
     Profile(
         "moves", (3, 5), (2, 4, 8), 0.2, 10,
-        {"move": 8, "standby": 3, "maintain": 2, "cut off": 2, "stop": 1, "pause": 2, "one way": 2, "reload": 1},
+        {"move": 8, "standby": 3, "maintain": 2, "outside": 3, "cut off": 2, "stop": 1, "pause": 2, "one way": 2,
+         "reload": 1},
         Weather(loss=0.05, duplicated=0.1, late=0.1, latest=SECOND), replace(_ROUGH, kernel_slow=0.1),
     ),
     Profile(
@@ -151,6 +153,7 @@ class Scenario:
             node.rekey(self.keys)
             node.put(Gate(working=True))
             node.put(Readiness(services=True))
+            node.put(Reach(0))
             node.put(Reconfigure(groups=self.config.groups, nodes=self.config.nodes))
         for teller in sorted(self.nodes):  # everyone: one that was away does not know yet what there is to take back
             for name in sorted(self.nodes):
@@ -372,6 +375,15 @@ def _standby(scenario: Scenario) -> None:
     scenario.later(scenario.some_time(0.3, 2), lambda: teller.put(Standby(name, False, "simulation", "test")))
 
 
+def _outside(scenario: Scenario) -> None:
+    """A ping node is out of reach: for one node, or for all, of which each notices when it does."""
+    names = sorted(scenario.nodes) if scenario.world.random.random() < 0.3 else [scenario.node().name]
+    for name in names:
+        node = scenario.nodes[name]
+        scenario.later(scenario.some_time(0, 0.5), partial(node.put, Reach(1)))
+        scenario.later(scenario.some_time(0.5, 4), partial(node.put, Reach(0)))
+
+
 def _services(scenario: Scenario) -> None:
     node = scenario.node()
     node.put(Readiness(services=False))
@@ -455,6 +467,7 @@ FAULTS: dict[str, Callable[[Scenario], None]] = {
     "move": _move,
     "standby": _standby,
     "maintain": _maintain,
+    "outside": _outside,
     "services": _services,
     "cut off": _cut_off,
     "gate": _gate,
