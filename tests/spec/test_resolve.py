@@ -374,3 +374,10 @@ def test_ping_nodes_are_addresses_outside_each_once() -> None:
         "spec.pingNodes[2]: 127.0.0.1 is not the address of a machine outside",
         "spec.pingNodes[4]: 192.0.2.1 is listed twice",
     ]
+
+
+def test_documents_travel_only_between_nodes_with_an_address_and_with_keys() -> None:
+    assert resolve(document("specSync: true")).spec_sync
+    assert faults(document("specSync: true\nauth: {enforce: false}")) == [
+        "spec.specSync: with `enforce: false` anybody could hand the nodes a document"
+    ]

@@ -252,6 +252,7 @@ class ClusterSpec:
     virtual_services: tuple[VirtualService, ...] = ()
     ipvs_timeouts: IpvsTimeouts = field(default_factory=IpvsTimeouts)
     ping_nodes: tuple[IPAddress, ...] = ()
+    spec_sync: bool = False
 
     def node(self, name: str) -> Node:
         """Return the node of that name; raises ``KeyError``."""

@@ -55,7 +55,9 @@ class Spec(Shape):
     )
     ipvs: Ipvs | None = optional("Settings of the kernel's load balancer as a whole.")
     notify: Annotated[Many[Notification], Field(max_length=32)] | None = later("notify", "Whom to tell.")
-    spec_sync: bool | None = later("specSync", "Carry an edit on one node, signed, to all.")
+    spec_sync: bool | None = optional(
+        "An edit on one node is carried, signed, to all others (TCP port 694 of nodes[].address).", default="false"
+    )
 
 
 class HACluster(Shape):

@@ -34,6 +34,7 @@ def resolve(document: HACluster, findings: Findings, *, digest: str, keys: tuple
         groups=all_groups,
         virtual_services=services.resolve(),
         ipvs_timeouts=_timeouts(scope),
+        spec_sync=nodes.resolve_spec_sync(scope),
         ping_nodes=nodes.resolve_ping_nodes(
             scope, frozenset(item.address for group in all_groups for item in group.addresses)
         ),
