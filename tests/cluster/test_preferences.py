@@ -166,6 +166,15 @@ def test_a_node_in_maintenance_keeps_what_it_has_and_takes_nothing() -> None:
     assert bench.holders() == ["a"]
 
 
+def test_who_gave_an_order_and_who_heard_of_it_agree_on_the_digest() -> None:
+    """Else they would send each other their tables for ever."""
+    bench = settled()
+    bench.handle("w", Standby("b", True, "alice", "test"))
+    bench.handle("w", Maintenance("g", True, True, "alice", "test", lasts=HOUR))
+    bench.run(SECOND)
+    assert len({bench.machine(name)._preferences.digest for name in "abw"}) == 1
+
+
 def test_taking_back_what_was_never_wished_changes_nothing() -> None:
     preferences = Preferences()
     assert preferences.wish(About.PLACE, "g", 0, origin=1, author="", reason="", now=0) is None

@@ -61,7 +61,7 @@ class Preferences:
     def digest(self) -> int:
         """Of the entries; nodes whose digests differ send each other their tables. 0 = empty."""
         if self._digest is None:
-            text = repr([(*_rank(wish), int(wish.kind), wish.about) for wish in self.entries])
+            text = repr([list(map(int, (*_rank(wish), wish.kind, wish.about))) for wish in self.entries])
             self._digest = int.from_bytes(hashlib.sha256(text.encode()).digest()[:4]) if self._entries else 0
         return self._digest
 

@@ -41,8 +41,8 @@ REPLY = 5.0
 
 
 _PUT_BACK = (
-    "holds an older document than revision {}; it was put back while the daemon was not running, and is not sent to the "
-    "others (to return to it, save it with any change)"
+    "holds an older document than revision {}; it was put back while the daemon was not running, and is not sent to "
+    "the others (to return to it, save it with any change)"
 )
 
 
