@@ -99,8 +99,11 @@ def _converge(scenario: Scenario) -> int:
 def _check_places(scenario: Scenario) -> None:
     """Failback has brought every group home, at once or after its delay; what is manual stays where it is.
 
-    Only a hand-over that kept failing may still be waited with (rule 24).
+    Only a hand-over that kept failing may still be waited with (rule 24). All agree on what operators have ordered.
     """
+    tables = {node.machine._preferences.digest for node in scenario.nodes.values() if node.machine is not None}
+    if len(tables) > 1:
+        raise MisplacedError(f"seed {scenario.world.seed}: nodes disagree about the orders that stand")
     for group in scenario.config.groups:
         (holder,) = scenario.world.holders(group.name)
         machine = scenario.nodes[holder].machine
