@@ -9,6 +9,7 @@ import pytest
 from vedette.api import control
 from vedette.cli.main import main
 from vedette.kit.errors import UsageError
+from vedette.kit.units import MINUTE
 
 
 def give(run_dir: Path, words: list[str], reply: control.Reply | UsageError) -> tuple[int, dict[str, Any]]:
@@ -65,3 +66,15 @@ def test_programs_get_the_outcome_as_json(tmp_path: Path, capsys: pytest.Capture
 
 def test_without_a_daemon_it_could_not_be_done(tmp_path: Path) -> None:
     assert main(["restart", "--run-dir", str(tmp_path)]) == 3
+
+
+def test_an_order_says_how_long_it_lasts_in_the_words_of_the_document(tmp_path: Path) -> None:
+    _, asked = give(tmp_path, ["node", "standby", "router1", "--for", "30m"], {"done": "yes"})
+    assert (asked["verb"], asked["what"], asked["for"]) == ("node", "standby", 30 * MINUTE)
+    with pytest.raises(SystemExit):
+        main(["move", "web", "--for", "30"])
+
+
+def test_a_group_is_left_alone_by_order(tmp_path: Path) -> None:
+    _, asked = give(tmp_path, ["group", "maintenance", "web"], {"done": "yes"})
+    assert (asked["verb"], asked["what"], asked["group"], asked["for"]) == ("group", "maintenance", "web", 0)

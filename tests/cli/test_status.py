@@ -124,3 +124,11 @@ def test_the_watchdog_is_shown_where_there_is_one_with_what_it_does_now() -> Non
     assert "WATCHDOG" in text
     assert "cannot be stopped" in _text(watchdog=watchdog | {"state": "idle", "armed": False})
     assert "not armed\n" in _text(watchdog=watchdog | {"state": "off", "nowayout": None}) + "\n"
+
+
+def test_orders_that_stand_are_listed_with_their_reason_and_their_end() -> None:
+    order = {"order": "move", "about": "web", "to": "router2", "author": "ann", "reason": "new kernel"}
+    text = _text(orders=[order | {"until": "2026-11-22T13:59:10.000Z"}, order | {"to": None, "until": None}])
+    lines = [" ".join(line.split()) for line in text.splitlines()]
+    assert "move web to router2 in 1h59m ann new kernel" in lines
+    assert "move web when taken back ann new kernel" in lines

@@ -28,6 +28,7 @@ from vedette.cluster.messages import Accept, Message, Nack, Prepare, Promise, Re
 from vedette.cluster.outbox import Renewal
 from vedette.cluster.owner import Owner
 from vedette.cluster.peers import Peer, Verdict
+from vedette.cluster.placement import Placement
 from vedette.cluster.proposer import Proposer
 from vedette.cluster.quorum import Quorum
 from vedette.cluster.steering import Steering
@@ -249,6 +250,10 @@ def _old_datagrams_count_again() -> list[Patch]:
     return [(Peer, "receive", bent), (Voter, "release", release), (Hearing, "_remember", lambda *_: None)]
 
 
+def _never_fails_back() -> list[Patch]:
+    return [(Placement, "move", lambda *_: None)]
+
+
 def _goodbye_while_holding() -> list[Patch]:
     return [(Steering, "leaving", lambda self: self.stopping and not self._in_place)]
 
@@ -416,6 +421,7 @@ MUTANTS = (
         _old_datagrams_count_again,
         case=test_holes.test_hole_24_contents_count_only_from_increasing_sequence_numbers,
     ),
+    Mutant("nothing fails back", "23", _never_fails_back),
     Mutant("goodbye while still holding", "20", _goodbye_while_holding, "generic"),
     Mutant("a start ignores what the kernel holds (with 12)", "14", _leftovers_are_ignored, "restarts"),
     Mutant("a holder votes for others", "7, 8, 16", _holder_votes_for_others),

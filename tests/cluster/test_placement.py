@@ -6,10 +6,10 @@ import pytest
 from tests.cluster.bench import Bench, config, group
 
 from vedette.cluster.config import CoreGroup, tag
-from vedette.cluster.events import Move, Reconfigure, Standby, What
+from vedette.cluster.events import Move, Reach, Reconfigure, Standby, What
 from vedette.kit.errors import UsageError
 from vedette.kit.units import MILLISECOND, SECOND
-from vedette.spec.resolved import Failback
+from vedette.spec.resolved import Failback, SplitBrainPolicy
 
 
 def cluster(*groups: CoreGroup, nodes: str = "abw") -> Bench:
@@ -133,3 +133,55 @@ def test_blocked_groups_wake_nobody_up() -> None:
         bench.run(10 * SECOND)
         for name, seat in bench.seats.items():
             assert len(seat.said) - before[name] <= 100
+
+
+def test_a_group_moves_to_the_node_that_reaches_more_but_only_when_that_lasts() -> None:
+    bench = Bench(config())
+    bench.start()
+    bench.run(4 * SECOND)
+    bench.handle("a", Reach(1))
+    bench.run(4 * SECOND)
+    assert bench.holders() == ["a"]
+    bench.run(2 * SECOND)
+    assert bench.holders() == ["b"]
+    bench.handle("a", Reach(0))
+    bench.run(2 * SECOND)
+    assert bench.holders() == ["a"]
+
+
+def test_an_address_outside_that_dies_for_all_moves_nothing() -> None:
+    bench = Bench(config())
+    bench.start()
+    bench.run(4 * SECOND)
+    bench.handle("a", Reach(1))
+    bench.run(3 * SECOND)
+    bench.handle("b", Reach(1))
+    before = len(bench.seats["a"].said)
+    bench.run(20 * SECOND)
+    assert bench.holders() == ["a"]
+    assert not any(ready.release for ready in bench.seats["a"].said[before:])
+
+
+def test_a_preferred_node_that_reaches_less_does_not_get_its_group_back() -> None:
+    bench = Bench(config())
+    bench.start()
+    bench.run(4 * SECOND)
+    bench.kill("a")
+    bench.run(4 * SECOND)
+    bench.start("a")
+    bench.handle("a", Reach(2))
+    bench.run(10 * SECOND)
+    assert bench.holders() == ["b"]
+
+
+def test_under_tolerate_who_reaches_more_is_asked_only_while_the_other_is_heard() -> None:
+    bench = Bench(config(nodes=("a", "b"), witnesses=(), policy=SplitBrainPolicy.TOLERATE))
+    bench.start()
+    bench.run(4 * SECOND)
+    bench.handle("a", Reach(1))
+    bench.isolate("a")
+    bench.run(20 * SECOND)
+    assert bench.holders() == ["a", "b"]
+    bench.heal()
+    bench.run(20 * SECOND)
+    assert bench.holders() == ["b"]

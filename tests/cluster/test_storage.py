@@ -7,7 +7,7 @@ from tests.cluster.bench import Bench, config
 from vedette.cluster import storage
 from vedette.cluster.ballot import Ballot, Record
 from vedette.cluster.events import Reason, What
-from vedette.cluster.messages import Wish
+from vedette.cluster.messages import About, Wish
 from vedette.cluster.storage import Durable, Owned, Volatile
 from vedette.cluster.voter import Vote
 from vedette.kit.units import SECOND
@@ -24,13 +24,18 @@ volatiles = some.builds(
     some.dictionaries(number, votes, max_size=5),
     some.dictionaries(number, some.builds(Owned, ballots, some.integers(0, 2**63 - 1)), max_size=5),
 )
+words = some.text(max_size=20)
+wishes = some.builds(
+    Wish, some.sampled_from(About), number, number, number, number, some.booleans(), number, words, words
+)
 durables = some.builds(
     Durable,
     some.text(max_size=20),
     number,
     some.text(max_size=40),
     some.text(max_size=16),
-    some.lists(some.builds(Wish, some.booleans(), number, number, number, number), max_size=5).map(tuple),
+    some.lists(wishes, max_size=5).map(tuple),
+    number,
 )
 
 

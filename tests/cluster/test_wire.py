@@ -11,6 +11,7 @@ from vedette.cluster import wire
 from vedette.cluster.ballot import Ballot
 from vedette.cluster.events import Datagram, Reason
 from vedette.cluster.messages import (
+    About,
     Accept,
     Accepted,
     Echo,
@@ -51,8 +52,9 @@ echoes = some.builds(Echo, u32, u64, some.integers(0, 2**64 - 1)) | some.builds(
     u64,
 )
 texts = some.text(max_size=20).map(wire.clip)
-wishes = some.builds(Wish, some.booleans(), u32, u32, u32, u32)
-tables = some.builds(Wishes, some.lists(wishes, max_size=8).map(tuple), texts, texts)
+millis = u32.map(lambda count: count * MILLISECOND)
+wishes = some.builds(Wish, some.sampled_from(About), u32, u32, u32, u32, some.booleans(), millis, texts, texts)
+tables = some.builds(Wishes, some.lists(wishes, max_size=8).map(tuple))
 messages = some.builds(
     Message,
     config=some.binary(min_size=8, max_size=8),

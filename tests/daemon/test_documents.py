@@ -1,11 +1,12 @@
 """Versions of the document: kept whole, private, and never replaced by something that cannot be read."""
 
 import stat
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from vedette.daemon.documents import LAST_GOOD, Archive, Version, read
+from vedette.daemon.documents import LAST_GOOD, REMEMBERED, Archive, Version, read
 from vedette.spec.resolved import ClusterSpec
 
 DOCUMENT = """\
@@ -76,3 +77,29 @@ def test_a_document_whose_key_is_missing_is_not_run(path: Path) -> None:
     problems = read(path, path.read_bytes())
     assert isinstance(problems, tuple)
     assert "cluster.key" in problems[0]
+
+
+def test_a_document_that_was_replaced_is_known_again_and_one_that_is_put_back_is_not_old(
+    path: Path, tmp_path: Path
+) -> None:
+    archive = Archive(tmp_path)
+    first, second = (replace(_spec(path), digest=digit * 64) for digit in "12")
+    for revision, spec in enumerate((first, second), 1):
+        archive.write(Version(revision=revision, spec=spec))
+    assert archive.superseded(first.digest)
+    assert not archive.superseded(second.digest)
+    assert not archive.superseded("3" * 64)
+    archive.write(Version(revision=3, spec=first))
+    assert not archive.superseded(first.digest)
+    assert archive.superseded(second.digest)
+    read = archive.read()
+    assert read is not None
+    assert (read.revision, read.spec) == (3, first)
+
+
+def test_no_more_documents_of_old_are_remembered_than_fit(path: Path, tmp_path: Path) -> None:
+    archive, spec = Archive(tmp_path), _spec(path)
+    for revision in range(REMEMBERED + 5):
+        archive.write(Version(revision=revision, spec=replace(spec, digest=f"{revision:064}")))
+    assert not archive.superseded(f"{0:064}")
+    assert archive.superseded(f"{REMEMBERED + 3:064}")

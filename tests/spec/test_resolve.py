@@ -361,3 +361,23 @@ def test_too_many_voters_too_few_and_an_idle_witness_are_mistakes() -> None:
     assert faults(document(nodes=nodes_of("", "", "", ", role: witness, votes: false"))) == [
         "spec.nodes[3]: witness `n4` has no vote, and nothing else to do"
     ]
+
+
+def test_ping_nodes_are_addresses_outside_each_once() -> None:
+    assert resolve(document("pingNodes: [203.0.113.1, 2001:db8::1]")).ping_nodes == (
+        ip_address("203.0.113.1"),
+        ip_address("2001:db8::1"),
+    )
+    assert faults(document("pingNodes: [10.0.0.2, 203.0.113.80, 127.0.0.1, 192.0.2.1, 192.0.2.1]")) == [
+        "spec.pingNodes[0]: 10.0.0.2 is an address of node `r1`",
+        "spec.pingNodes[1]: 203.0.113.80 is an address of a group",
+        "spec.pingNodes[2]: 127.0.0.1 is not the address of a machine outside",
+        "spec.pingNodes[4]: 192.0.2.1 is listed twice",
+    ]
+
+
+def test_documents_travel_only_between_nodes_with_an_address_and_with_keys() -> None:
+    assert resolve(document("specSync: true")).spec_sync
+    assert faults(document("specSync: true\nauth: {enforce: false}")) == [
+        "spec.specSync: with `enforce: false` anybody could hand the nodes a document"
+    ]

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from vedette.api import paths
+from vedette.health.pinger import Reached
 from vedette.kit.units import SECOND
 from vedette.spec.resolved import UNSIGNED, ClusterSpec, Node, VirtualService
 from vedette.state.health import Verdicts
@@ -66,6 +67,7 @@ def status(
     refused: Mapping[str, int],
     links: Sequence[Plain],
     watchdog: Plain | None,
+    ping_nodes: Sequence[Reached] = (),
     node: str,
     clocks: Clocks,
     fencing: Mapping[str, str],
@@ -82,6 +84,7 @@ def status(
         *problems,
         *_view_problems(view, spec_status),
         *_key_problems(spec, view),
+        *(Problem(f"ping node {item.address}", "does not answer") for item in ping_nodes if not item.reached),
         *(Problem(f"link {road.name}", message) for road in roads for message in road.problems),
     ]
     return {
@@ -93,7 +96,12 @@ def status(
         "authentication": _authentication(spec, view),
         "quorum": view.quorum if view else False,
         "links": [road.plain(clocks.show) for road in roads],
+        "pingNodes": [
+            {"address": str(item.address), "reached": item.reached, "lastAnswer": clocks.show(item.last_answer)}
+            for item in ping_nodes
+        ],
         "nodes": _nodes(spec, view, spec_status.digest, clocks, fencing),
+        "orders": _orders(view, clocks),
         "groups": _groups(view, addresses, clocks),
         "virtualServices": _services(spec, verdicts, services, clocks),
         "processes": list(processes),
@@ -171,6 +179,20 @@ def _same_document(node: NodeView, digest: str) -> bool:
     return digest.startswith(node.digest) or node.digest.startswith(digest)
 
 
+def _orders(view: View | None, clocks: Clocks) -> list[Plain]:
+    return [
+        {
+            "order": item.order.value,
+            "about": item.about,
+            "to": item.to,
+            "author": item.author,
+            "reason": item.reason,
+            "until": clocks.show(item.until),
+        }
+        for item in (view.orders if view else ())
+    ]
+
+
 def _nodes(
     spec: ClusterSpec | None, view: View | None, digest: str, clocks: Clocks, fencing: Mapping[str, str]
 ) -> list[Plain]:
@@ -198,6 +220,7 @@ def _node(node: NodeView, written: Node | None, digest: str, view: View, clocks:
         "revision": node.revision,
         "digest": node.digest,
         "keys": list(node.keys),
+        "pingNodesMissing": node.missing,
         "sameDocument": bool(node.digest) and _same_document(node, digest),
     }
 

@@ -25,6 +25,7 @@ VERBS = (
     "node",
     "fence",
     "confirm-off",
+    "group",
     "lab",
     "rehearse",
     "completion",

@@ -14,11 +14,14 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--clear", action="store_true", help="forget an earlier move: the document's preferences decide again"
     )
+    order.duration(parser)
     order.arguments(parser)
     parser.epilog = f"""\
-The move is a preference, spread to all nodes and kept until it is cleared: failback does not undo it.
+The move is a preference, spread to all nodes and kept until it is cleared or its time is over: failback does not
+undo it.
 
   vedette move web router2 --reason "new kernel on router1"
+  vedette move web router2 --for 2h
   vedette move web --clear
 
 {order.EXIT_CODES}"""

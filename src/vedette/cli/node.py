@@ -5,19 +5,23 @@ import argparse
 from vedette.cli import order
 
 NAME = "node"
-HELP = "put a node on standby (it hands everything over and takes nothing), or back online"
+HELP = "put a node on standby (it hands everything over), in maintenance (it is left alone), or back online"
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("what", choices=("standby", "online"))
+    parser.add_argument("what", choices=("standby", "maintenance", "online"))
     parser.add_argument("node", metavar="NODE")
+    order.duration(parser)
     order.arguments(parser)
     parser.epilog = f"""\
-  vedette node standby router1 --reason "memory is being replaced"
+On standby a node hands everything over and takes nothing. In maintenance it keeps what it holds, takes nothing and
+hands nothing over. Online takes either back.
+
+  vedette node standby router1 --for 30m --reason "memory is being replaced"
   vedette node online router1
 
 {order.EXIT_CODES}"""
 
 
 def run(args: argparse.Namespace) -> int:
-    return order.give(args, {"verb": "node", "node": args.node, "standby": args.what == "standby"})
+    return order.give(args, {"verb": "node", "node": args.node, "what": args.what})

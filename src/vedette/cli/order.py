@@ -9,6 +9,7 @@ from pathlib import Path
 
 from vedette.api import control
 from vedette.kit.units import SECOND
+from vedette.spec import values
 
 EXIT_CODES = f"""\
 The command ends when it is done. After {control.CARRIED_OUT // SECOND} s it says what is missing; the order stands.
@@ -26,9 +27,23 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def duration(parser: argparse.ArgumentParser) -> None:
+    """Add the option of orders that may end by themselves."""
+    parser.add_argument(
+        "--for", metavar="TIME", dest="lasts", type=_duration, default=0, help="as if taken back after this: 30m, 2h"
+    )
+
+
+def _duration(text: str) -> int:
+    try:
+        return values.parse_duration(text)
+    except values.BadValueError as error:
+        raise argparse.ArgumentTypeError(f"{error}: {error.remedy}") from error
+
+
 def give(args: argparse.Namespace, request: control.Request) -> int:
     """Send the order, print what came of it; returns the exit code."""
-    words = {"reason": args.reason, "author": author(), "wait": not args.no_wait}
+    words = {"reason": args.reason, "author": author(), "wait": not args.no_wait, "for": getattr(args, "lasts", 0)}
     reply = control.order(args.run_dir, request | words)
     if args.output == "json":
         print(json.dumps(reply))

@@ -43,6 +43,7 @@ def render(status: Plain, paint: Paint, now: datetime) -> str:
         _nodes(status, paint, now),
         _watchdog(status, paint),
         _groups(status, paint, now),
+        _orders(status, now),
         *(_service(service, paint, now) for service in status["virtualServices"]),
     ]
     return "\n\n".join(block for block in blocks if block)
@@ -138,6 +139,26 @@ def _groups(status: Plain, paint: Paint, now: datetime) -> str:
             for address in group["addresses"]
         ]
     return table(["GROUP", "HOLDER", "LEASE", "WHY"], rows) if rows else ""
+
+
+def _orders(status: Plain, now: datetime) -> str:
+    rows = [
+        [
+            f"{order['order']} {order['about']}" + (f" to {order['to']}" if order["to"] else ""),
+            _ends(order["until"], now),
+            order["author"] or "-",
+            order["reason"],
+        ]
+        for order in status.get("orders", ())
+    ]
+    return table(["ORDER", "ENDS", "BY", "WHY"], rows) if rows else ""
+
+
+def _ends(until: str | None, now: datetime) -> str:
+    if until is None:
+        return "when taken back"
+    rest = max(0, int((datetime.fromisoformat(until) - now).total_seconds()))
+    return f"in {rest // 3600}h{rest // 60 % 60:02}m" if rest >= 3600 else f"in {rest // 60}m{rest % 60:02}s"
 
 
 def _left(until: str | None, now: datetime) -> str:

@@ -1,6 +1,6 @@
 """Remembering: what the state files and the kernel say at a start becomes a core's first state (rules 12 and 14)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from vedette.cluster import storage
 from vedette.cluster.config import CoreConfig, Random
@@ -67,7 +67,15 @@ def recall(
         site=site,
         voter=voter,
         own=same_boot.own if same_boot is not None else {},
-        wishes=lasting.wishes if lasting is not None else (),
+        wishes=_wishes(lasting, boot_id, now) if lasting is not None else (),
+    )
+
+
+def _wishes(lasting: Durable, boot_id: str, now: int) -> tuple[Wish, ...]:
+    """The stored wishes as of now; how long a machine was off is not known, so no time has passed in another boot."""
+    passed = max(0, now - lasting.written) if lasting.boot_id == boot_id else 0
+    return tuple(
+        replace(wish, remaining=max(wish.remaining - passed, 1)) if wish.remaining else wish for wish in lasting.wishes
     )
 
 
@@ -89,7 +97,7 @@ def _silent_until(
 
 
 def persist(
-    site: Site, voter: Voter, preferences: Preferences, leases: dict[int, Lease]
+    site: Site, voter: Voter, preferences: Preferences, leases: dict[int, Lease], now: int
 ) -> tuple[bytes | None, bytes | None]:
     """The contents of the durable and the run-time state file, or ``None`` for what has not changed."""
     durable = volatile = None
@@ -101,7 +109,8 @@ def persist(
                 incarnation=site.incarnation,
                 boot_id=site.boot_id,
                 config=site.config.id.hex(),
-                wishes=preferences.entries,
+                wishes=preferences.table(now).entries,
+                written=now,
             )
         )
     if voter.changed or voter.fallen.changed:

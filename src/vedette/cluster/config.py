@@ -13,6 +13,8 @@ from vedette.spec.resolved import ClusterSpec, Failback, Role, SplitBrainPolicy
 MOST_NODES = 16
 MOST_VOTERS = 7
 MOST_GROUPS = 32
+MOST_SCORE = 16
+"""What a node says of itself that misses none of the ping nodes, of which a document has at most so many."""
 STAGGER = 10 * MILLISECOND
 """s: how much later each next-ranked node tries; several times a round trip of a local network."""
 DRIFT = 100

@@ -70,6 +70,13 @@ class Readiness:
 
 
 @dataclass(frozen=True, slots=True)
+class Reach:
+    """How many of the document's ping nodes do not answer this node; of two nodes who misses fewer is preferred."""
+
+    missing: int
+
+
+@dataclass(frozen=True, slots=True)
 class SpecRunning:
     """The document that this node runs now; other nodes see it in the heartbeats. ``digest``: hex SHA-256."""
 
@@ -79,22 +86,45 @@ class SpecRunning:
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """An operator wants ``group`` on ``to``; ``None`` takes an earlier wish back. Any node may be told."""
+    """An operator wants ``group`` on ``to``; ``None`` takes an earlier wish back. Any node may be told.
+
+    ``lasts`` (ns): after that it is as if it had been taken back; 0 = until it is.
+    """
 
     group: str
     to: str | None
     author: str
     reason: str
+    lasts: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Standby:
-    """An operator wants ``node`` to hold nothing (``on``), or again to hold (not ``on``). Any node may be told."""
+    """An operator wants ``node`` to hold nothing (``on``), or to be as the document says (not ``on``).
+
+    Any node may be told. ``lasts`` as with :class:`Move`.
+    """
 
     node: str
     on: bool
     author: str
     reason: str
+    lasts: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Maintenance:
+    """An operator wants a node, or with ``group`` a group, to be left alone: what is held stays, nothing moves.
+
+    Not ``on``: as the document says. Any node may be told. ``lasts`` as with :class:`Move`.
+    """
+
+    name: str
+    group: bool
+    on: bool
+    author: str
+    reason: str
+    lasts: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,9 +179,11 @@ Event = (
     | Emptied
     | Gate
     | Readiness
+    | Reach
     | SpecRunning
     | Move
     | Standby
+    | Maintenance
     | Reconfigure
     | Rekey
     | FenceResult
@@ -209,6 +241,7 @@ class Reason(Enum):
     # why a group leaves
     LEASE_ENDED = "lease ended without a quorum"
     BETTER_NODE = "a better node is ready"
+    REACHES_MORE = "another node reaches more ping nodes"
     OPERATOR = "an operator moved it"
     STANDBY = "node is on standby"
     STOPPING = "daemon stops"

@@ -149,8 +149,9 @@ class Hearing:
             for item in message.items:
                 self._item(peer, message, item, now)
         if message.table is not None:
-            for wish in self._preferences.merge(message.table):
-                self._site.note(What.PREFERENCE_CHANGED, node=peer.name, detail=f"version {wish.version}")
+            for wish in self._preferences.merge(message.table, now):
+                words = f"{wish.author}: {wish.reason}" if wish.author else f"version {wish.version}"
+                self._site.note(What.PREFERENCE_CHANGED, node=peer.name, detail=words)
         if message.flags & Flag.STATE:
             self._teach(peer, now)
         if message.flags & Flag.GOODBYE:
@@ -175,7 +176,9 @@ class Hearing:
         ready = votes and bool(message.flags & Flag.READY)  # with another config it could never win what it is handed
         if ready and not peer.ready:
             peer.ready_since = now
-        peer.ready, peer.silent, peer.score = ready, bool(message.flags & Flag.SILENT), message.score
+        if message.score != peer.score:
+            peer.score, peer.score_since = message.score, now
+        peer.ready, peer.silent = ready, bool(message.flags & Flag.SILENT)
         peer.revision, peer.digest = message.revision, message.digest
         peer.watchdog = message.watchdog
         peer.holds = frozenset(message.holds)

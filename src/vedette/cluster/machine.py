@@ -13,7 +13,9 @@ from vedette.cluster.events import (
     Event,
     FenceResult,
     Gate,
+    Maintenance,
     Move,
+    Reach,
     Readiness,
     Ready,
     Reason,
@@ -75,7 +77,7 @@ class Machine:
         self._rest = Ready()
         self._own, self._held = found.own, held
         self._voter = found.voter
-        self._preferences = Preferences(found.wishes)
+        self._preferences = Preferences(found.wishes, now)
         self._peers = {node.name: Peer(node.name, tag(node.name)) for node in config.nodes if node.name != me}
         self._leases = {group.tag: Lease(group.name, group.tag) for group in config.groups}
         self._keyring = Keyring(self._site, keys, self._peers)
@@ -157,6 +159,7 @@ class Machine:
             steering=self._steering,
             telling=self._telling,
             keyring=self._keyring,
+            preferences=self._preferences,
             now=now,
         )
 
@@ -195,12 +198,12 @@ class Machine:
                 self._steering.gate = working
             case Readiness(services, connected):
                 self._steering.services, self._steering.connected = services, connected
+            case Reach(missing):
+                self._placement.reaches(missing, now)
             case SpecRunning(revision, digest):
                 self._telling.running(revision, digest)
-            case Move():
-                self._steering.wish(event.group, event.to, event)
-            case Standby():
-                self._steering.wish(event.node, event.on, event)
+            case Move() | Standby() | Maintenance():
+                self._steering.wish(event, now)
             case Reconfigure():
                 self._steering.reconfigure(event, now)
             case Rekey(keys):
@@ -229,7 +232,7 @@ class Machine:
         fence = self._fencing.wanted(now, stopping=self._steering.stopping)
         saying = self._telling.speak(now, self._steering, self._owner, risen=risen)
         hold = {lease.name: lease.own.kernel for lease in self._leases.values() if lease.own is not None}
-        durable, volatile = boot.persist(self._site, self._voter, self._preferences, self._leases)
+        durable, volatile = boot.persist(self._site, self._voter, self._preferences, self._leases, now)
         release, self._owner.release = tuple(self._owner.release), []
         log, self._site.log = tuple(self._site.log), []
         ready = Ready(

@@ -5,7 +5,7 @@ for a moment still understand each other.
 """
 
 from dataclasses import dataclass
-from enum import IntFlag
+from enum import IntEnum, IntFlag
 
 from vedette.cluster.ballot import Ballot
 
@@ -95,27 +95,45 @@ class Echo:
     groups: int = 0
 
 
+class About(IntEnum):
+    """What a wish is about: where a group should be, what a node should do, whether a group is left alone."""
+
+    PLACE = 0
+    NODE = 1
+    GROUP = 2
+
+
+class State(IntEnum):
+    """The value of a wish about a node or group; 0 = as the document says. A wish about a place has a node's tag."""
+
+    STANDBY = 1
+    MAINTENANCE = 2
+
+
 @dataclass(frozen=True, slots=True)
 class Wish:
     """One entry of the preferences that operators set at run time (rule 25); see ``preferences``.
 
-    ``about`` is a group's or a node's tag, ``value`` a node's tag, or 1 (standby) or 0 (taken back).
+    ``about`` is a group's or a node's tag; ``value`` 0: taken back; ``ended``: its time was over. ``remaining`` (ns):
+    how long it still lasts, 0 = until it is taken back.
     """
 
-    node: bool
+    kind: About
     about: int
     version: int
     origin: int
     value: int
+    ended: bool = False
+    remaining: int = 0
+    author: str = ""
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Wishes:
-    """The whole table, with the words that came with its newest entry."""
+    """The table, or a part of it: it is merged entry by entry."""
 
     entries: tuple[Wish, ...]
-    author: str = ""
-    reason: str = ""
 
 
 class Flag(IntFlag):

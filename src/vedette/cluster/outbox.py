@@ -158,11 +158,12 @@ class Outbox:
         """The table by itself, in as many datagrams as it needs: it is merged entry by entry."""
         entries = head.table.entries
         while entries:
-            bare = self._addressed(_bare(head.state, table=replace(head.table, entries=())), head, to)
-            room = (wire.LARGEST - wire.size(bare)) // wire.WISH_SIZE
-            part = replace(head.table, entries=entries[:room])
-            yield self._send(now, head, _bare(head.state, table=part), to)
-            entries = entries[room:]
+            room = wire.LARGEST - wire.size(self._addressed(_bare(head.state, table=Wishes(())), head, to))
+            count = 0
+            while count < len(entries) and (room := room - wire.wish_size(entries[count])) >= 0:
+                count += 1
+            yield self._send(now, head, _bare(head.state, table=Wishes(entries[:count])), to)
+            entries = entries[count:]
 
     def _send(self, now: int, head: Letterhead, message: Message, to: str | None) -> Outgoing:
         self._sequence += 1

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from vedette.cluster.ballot import Ballot
+from vedette.cluster.config import MOST_SCORE
 from vedette.cluster.messages import Echo, Flag, Message
 
 DUPLICATE_WINDOW = 64
@@ -60,7 +61,8 @@ class Peer:
     ready: bool = False
     ready_since: int = 0
     silent: bool = False
-    score: int = 0
+    score: int = MOST_SCORE
+    score_since: int = 0
     own: dict[int, Ballot] = field(default_factory=dict)
     holds: frozenset[int] = frozenset()
     wishes: int = 0

@@ -7,7 +7,7 @@ well it is heard here, so that two nodes rank a pair alike.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from vedette.cluster.config import STAGGER, CoreConfig, CoreGroup, tag
+from vedette.cluster.config import MOST_SCORE, STAGGER, CoreConfig, CoreGroup, tag
 from vedette.cluster.events import Reason
 from vedette.cluster.leases import Lease
 from vedette.cluster.peers import Peer
@@ -18,6 +18,9 @@ from vedette.spec.resolved import Failback, Role
 MOVE_PAUSE = SECOND
 """One voluntary move per group in this time."""
 MOST_FAILURES = 6
+SETTLED = 5 * SECOND
+"""So long a node must have reached more than the holder before a group moves for it: when an address outside dies,
+nodes notice one after the other, by some seconds at most, and it is nobody's advantage."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +39,13 @@ class Placement:
     ) -> None:
         self.config, self._me, self._peers, self._preferences = config, me, peers, preferences
         self._started = started
-        self.my_score = 0
+        self.my_score, self._score_since = MOST_SCORE, started
+
+    def reaches(self, missing: int, now: int) -> None:
+        """How many ping nodes do not answer this node."""
+        score = max(0, MOST_SCORE - missing)
+        if score != self.my_score:
+            self.my_score, self._score_since = score, now
 
     # Who may
 
@@ -47,9 +56,13 @@ class Placement:
             node is not None
             and node.role is Role.DIRECTOR
             and name in group.nodes
-            and not (node.standby or node.maintenance or group.maintenance)
-            and not self._preferences.standby(name)
+            and not (node.standby or node.maintenance or self.paused(group))
+            and not (self._preferences.standby(name) or self._preferences.maintained(name))
         )
+
+    def paused(self, group: CoreGroup) -> bool:
+        """The document or an operator wants the group left where it is."""
+        return group.maintenance or self._preferences.paused(group.name)
 
     def may_hold_any(self, name: str) -> bool:
         """Whether there is anything that the node could be asked to take."""
@@ -110,6 +123,10 @@ class Placement:
                 continue
             if theirs[0] < mine[0]:
                 return MoveTo(name, Reason.OPERATOR)
+            if theirs[1] < mine[1]:
+                if now >= self._outreached_at(peer):
+                    return MoveTo(name, Reason.REACHES_MORE)
+                continue
             if group.failback is Failback.AUTOMATIC and now >= peer.ready_since + group.failback_delay:
                 return MoveTo(name, Reason.BETTER_NODE)
         return None
@@ -128,6 +145,7 @@ class Placement:
         times = list(lease.hold_down.values())
         if lease.moved is not None:
             times.append(lease.moved + MOVE_PAUSE)
+        times += [self._outreached_at(self._peers[name]) for name in self.others(group)]
         if group.failback_delay:
             times += [self._peers[name].ready_since + group.failback_delay for name in self.others(group)]
         return times
@@ -144,6 +162,10 @@ class Placement:
         if lease.handed_to is not None:
             lease.failures, lease.handed_to = 0, None
         lease.hold_down.pop(holder, None)
+
+    def _outreached_at(self, peer: Peer) -> int:
+        """When the difference between what that node reaches and what this one does will have lasted long enough."""
+        return max(peer.score_since, self._score_since) + SETTLED
 
     def _waiting(self, lease: Lease, now: int) -> bool:
         return lease.moved is not None and now < lease.moved + MOVE_PAUSE

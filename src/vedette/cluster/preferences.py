@@ -1,81 +1,148 @@
-"""What operators wish at run time: a group elsewhere, a node on standby (rule 25).
+"""What operators wish at run time: a group elsewhere, a node on standby or in maintenance (rule 25).
 
 A table of entries, each with a version; of two for the same thing the higher version wins, then the higher origin.
 Merging is commutative, so nodes that were told different things agree as soon as they hear each other, and no wish
 is lost because another one was spoken elsewhere at the same time.
+
+A wish may end by itself. Each node counts down on its own clock; the first whose time is over says so, and for all
+others it has ended, too: two nodes that disagreed about it would hand a group to and fro.
 """
 
 import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
 from vedette.cluster.config import tag
-from vedette.cluster.messages import Wish, Wishes
+from vedette.cluster.messages import About, State, Wish, Wishes
+from vedette.cluster.wire import clip
+from vedette.kit.units import MILLISECOND
 
-MOST = 48
-Key = tuple[bool, int]
+MOST = 80
+"""One for every group's place, every node, and every group's maintenance."""
+Key = tuple[About, int]
+
+
+@dataclass(slots=True)
+class _Entry:
+    """``ends``: when it ends by itself (CLOCK_BOOTTIME ns), ``None`` = when it is taken back."""
+
+    wish: Wish
+    ends: int | None
 
 
 class Preferences:
-    """``changed`` is set by whatever must be persisted, ``news`` by what was wished here and nobody else knows."""
+    """``changed`` is set by whatever must be persisted, ``news`` by what was wished here and nobody else knows.
 
-    def __init__(self, entries: tuple[Wish, ...]) -> None:
-        self._wishes: dict[Key, Wish] = {(wish.node, wish.about): wish for wish in entries[:MOST]}
-        self._author = self._reason = ""
+    ``entries``: what was stored; the time that remains of each counts from ``now``.
+    """
+
+    def __init__(self, entries: Iterable[Wish] = (), now: int = 0) -> None:
+        self._entries: dict[Key, _Entry] = {}
+        self._digest: int | None = None
         self.changed = self.news = False
+        for wish in list(entries)[:MOST]:
+            self._enter(wish, now)
+
+    def table(self, now: int) -> Wishes:
+        """What is sent to others, and stored."""
+        return Wishes(tuple(_left(self._entries[key], now) for key in sorted(self._entries)))
 
     @property
     def entries(self) -> tuple[Wish, ...]:
-        return tuple(self._wishes[key] for key in sorted(self._wishes))
+        """All of them, without the time that remains."""
+        return tuple(self._entries[key].wish for key in sorted(self._entries))
 
-    @property
-    def table(self) -> Wishes:
-        """What is sent to others."""
-        return Wishes(self.entries, self._author, self._reason)
+    def standing(self) -> list[tuple[Wish, int]]:
+        """The wishes that count now, each with its end (CLOCK_BOOTTIME ns, 0 = none)."""
+        found = [self._entries[key] for key in sorted(self._entries)]
+        return [(entry.wish, entry.ends or 0) for entry in found if entry.wish.value and not entry.wish.ended]
 
     @property
     def digest(self) -> int:
         """Of the entries; nodes whose digests differ send each other their tables. 0 = empty."""
-        if not self._wishes:
-            return 0
-        text = repr([tuple(getattr(wish, name) for name in Wish.__slots__) for wish in self.entries])
-        return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4])
+        if self._digest is None:
+            text = repr([list(map(int, (*_rank(wish), wish.kind, wish.about))) for wish in self.entries])
+            self._digest = int.from_bytes(hashlib.sha256(text.encode()).digest()[:4]) if self._entries else 0
+        return self._digest
 
-    def wish(self, about: str, value: int, *, node: bool, origin: int, author: str, reason: str) -> Wish | None:
-        """Enter a wish; ``None`` when it changes nothing or the table is full."""
-        key = (node, tag(about))
-        before = self._wishes.get(key)
-        if (before.value if before is not None else 0) == value or (before is None and len(self._wishes) >= MOST):
+    def wish(
+        self, about: About, name: str, value: int, *, origin: int, author: str, reason: str, now: int, lasts: int = 0
+    ) -> Wish | None:
+        """Enter a wish that ends after ``lasts`` ns (0 = never); ``None`` when it changes nothing or the table is full.
+
+        ``value`` 0 takes an earlier one back.
+        """
+        key = (about, tag(name))
+        before = self._entries.get(key)
+        if before is None and len(self._entries) >= MOST:
             return None
-        version = 1 + max((wish.version for wish in self._wishes.values()), default=0)
-        wish = Wish(node, tag(about), version, origin, value)
-        self._wishes[key] = wish
-        self._author, self._reason = author, reason
+        stands = before.wish.value if before is not None and not before.wish.ended else 0
+        timed = bool(lasts) or (before is not None and before.ends is not None and bool(stands))
+        if stands == value and not (value and timed):
+            return None
+        version = 1 + max((entry.wish.version for entry in self._entries.values()), default=0)
+        wish = Wish(about, tag(name), version, origin, value, remaining=lasts, author=clip(author), reason=clip(reason))
+        self._enter(wish, now)
         self.changed = self.news = True
         return wish
 
-    def merge(self, table: Wishes) -> list[Wish]:
+    def merge(self, table: Wishes, now: int) -> list[Wish]:
         """Take over what is newer in another node's table; return it."""
         newer = []
         for wish in table.entries:
-            key = (wish.node, wish.about)
-            before = self._wishes.get(key)
-            if before is None and len(self._wishes) >= MOST:
+            before = self._entries.get((wish.kind, wish.about))
+            if before is None and len(self._entries) >= MOST:
                 continue
-            if before is None or (wish.version, wish.origin, wish.value) > (
-                before.version,
-                before.origin,
-                before.value,
-            ):
-                self._wishes[key] = wish
+            if before is None or _rank(wish) > _rank(before.wish):
+                self._enter(wish, now)
                 newer.append(wish)
-        if newer:
-            self._author, self._reason, self.changed = table.author, table.reason, True
+        self.changed = self.changed or bool(newer)
         return newer
+
+    def expire(self, now: int) -> list[Wish]:
+        """End what has lasted its time; return it."""
+        over = [entry for entry in self._entries.values() if entry.ends is not None and now >= entry.ends]
+        for entry in over:
+            entry.wish, entry.ends = replace(entry.wish, ended=True), None
+            self._digest, self.changed = None, True
+        return [entry.wish for entry in over]
+
+    def next_at(self) -> list[int]:
+        """When :meth:`expire` has something to do."""
+        return [entry.ends for entry in self._entries.values() if entry.ends is not None]
+
+    # What counts now
 
     def wanted_on(self, group: str) -> int:
         """The tag of the node where an operator wants the group, 0 = nowhere in particular."""
-        wish = self._wishes.get((False, tag(group)))
-        return wish.value if wish is not None else 0
+        return self._value(About.PLACE, group)
 
     def standby(self, node: str) -> bool:
-        wish = self._wishes.get((True, tag(node)))
-        return wish is not None and wish.value == 1
+        return self._value(About.NODE, node) == State.STANDBY
+
+    def maintained(self, node: str) -> bool:
+        return self._value(About.NODE, node) == State.MAINTENANCE
+
+    def paused(self, group: str) -> bool:
+        return self._value(About.GROUP, group) == State.MAINTENANCE
+
+    def _value(self, about: About, name: str) -> int:
+        entry = self._entries.get((about, tag(name)))
+        return entry.wish.value if entry is not None and not entry.wish.ended else 0
+
+    def _enter(self, wish: Wish, now: int) -> None:
+        ends = now + wish.remaining if wish.remaining and not wish.ended else None
+        self._entries[wish.kind, wish.about] = _Entry(replace(wish, remaining=0), ends)
+        self._digest = None
+
+
+def _rank(wish: Wish) -> tuple[int, int, bool, int]:
+    """Of two for the same thing the higher counts; of the same one, that it has ended."""
+    return wish.version, wish.origin, wish.ended, wish.value
+
+
+def _left(entry: _Entry, now: int) -> Wish:
+    """With the time that remains; with words only while it stands."""
+    if entry.wish.ended or not entry.wish.value:
+        return replace(entry.wish, author="", reason="")
+    return replace(entry.wish, remaining=max(entry.ends - now, MILLISECOND) if entry.ends is not None else 0)

@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from vedette.cluster.config import STAGGER, CoreGroup, tag
-from vedette.cluster.events import Move, Reason, Reconfigure, Standby, What
+from vedette.cluster.events import Maintenance, Move, Reason, Reconfigure, Standby, What
 from vedette.cluster.fencing import Fencing
 from vedette.cluster.leases import Lease
+from vedette.cluster.messages import About, State
 from vedette.cluster.outbox import Outbox
 from vedette.cluster.owner import Owner
 from vedette.cluster.peers import Peer
@@ -47,23 +48,33 @@ class Steering:
 
     # What operators and reloads want
 
-    def wish(self, about: str, value: str | bool | None, event: Move | Standby) -> None:
-        """Enter a move (a node's name or ``None``) or a standby (``bool``) into the preferences."""
-        number = tag(value) if isinstance(value, str) else int(bool(value))
+    def wish(self, event: Move | Standby | Maintenance, now: int) -> None:
+        """Enter an operator's wish into the preferences, and say so when it changes anything."""
+        value: int
+        match event:
+            case Move(group, to):
+                about, name, value = About.PLACE, group, tag(to) if to is not None else 0
+            case Standby(name, on):
+                about, value = About.NODE, State.STANDBY if on else 0
+            case Maintenance(name, of_group, on):
+                about, value = About.GROUP if of_group else About.NODE, State.MAINTENANCE if on else 0
         made = self._preferences.wish(
             about,
-            number,
-            node=isinstance(event, Standby),
+            name,
+            value,
             origin=self._site.tag,
             author=event.author,
             reason=event.reason,
+            now=now,
+            lasts=event.lasts,
         )
         if made is not None:
-            detail = f"{event.author}: {event.reason}"
-            if isinstance(event, Move):
-                self._site.note(What.PREFERENCE_CHANGED, group=event.group, node=event.to, detail=detail)
-            else:
-                self._site.note(What.PREFERENCE_CHANGED, node=event.node, detail=detail)
+            self._site.note(
+                What.PREFERENCE_CHANGED,
+                group=None if about is About.NODE else name,
+                node=name if about is About.NODE else getattr(event, "to", None),
+                detail=f"{event.author}: {event.reason}",
+            )
 
     def reconfigure(self, event: Reconfigure, now: int) -> None:
         """Take over groups, preferences, standby and maintenance; raises :class:`UsageError` for more than that."""
@@ -86,7 +97,7 @@ class Steering:
                 self._proposer.abandon(lease, now)
                 continue
             group = self._site.config.group(lease.name)
-            if group is None or group.maintenance or self._maintained:
+            if group is None or self._placement.paused(group) or self._maintained:
                 continue
             successor = self._placement.successor(group, now)
             if successor is not None:
@@ -113,6 +124,8 @@ class Steering:
     def expire(self, now: int) -> None:
         """What has ended while nobody called: leases first, before anything that is heard now can count for them."""
         self._owner.expire(now)
+        for wish in self._preferences.expire(now):
+            self._site.note(What.PREFERENCE_CHANGED, detail=f"its time is over: {wish.author}: {wish.reason}")
         for lease in self._leases.values():
             own = lease.own
             if own is not None and now >= own.kernel and own.resume_at is None:
@@ -176,7 +189,7 @@ class Steering:
 
     def next_at(self, now: int) -> list[int]:
         """When something is due for a group although nothing has been heard."""
-        times = [self._site.silent_until, self._quorum.grace_ends]
+        times = [self._site.silent_until, self._quorum.grace_ends, *self._preferences.next_at()]
         for lease in self._leases.values():
             group = self._site.config.group(lease.name)
             record = self._voter.live(lease.tag, now)
@@ -213,7 +226,7 @@ class Steering:
     @property
     def _maintained(self) -> bool:
         node = self._site.config.node(self._site.me)
-        return node is not None and node.maintenance
+        return (node is not None and node.maintenance) or self._preferences.maintained(self._site.me)
 
     def _try(self, lease: Lease, group: CoreGroup, now: int) -> None:
         """Rule 15."""
@@ -271,7 +284,7 @@ class Steering:
         if own.adopted and lease.attempt is None and now >= lease.back_off and self._quorum.willing(now):
             self._proposer.begin(lease, now, reason=Reason.ADOPTED)
             return
-        if not (group.maintenance or self._maintained):
+        if not (self._placement.paused(group) or self._maintained):
             self._move(lease, group, now)
 
     def _move(self, lease: Lease, group: CoreGroup, now: int) -> None:
@@ -309,7 +322,9 @@ class Steering:
         self._site.note(What.GROUP_ACQUIRED, lease.own.reason, group=lease.name)
         self._placement.failed(lease, now)
         if group is not None and self._fulfilled(group):
-            self._preferences.wish(group.name, 0, node=False, origin=self._site.tag, author="", reason="fulfilled")
+            self._preferences.wish(
+                About.PLACE, group.name, 0, origin=self._site.tag, author="", reason="fulfilled", now=now
+            )
 
     def _fulfilled(self, group: CoreGroup) -> bool:
         """A wish for a group that stays where it is has done its work once the group has come."""

@@ -11,7 +11,7 @@ from typing import Any
 
 from vedette.cluster.ballot import Ballot, Record
 from vedette.cluster.events import FOREVER
-from vedette.cluster.messages import Wish
+from vedette.cluster.messages import About, Wish
 from vedette.cluster.voter import Vote
 
 _FORMAT = 1
@@ -19,13 +19,17 @@ _FORMAT = 1
 
 @dataclass(frozen=True, slots=True)
 class Durable:
-    """``incarnation``: of the last start. ``boot_id``: the boot in which it started."""
+    """``incarnation``: of the last start. ``boot_id``: the boot in which it started.
+
+    ``written`` (own clock of that boot): from when the time that remains of the wishes counts.
+    """
 
     name: str
     incarnation: int
     boot_id: str
     config: str
     wishes: tuple[Wish, ...] = ()
+    written: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +65,8 @@ def dump_durable(state: Durable) -> bytes:
             "incarnation": state.incarnation,
             "boot": state.boot_id,
             "config": state.config,
-            "wishes": [[int(wish.node), wish.about, wish.version, wish.origin, wish.value] for wish in state.wishes],
+            "wishes": [_wish_row(wish) for wish in state.wishes],
+            "written": state.written,
         }
     )
 
@@ -70,16 +75,27 @@ def load_durable(data: bytes) -> Durable | None:
     """Read a durable state; ``None`` when it is damaged or not of this format."""
     try:
         body = _open(data)
-        wishes = tuple(Wish(bool(node), *map(int, rest)) for node, *rest in body["wishes"])
         return Durable(
             name=str(body["name"]),
             incarnation=int(body["incarnation"]),
             boot_id=str(body["boot"]),
             config=str(body["config"]),
-            wishes=wishes,
+            wishes=tuple(map(_wish, body["wishes"])),
+            written=int(body.get("written", 0)),
         )
     except (KeyError, TypeError, ValueError):
         return None
+
+
+def _wish_row(wish: Wish) -> list[int | str]:
+    numbers = [int(wish.kind), wish.about, wish.version, wish.origin, wish.value, int(wish.ended), wish.remaining]
+    return [*numbers, wish.author, wish.reason]
+
+
+def _wish(row: list[Any]) -> Wish:
+    kind, about, version, origin, value, ended, remaining = map(int, (*row[:7], *[0] * (7 - len(row[:7]))))
+    author, reason = map(str, row[7:9]) if len(row) >= 9 else ("", "")
+    return Wish(About(kind), about, version, origin, value, bool(ended), remaining, author, reason)
 
 
 def dump_volatile(state: Volatile) -> bytes:

@@ -50,7 +50,7 @@ class Telling:
             self._told, self._preferences.news = told, False
         head = Letterhead(
             state=state,
-            table=self._preferences.table,
+            table=self._preferences.table(now),
             echoes={name: tuple(peer.echoes()) for name, peer in self._peers.items()},
             cluster=self._site.config.cluster_id,
             secret=self._keyring.sign(now),

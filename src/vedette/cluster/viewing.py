@@ -1,19 +1,21 @@
 """The core's knowledge as the values that status and the reconcilers read."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
-from vedette.cluster.config import tag
+from vedette.cluster.config import MOST_SCORE, CoreConfig, tag
 from vedette.cluster.detector import Detector
 from vedette.cluster.events import FOREVER
 from vedette.cluster.keyring import Keyring
 from vedette.cluster.leases import Lease
+from vedette.cluster.messages import About, State
 from vedette.cluster.peers import Peer
+from vedette.cluster.preferences import Preferences
 from vedette.cluster.site import Site
 from vedette.cluster.steering import Steering
 from vedette.cluster.telling import Telling
 from vedette.cluster.voter import Voter
 from vedette.kit.units import MILLISECOND, show
-from vedette.state.placement import KeysView, LeaseView, Liveness, NodeView, View
+from vedette.state.placement import KeysView, LeaseView, Liveness, NodeView, Order, OrderView, View
 
 
 def view(
@@ -26,6 +28,7 @@ def view(
     steering: Steering,
     telling: Telling,
     keyring: Keyring,
+    preferences: Preferences,
     now: int,
 ) -> View:
     """Nodes in the document's order, groups too."""
@@ -43,7 +46,26 @@ def view(
         nodes=tuple(nodes),
         leases=tuple(_lease(lease, site, peers, voter, steering, now) for lease in leases.values()),
         keys=_keys(keyring, now),
+        orders=tuple(_orders(preferences, site.config)),
     )
+
+
+def _orders(preferences: Preferences, config: CoreConfig) -> Iterator[OrderView]:
+    """What operators have ordered about what the document has."""
+    nodes, groups = config.node_tags(), {group.tag: group.name for group in config.groups}
+    for wish, until in preferences.standing():
+        about = (nodes if wish.kind is About.NODE else groups).get(wish.about)
+        if about is None:
+            continue
+        match wish.kind:
+            case About.PLACE:
+                order = Order.MOVE
+            case About.NODE:
+                order = Order.STANDBY if wish.value == State.STANDBY else Order.NODE_MAINTENANCE
+            case About.GROUP:
+                order = Order.GROUP_MAINTENANCE
+        to = nodes.get(wish.value) if wish.kind is About.PLACE else None
+        yield OrderView(order, about, to, wish.author, wish.reason, until)
 
 
 def _myself(site: Site, steering: Steering, telling: Telling, keyring: Keyring, now: int) -> NodeView:
@@ -59,6 +81,7 @@ def _myself(site: Site, steering: Steering, telling: Telling, keyring: Keyring, 
         incarnation=site.incarnation,
         watchdog=telling.watchdog,
         keys=tuple(map(bytes.hex, keyring.listed)),
+        missing=MOST_SCORE - steering.score,
     )
 
 
@@ -96,6 +119,7 @@ def _other(
         keys=tuple(map(bytes.hex, keyring.listed_by(peer))),
         heard=dict(peer.links),
         watchdog=peer.watchdog,
+        missing=MOST_SCORE - peer.score,
     )
 
 

@@ -10,7 +10,8 @@ Layout, all numbers big-endian::
     own     count, each 4 group · 4 round · 4 incarnation (the node is the sender)
     holds   count, each 4 group
     items   count, each 1 kind · 4 group · 12 ballot · by kind
-    table   1 present [· count, entries · author · reason]
+    table   1 present [· count, each 1 kind and whether it has ended · 4 about · 4 version · 4 origin · 4 value
+            · 4 how long it lasts (ms) · author · reason]
     16 HMAC-SHA256 of all before, truncated to half as RFC 2104 section 5 allows
 
 16 nodes with 32 groups take less than 1,100 bytes. Decoding never raises: whatever is wrong with the bytes is a
@@ -25,6 +26,7 @@ from collections.abc import Callable, Mapping
 from vedette.cluster.ballot import Ballot
 from vedette.cluster.events import Reason
 from vedette.cluster.messages import (
+    About,
     Accept,
     Accepted,
     Echo,
@@ -44,8 +46,8 @@ from vedette.spec.resolved import key_id
 
 LARGEST = 1400
 """Bytes of a datagram: fits every Ethernet, with room for tunnels' headers."""
-MOST_ECHOES, MOST_GROUPS, MOST_ITEMS, MOST_WISHES, MOST_KEYS = 32, 64, 64, 48, 10
-LONGEST_TEXT = 64
+MOST_ECHOES, MOST_GROUPS, MOST_ITEMS, MOST_WISHES, MOST_KEYS = 32, 64, 64, 80, 10
+LONGEST_TEXT = 96
 HIGHEST_ROUND = 1 << 31
 """Beyond what any cluster reaches; what is above it must not push the rounds of all others over the edge."""
 
@@ -55,7 +57,7 @@ _SENDER = struct.Struct(">IQIQIHhII8sI")
 _ECHO, _ACK = struct.Struct(">IQQB"), struct.Struct(">HQ")
 _OWN, _TAG = struct.Struct(">III"), struct.Struct(">I")
 _ITEM, _KIND, _BALLOT = struct.Struct(">BIIII"), struct.Struct(">BI"), struct.Struct(">III")
-_WISH = struct.Struct(">BIIII")
+_WISH, _ENDED = struct.Struct(">BIIIII"), 0x80
 _GRANT = struct.Struct(">IIQ")
 _MOST_U32 = (1 << 32) - 1
 
@@ -63,8 +65,6 @@ OVERHEAD = _HEADER.size + 1 + 4 * MOST_KEYS + _SENDER.size + 5 + _MAC
 """Bytes of a message with nothing in its lists, at most."""
 ITEM_SIZE = _ITEM.size + _TAG.size + 1 + _GRANT.size
 """Bytes of the largest item."""
-WISH_SIZE = _WISH.size
-"""Bytes of an entry of the table."""
 
 
 def fingerprint(secret: bytes) -> bytes:
@@ -81,9 +81,14 @@ def size(message: Message) -> int:
     """An upper bound of the encoded bytes without its items."""
     table = 0
     if message.table is not None:
-        table = 1 + _WISH.size * len(message.table.entries) + 2 * (1 + LONGEST_TEXT)
+        table = 1 + sum(map(wish_size, message.table.entries))
     echoes = len(message.echoes) * (_ECHO.size + _ACK.size)
     return OVERHEAD + echoes + _OWN.size * len(message.own) + _TAG.size * len(message.holds) + table
+
+
+def wish_size(wish: Wish) -> int:
+    """Bytes of an entry of the table."""
+    return _WISH.size + sum(1 + len(clip(text).encode()) for text in (wish.author, wish.reason))
 
 
 def encode(message: Message, *, cluster: bytes, secret: bytes) -> bytes:
@@ -157,9 +162,14 @@ def _grant(grant: Grant | None) -> bytes:
 def _table(table: Wishes | None) -> bytes:
     if table is None:
         return b"\0"
-    parts = [b"\1", bytes([len(table.entries)])]
-    parts += [_WISH.pack(wish.node, wish.about, wish.version, wish.origin, wish.value) for wish in table.entries]
-    for text in (table.author, table.reason):
+    return b"\1" + bytes([len(table.entries)]) + b"".join(map(_wish, table.entries))
+
+
+def _wish(wish: Wish) -> bytes:
+    kind = wish.kind | (_ENDED if wish.ended else 0)
+    remaining = min(-(-wish.remaining // MILLISECOND), _MOST_U32)
+    parts = [_WISH.pack(kind, wish.about, wish.version, wish.origin, wish.value, remaining)]
+    for text in (wish.author, wish.reason):
         raw = clip(text).encode()
         parts += [bytes([len(raw)]), raw]
     return b"".join(parts)
@@ -319,9 +329,25 @@ def _read_release(reader: _Reader, group: int, ballot: Ballot) -> Release:
 def _read_table(reader: _Reader) -> Wishes | None:
     if not reader.byte():
         return None
-    entries = []
-    for _ in reader.count(MOST_WISHES):
-        node, about, version, origin, value = reader.unpack(_WISH)
-        entries.append(Wish(bool(node), about, version, origin, value))
+    return Wishes(tuple(_read_wish(reader) for _ in reader.count(MOST_WISHES)))
+
+
+def _read_wish(reader: _Reader) -> Wish:
+    kind, about, version, origin, value, remaining = reader.unpack(_WISH)
     author, reason = (reader.take(len(reader.count(LONGEST_TEXT))).decode() for _ in range(2))
-    return Wishes(tuple(entries), author, reason)
+    if kind & ~_ENDED not in _ABOUTS:
+        raise _MalformedError
+    return Wish(
+        kind=About(kind & ~_ENDED),
+        about=about,
+        version=version,
+        origin=origin,
+        value=value,
+        ended=bool(kind & _ENDED),
+        remaining=remaining * MILLISECOND,
+        author=author,
+        reason=reason,
+    )
+
+
+_ABOUTS = frozenset(About)

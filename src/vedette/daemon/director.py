@@ -17,8 +17,10 @@ from vedette.api import control, fencing
 from vedette.api.status import Clocks, Problem, SpecStatus, status
 from vedette.daemon import documents
 from vedette.daemon.documents import Archive, Version
+from vedette.daemon.sync import Running, Sync, next_revision
 from vedette.fencing import history
 from vedette.health.client import CheckerClient
+from vedette.health.pinger import Pinger
 from vedette.ipvs.reconciler import Reconciler
 from vedette.ipvs.repair import Repair
 from vedette.kit import clock, log, net, plain
@@ -39,6 +41,12 @@ REPLY = 5.0
 """Seconds that the keeper may take to answer."""
 
 
+_PUT_BACK = (
+    "holds an older document than revision {}; it was put back while the daemon was not running, and is not sent to "
+    "the others (to return to it, save it with any change)"
+)
+
+
 class Director:
     """Composes the parts of this process; ``run`` lasts as long as the keeper lives."""
 
@@ -47,6 +55,9 @@ class Director:
         self._run_dir, self._state_dir = run_dir, state_dir
         self._archive = Archive(state_dir)
         self._version: Version | None = None
+        self._text: bytes | None = None
+        self._deciding = asyncio.Lock()
+        self._sync = Sync(node=node, running=self._running, view=lambda: self._view, take=self._take)
         self._applied = 0
         self._errors: tuple[str, ...] = ()
         self._view: View | None = None
@@ -58,6 +69,7 @@ class Director:
         self._directing = asyncio.Event()
         self._checker = CheckerClient(changed=self._verdicts_changed)
         self._sorry = SorryClient(changed=lambda: None)
+        self._pinger = Pinger(changed=self._tell_reach)
         self._reconciler = Reconciler(run_dir=run_dir, report=self._tell_readiness, repaired=_log_repairs)
 
     async def run(self) -> None:
@@ -67,6 +79,7 @@ class Director:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._follow_document())
                 tasks.create_task(self._direct())
+                tasks.create_task(self._sync.run())
         finally:
             server.close()
 
@@ -76,6 +89,7 @@ class Director:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._checker.run())
             tasks.create_task(self._sorry.run())
+            tasks.create_task(self._pinger.run())
             tasks.create_task(self._reconciler.run())
 
     # the document
@@ -83,24 +97,67 @@ class Director:
     async def _follow_document(self) -> None:
         async for content in file.versions(self._path):
             outcome = await asyncio.to_thread(documents.read, self._path, content)
-            if isinstance(outcome, ClusterSpec):
-                await self._propose(outcome)
-            else:
-                await self._reject(outcome)
+            async with self._deciding:
+                if isinstance(outcome, ClusterSpec):
+                    await self._propose(outcome, content)
+                else:
+                    await self._reject(outcome)
 
-    async def _propose(self, spec: ClusterSpec) -> None:
+    async def _propose(self, spec: ClusterSpec, content: bytes | OSError) -> None:
         """Offer a valid document to the keeper and apply it when it agrees."""
         former = self._version or await asyncio.to_thread(self._archive.read)
         same = former is not None and former.spec.digest == spec.digest
-        revision = former.revision + (0 if same else 1) if former else 1
+        if self._version is None and former is not None and self._put_back(former, spec):
+            await self._reject((f"{self._path}: {_PUT_BACK.format(former.revision)}",))
+            return
+        revision = former.revision if same and former else self._edit_of(former, spec)
         refusal = await self._offer(Version(revision=revision, spec=spec))
         if refusal:
             await self._reject((f"{self._path}: {refusal}",))
             return
         self._errors = ()
+        self._text = content if isinstance(content, bytes) else None
         if self._version is None or self._version.spec != spec:
             self._apply(Version(revision=revision, spec=spec))
             await self._keep()
+
+    def _put_back(self, former: Version, spec: ClusterSpec) -> bool:
+        """Whether a start finds a document of old in the file, and not an edit: the others must not get that."""
+        return former.spec.spec_sync and self._archive.superseded(spec.digest)
+
+    def _edit_of(self, former: Version | None, spec: ClusterSpec) -> int:
+        """The number of an edit made here; where documents travel it is above all that anybody heard runs."""
+        number = former.revision if former else 0
+        return next_revision(number, self._view) if spec.spec_sync else number + 1
+
+    def _running(self) -> Running | None:
+        version = self._version
+        return Running(version.spec, version.revision, self._text) if version is not None else None
+
+    async def _take(self, text: bytes, revision: int, digest: str, source: str) -> str | None:
+        """Try a document that came from another node: valid here, agreed to, written down, and only then run.
+
+        Unless it is in the file, the next start would take the file for an edit. What was there stays beside it.
+        Returns why it was not taken, or None.
+        """
+        async with self._deciding:
+            if self._version is None or revision <= self._version.revision:
+                return "it is not newer than what runs here"
+            outcome = await asyncio.to_thread(documents.read, self._path, text)
+            if not isinstance(outcome, ClusterSpec):
+                return outcome[0]
+            if outcome.name != self._version.spec.name or not outcome.digest.startswith(digest):
+                return "it is not the document that was asked for"
+            if refusal := await self._offer(Version(revision=revision, spec=outcome)):
+                return refusal
+            if trouble := await asyncio.to_thread(documents.replace, self._path, text):
+                await self._offer(self._version)
+                return trouble
+            log.event(logger, logging.WARNING, "document.received", node=source, revision=revision, digest=digest)
+            self._errors, self._text = (), text
+            self._apply(Version(revision=revision, spec=outcome))
+            await self._keep()
+        return None
 
     async def _offer(self, version: Version) -> str | None:
         """Ask the keeper to run the cluster's part; returns why it refuses, or None."""
@@ -133,6 +190,7 @@ class Director:
             return
         self._directing.set()
         self._checker.set_targets(all_targets(spec))
+        self._pinger.set_targets(spec.ping_nodes)
         self._sorry.set_pages(
             {
                 (endpoint.address, endpoint.port): service.sorry.page
@@ -168,6 +226,10 @@ class Director:
             self._working = working
             self._parent.send({"services": working})
 
+    def _tell_reach(self) -> None:
+        """Who reaches more of the ping nodes is preferred; the cluster core compares."""
+        self._parent.send({"missing": self._pinger.missing})
+
     # the keeper
 
     def _from_keeper(self, message: dict[str, Any]) -> None:
@@ -198,7 +260,7 @@ class Director:
         match request.get("verb"):
             case "status":
                 return self._status()
-            case "move" | "node" | "restart" | "confirm-off":
+            case "move" | "node" | "group" | "restart" | "confirm-off":
                 return await self._command(request)
             case "fence":
                 return await self._fence(request)
@@ -273,6 +335,7 @@ class Director:
             refused=self._keeper.get("refused", {}),
             links=self._keeper.get("links", ()),
             watchdog=self._keeper.get("watchdog"),
+            ping_nodes=self._pinger.targets,
             node=self._node,
             clocks=Clocks(boottime=clock.boottime(), wall=time.time_ns()),
             fencing={node["name"]: fencing.summary(node) for node in fences["nodes"]},
@@ -288,7 +351,12 @@ class Director:
     def _problems(self) -> list[Problem]:
         found = [Problem(item["scope"], item["message"]) for item in self._keeper.get("problems", ())]
         found += [Problem(scope, message) for scope, message in self._reconciler.problems()]
-        away = (("checker", self._checker.problem), ("sorry page", self._sorry.problem))
+        found += [Problem("document", message) for message in self._sync.problems]
+        away = (
+            ("checker", self._checker.problem),
+            ("sorry page", self._sorry.problem),
+            ("ping nodes", self._pinger.problem),
+        )
         found += [Problem(scope, message) for scope, message in away if message]
         found += [
             Problem(f"sorry page at {net.endpoint(*place)}", message) for place, message in self._sorry.problems.items()

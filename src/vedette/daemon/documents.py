@@ -3,12 +3,15 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from vedette.kit import files, plain
 from vedette.spec import load
 from vedette.spec.resolved import ClusterSpec
 
 LAST_GOOD = "last-good.json"
+REMEMBERED = 64
+"""Digests of earlier documents that are kept, to know an old file from an edit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,19 +30,37 @@ class Archive:
 
     def read(self) -> Version | None:
         """The version that was applied last, or None when there is none that can be read."""
-        data = files.read(self._path)
-        if data is None:
-            return None
+        kept = self._load()
         try:
-            kept = json.loads(data)
             return Version(revision=int(kept["revision"]), spec=plain.load(ClusterSpec, kept["spec"]))
         except (ValueError, KeyError, TypeError):  # written by another release: the document itself decides
             return None
 
+    def superseded(self, digest: str) -> bool:
+        """Tell whether a document with this digest was applied here once, and has been replaced since."""
+        return digest in self._former(self._load())
+
     def write(self, version: Version) -> None:
         """Keep ``version``; raises ``OSError`` (a full disk), and the former one is still there then."""
-        body = {"revision": version.revision, "spec": plain.dump(version.spec)}
+        kept = self._load()
+        last = str((kept.get("spec") or {}).get("digest", ""))
+        former = [digest for digest in (*self._former(kept), last) if digest and digest != version.spec.digest]
+        body = {"revision": version.revision, "spec": plain.dump(version.spec), "former": former[-REMEMBERED:]}
         files.replace(self._path, json.dumps(body).encode(), durable=True)
+
+    def _load(self) -> dict[str, Any]:
+        """What is kept, as it is; empty when there is nothing or it cannot be read."""
+        data = files.read(self._path)
+        try:
+            kept = json.loads(data) if data is not None else {}
+        except ValueError:
+            return {}
+        return kept if isinstance(kept, dict) else {}
+
+    @staticmethod
+    def _former(kept: dict[str, Any]) -> list[str]:
+        former = kept.get("former")
+        return [str(digest) for digest in former] if isinstance(former, list) else []
 
 
 def read(path: Path, content: bytes | OSError) -> ClusterSpec | tuple[str, ...]:
@@ -54,3 +75,16 @@ def read(path: Path, content: bytes | OSError) -> ClusterSpec | tuple[str, ...]:
         return load.load_text(text, name=str(path), directory=path.parent, secrets=True)
     except load.Problems as problems:
         return tuple(str(problem) for problem in problems.problems)
+
+
+def replace(path: Path, text: bytes) -> str | None:
+    """Put another node's document in the place of the file; the former one is kept beside it. Returns why not."""
+    if path.is_symlink():
+        return f"{path} is a link, kept by something else: specSync needs a plain file"
+    try:
+        status = path.stat()
+        files.replace(path.with_name(f"{path.name}.former"), path.read_bytes(), mode=status.st_mode & 0o777)
+        files.replace(path, text, mode=status.st_mode & 0o777, durable=True)
+    except OSError as error:
+        return f"{path} cannot be written: {error.strerror}"
+    return None

@@ -69,6 +69,7 @@ class Keeper:
         self._revision = 0
         self._services = False
         self._connected_at = 0
+        self._missing: int | None = None
         self._gate_trouble: str | None = None
         self._stop = asyncio.Event()
         self._report_soon = asyncio.Event()
@@ -141,6 +142,7 @@ class Keeper:
         await self._core.start()
         self._watchdog.configure(spec.watchdog)
         self._tell_readiness()
+        self._tell_reach()
         self._remember()
         urgency.settle()
         log.event(logger, logging.INFO, "keeper.started", node=self._node, revision=revision, digest=spec.digest)
@@ -185,6 +187,9 @@ class Keeper:
         if "services" in message:
             self._services = bool(message["services"])
             self._tell_readiness()
+        elif "missing" in message:
+            self._missing = int(message["missing"])
+            self._tell_reach()
         elif "request" in message:
             self._tasks_reply(message)
 
@@ -223,7 +228,8 @@ class Keeper:
             case "confirm-off":
                 return self._confirm_off(command, self._spec, core.view())
         order = orders.read(command, self._spec, core.view())
-        core.handle(order.event)
+        if order.event is not None:
+            core.handle(order.event)
         deadline = clock.boottime() + (control.CARRIED_OUT if command.get("wait", True) else 0)
         while (pending := order.pending(core.view())) and clock.boottime() < deadline:
             await asyncio.sleep(seconds(LOOK))
@@ -350,6 +356,12 @@ class Keeper:
     def _watchdog_armed(self, timeout: int | None) -> None:
         if self._core is not None:
             self._core.handle(events.WatchdogArmed(timeout))
+
+    def _tell_reach(self) -> None:
+        """Before the director has asked them, no ping node is known to answer."""
+        if self._core is not None and self._spec is not None and self._spec.node(self._node).role is Role.DIRECTOR:
+            missing = len(self._spec.ping_nodes) if self._missing is None else self._missing
+            self._core.handle(events.Reach(missing=missing))
 
     # the end
 

@@ -429,6 +429,8 @@ class ClusterSpec:
     fencing_devices: tuple[FencingDevice, ...] = ()
     watchdog: Watchdog | None = None
     assume_watchdog: bool = False
+    ping_nodes: tuple[IPAddress, ...] = ()
+    spec_sync: bool = False
 
     def node(self, name: str) -> Node:
         """Return the node of that name; raises ``KeyError``."""

@@ -17,7 +17,7 @@ class Liveness(Enum):
 @dataclass(frozen=True, slots=True)
 class NodeView:
     """A node as seen from here. Times are CLOCK_BOOTTIME ns; 0 = never. ``links`` lists the links heard on
-    within deadAfter, ``heard`` has when it was last heard on each.
+    within deadAfter, ``heard`` has when it was last heard on each. ``missing``: ping nodes that do not answer it.
 
     ``keys``: ids of the cluster keys that it accepts, the one that should sign first.
     ``ready``: may hold, hears a quorum, services and gate work. ``digest``/``revision``: the spec that it runs.
@@ -36,6 +36,7 @@ class NodeView:
     keys: tuple[str, ...] = ()
     heard: Mapping[str, int] = field(default_factory=dict)
     watchdog: int = 0
+    missing: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,30 @@ class KeysView:
     retired: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
+class Order(Enum):
+    """What an operator may ask for at run time."""
+
+    MOVE = "move"
+    STANDBY = "standby"
+    NODE_MAINTENANCE = "node maintenance"
+    GROUP_MAINTENANCE = "group maintenance"
+
+
+@dataclass(frozen=True, slots=True)
+class OrderView:
+    """An order that stands, as known here. ``about``: a node's or a group's name; ``to``: the target of a move.
+
+    ``until``: CLOCK_BOOTTIME ns of this node, 0 = until it is taken back.
+    """
+
+    order: Order
+    about: str
+    to: str | None
+    author: str
+    reason: str
+    until: int
+
+
 @dataclass(frozen=True, slots=True)
 class View:
     """Everything that one node's cluster core knows at ``now``."""
@@ -75,3 +100,4 @@ class View:
     nodes: tuple[NodeView, ...]
     leases: tuple[LeaseView, ...]
     keys: KeysView = field(default_factory=KeysView)
+    orders: tuple[OrderView, ...] = ()

@@ -5,13 +5,18 @@ from dataclasses import dataclass
 from tests.cluster.simulation.scenario import PROFILES, Profile, Scenario, build
 from tests.cluster.simulation.world import World
 
+from vedette.cluster.config import tag
 from vedette.kit.units import MILLISECOND, SECOND
-from vedette.spec.resolved import SplitBrainPolicy
+from vedette.spec.resolved import Failback, SplitBrainPolicy
 
 STEP = 5 * MILLISECOND
 RARELY = 100
 GAP = 250 * MILLISECOND
 """How long a group may be unanswered while it moves in a healed cluster: late wake-ups and a slow kernel."""
+
+
+class MisplacedError(AssertionError):
+    """A group is in peace where neither the document, an operator nor its failback rule wants it."""
 
 
 class NotConvergedError(AssertionError):
@@ -54,6 +59,7 @@ def run(seed: int, profile: Profile | None = None, *, at_least: int = 0) -> Resu
         world.run_until(max(at_least, profile.lasts * scenario.dead_after))
         scenario.heal()
         settled = _converge(scenario)
+        _check_places(scenario)
     except AssertionError as error:
         error.add_note("\n".join(world.trace[-60:]))
         raise
@@ -90,3 +96,22 @@ def _converge(scenario: Scenario) -> int:
             if late or (world.now >= end and len(holders) != 1):
                 raise NotConvergedError(f"seed {world.seed}: {group} is held by {holders or 'nobody'}")
     return settled - healed
+
+
+def _check_places(scenario: Scenario) -> None:
+    """Failback has brought every group home, at once or after its delay; what is manual stays where it is.
+
+    Only a hand-over that kept failing may still be waited with (rule 24). All agree on what operators have ordered.
+    """
+    tables = {node.machine._preferences.digest for node in scenario.nodes.values() if node.machine is not None}
+    if len(tables) > 1:
+        raise MisplacedError(f"seed {scenario.world.seed}: nodes disagree about the orders that stand")
+    for group in scenario.config.groups:
+        (holder,) = scenario.world.holders(group.name)
+        machine = scenario.nodes[holder].machine
+        assert machine is not None
+        wanted = [name for name in group.nodes if tag(name) == machine._preferences.wanted_on(group.name)]
+        homes = wanted or (group.preferred_nodes[:1] if group.failback is Failback.AUTOMATIC else ())
+        lease = machine._leases[group.tag]
+        if homes and holder != homes[0] and not lease.hold_down.get(homes[0], 0) > machine._now:
+            raise MisplacedError(f"seed {scenario.world.seed}: {group.name} is on {holder} and not on {homes[0]}")

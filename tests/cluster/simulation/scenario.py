@@ -10,7 +10,7 @@ from tests.cluster.simulation.power import Fencer, Power
 from tests.cluster.simulation.world import World
 
 from vedette.cluster.config import MOST_VOTERS, CoreConfig, CoreGroup, CoreNode, Timings
-from vedette.cluster.events import FenceResult, Gate, Move, Readiness, Reconfigure, Standby, Stop
+from vedette.cluster.events import FenceResult, Gate, Maintenance, Move, Reach, Readiness, Reconfigure, Standby, Stop
 from vedette.kit.units import MILLISECOND, SECOND
 from vedette.spec.resolved import Failback, Key, Role, SplitBrainPolicy
 
@@ -45,7 +45,8 @@ class Profile:
 _ALL = {
     "pause": 4.0, "kill": 3.0, "crash": 2.0, "stop": 1.5, "stop in place": 1.0, "isolate": 3.0, "split": 2.0,
     "one way": 3.0, "link": 1.5, "flap": 1.0, "move": 3.0, "standby": 1.0, "services": 0.5, "cut off": 0.7,
-    "gate": 0.4, "lose run state": 0.7, "lose disk": 0.7, "roll back disk": 0.5, "reload": 0.7,
+    "gate": 0.4, "lose run state": 0.7, "lose disk": 0.7, "roll back disk": 0.5, "reload": 0.7, "maintain": 1.0,
+    "outside": 1.0,
 }  # fmt: skip
 _FENCED = _ALL | {"person": 1.0, "key mistake": 0.3}
 FENCE = SplitBrainPolicy.FENCE
@@ -82,7 +83,8 @@ PROFILES = (
     ),
     Profile(
         "moves", (3, 5), (2, 4, 8), 0.2, 10,
-        {"move": 8, "standby": 3, "cut off": 2, "stop": 1, "pause": 2, "one way": 2, "reload": 1},
+        {"move": 8, "standby": 3, "maintain": 2, "outside": 3, "cut off": 2, "stop": 1, "pause": 2, "one way": 2,
+         "reload": 1},
         Weather(loss=0.05, duplicated=0.1, late=0.1, latest=SECOND), replace(_ROUGH, kernel_slow=0.1),
     ),
     Profile(
@@ -164,10 +166,13 @@ class Scenario:
             node.rekey(self.keys)
             node.put(Gate(working=True))
             node.put(Readiness(services=True))
+            node.put(Reach(0))
             node.put(Reconfigure(groups=self.config.groups, nodes=self.config.nodes))
         for teller in sorted(self.nodes):  # everyone: one that was away does not know yet what there is to take back
             for name in sorted(self.nodes):
                 self.nodes[teller].put(Standby(name, False, "simulation", "healed"))
+            for group in self.config.groups:
+                self.nodes[teller].put(Maintenance(group.name, True, False, "simulation", "healed"))
 
 
 def build(
@@ -397,14 +402,41 @@ def _move(scenario: Scenario) -> None:
     group = scenario.world.random.choice(scenario.config.groups).name
     target = scenario.world.random.choice([*sorted(scenario.nodes), None])
     scenario.world.say("world", f"move {group} to {target}")
-    scenario.node().put(Move(group, target, "simulation", "test"))
+    scenario.node().put(Move(group, target, "simulation", "test", lasts=_lasts(scenario)))
+
+
+def _lasts(scenario: Scenario) -> int:
+    """How long an order lasts: until it is taken back, or shorter than most faults."""
+    return scenario.world.random.choice((0, scenario.some_time(0.1, 2.0)))
+
+
+def _maintain(scenario: Scenario) -> None:
+    """A node or a group is left alone for a while; the order ends by itself, or is taken back by somebody else."""
+    random = scenario.world.random
+    of_group = random.random() < 0.5
+    name = random.choice(scenario.config.groups).name if of_group else scenario.node().name
+    scenario.world.say("world", f"maintenance of {name}")
+    scenario.node().put(Maintenance(name, of_group, True, "simulation", "test", lasts=_lasts(scenario)))
+    teller = scenario.node()
+    scenario.later(
+        scenario.some_time(0.3, 2), lambda: teller.put(Maintenance(name, of_group, False, "simulation", "test"))
+    )
 
 
 def _standby(scenario: Scenario) -> None:
     name, teller = scenario.node().name, scenario.node()
     scenario.world.say("world", f"standby {name}")
-    teller.put(Standby(name, True, "simulation", "test"))
+    teller.put(Standby(name, True, "simulation", "test", lasts=_lasts(scenario)))
     scenario.later(scenario.some_time(0.3, 2), lambda: teller.put(Standby(name, False, "simulation", "test")))
+
+
+def _outside(scenario: Scenario) -> None:
+    """A ping node is out of reach: for one node, or for all, of which each notices when it does."""
+    names = sorted(scenario.nodes) if scenario.world.random.random() < 0.3 else [scenario.node().name]
+    for name in names:
+        node = scenario.nodes[name]
+        scenario.later(scenario.some_time(0, 0.5), partial(node.put, Reach(1)))
+        scenario.later(scenario.some_time(0.5, 4), partial(node.put, Reach(0)))
 
 
 def _services(scenario: Scenario) -> None:
@@ -491,6 +523,8 @@ FAULTS: dict[str, Callable[[Scenario], None]] = {
     "slow spell": _slow_spell,
     "move": _move,
     "standby": _standby,
+    "maintain": _maintain,
+    "outside": _outside,
     "services": _services,
     "cut off": _cut_off,
     "gate": _gate,

@@ -32,8 +32,8 @@ class Spec(Shape):
     auth: Auth | None = optional("How nodes prove that they belong to the cluster.")
     heartbeat: Heartbeat | None = optional("How the nodes hear each other.")
     split_brain: SplitBrain | None = optional("What makes it safe to take a group from a silent node.")
-    ping_nodes: Annotated[Many[Address], Field(max_length=16)] | None = later(
-        "pingNodes", "Addresses outside; who reaches more of them is preferred."
+    ping_nodes: Annotated[Many[Address], Field(max_length=16)] | None = optional(
+        "Addresses outside that answer ICMP echo; of two nodes who reaches more of them is preferred."
     )
     nodes: Annotated[Many[Node], Field(min_length=1, max_length=16)] = required(
         "The machines.", stand_in=[{"name": "x"}]
@@ -55,7 +55,9 @@ class Spec(Shape):
     )
     ipvs: Ipvs | None = optional("Settings of the kernel's load balancer as a whole.")
     notify: Annotated[Many[Notification], Field(max_length=32)] | None = later("notify", "Whom to tell.")
-    spec_sync: bool | None = later("specSync", "Carry an edit on one node, signed, to all.")
+    spec_sync: bool | None = optional(
+        "An edit on one node is carried, signed, to all others (TCP port 694 of nodes[].address).", default="false"
+    )
 
 
 class HACluster(Shape):

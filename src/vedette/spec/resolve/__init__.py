@@ -42,6 +42,10 @@ def resolve(
         fencing_devices=all_devices,
         watchdog=watchdog,
         assume_watchdog=cluster.resolve_assumption(scope, watchdog),
+        spec_sync=nodes.resolve_spec_sync(scope),
+        ping_nodes=nodes.resolve_ping_nodes(
+            scope, frozenset(item.address for group in all_groups for item in group.addresses)
+        ),
     )
 
 

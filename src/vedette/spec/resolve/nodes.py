@@ -83,6 +83,43 @@ def _check_own_addresses(scope: Scope) -> None:
             scope.fault(path, f"{address} cannot be a node's address", "write the address that other nodes reach")
 
 
+def resolve_spec_sync(scope: Scope) -> bool:
+    """Tell whether documents travel between the nodes; each must then be reached at its own address."""
+    if not scope.spec.spec_sync:
+        return False
+    if scope.spec.auth is not None and scope.spec.auth.enforce is False:
+        what = "with `enforce: false` anybody could hand the nodes a document"
+        scope.fault(("spec", "specSync"), what, "leave `specSync` out until authentication is enforced")
+    for index, node in enumerate(scope.spec.nodes):
+        if node.address is None and scope.sound((*NODES, index, "address")):
+            what = f"node `{node.name}` has no `address`"
+            scope.fault((*NODES, index), what, "specSync needs it: add `address: 10.0.0.2`")
+    return True
+
+
+def resolve_ping_nodes(scope: Scope, virtual: frozenset[IPAddress]) -> tuple[IPAddress, ...]:
+    """Resolve the addresses outside that are asked whether they are reached; ``virtual`` are the groups' own."""
+    own = {address: name for address, name, _ in own_addresses(scope)}
+    found: list[IPAddress] = []
+    for index, text in enumerate(scope.spec.ping_nodes or ()):
+        address = values.parse_address(text)
+        what = None
+        if address in own:
+            what = f"{address} is an address of node `{own[address]}`"
+        elif address in virtual:
+            what = f"{address} is an address of a group"
+        elif address.is_multicast or address.is_unspecified or address.is_loopback:
+            what = f"{address} is not the address of a machine outside"
+        elif address in found:
+            what = f"{address} is listed twice"
+        if what is not None:
+            scope.fault(
+                ("spec", "pingNodes", index), what, "write the address of a router or server that always answers"
+            )
+        found.append(address)
+    return tuple(found)
+
+
 def resolve_links(scope: Scope) -> tuple[Link, ...]:
     """Resolve the links of the heartbeat; without any, one unicast link over the nodes' addresses."""
     heartbeat = scope.spec.heartbeat

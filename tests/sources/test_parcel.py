@@ -1,0 +1,118 @@
+"""Documents between nodes: only who has a cluster key asks and answers, and an answer is good for one request."""
+
+import asyncio
+import socket
+import zlib
+from dataclasses import replace
+from ipaddress import ip_address
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as some
+
+from vedette.sources import exchange, parcel
+from vedette.sources.exchange import Offer, Received, Server
+from vedette.sources.parcel import Request
+from vedette.spec.resolved import Key, key_id
+
+SECRETS = (b"first secret of sixteen bytes up", b"another secret, also long enough")
+KEY, OTHER = (Key(key_id(secret), secret) for secret in SECRETS)
+ASKED = Request(KEY, b"n" * parcel.NONCE, b"digest88")
+TEXT = b"kind: HACluster\n" * 40
+LOCAL = ip_address("127.0.0.1")
+
+
+def answered(data: bytes, request: Request = ASKED, cluster: str = "web") -> bytes | None:
+    head = parcel.header(data[: parcel.HEADER_SIZE])
+    assert head is not None
+    return parcel.unpack(head, data[parcel.HEADER_SIZE :], request=request, cluster=cluster)
+
+
+def test_a_request_is_read_by_who_has_its_key_and_by_nobody_else() -> None:
+    data = parcel.ask(ASKED, cluster="web")
+    assert len(data) == parcel.REQUEST_SIZE
+    assert parcel.asked(data, cluster="web", keys=[OTHER, KEY]) == ASKED
+    assert parcel.asked(data, cluster="web", keys=[OTHER]) is None
+    assert parcel.asked(data, cluster="shop", keys=[KEY]) is None
+
+
+@given(some.integers(0, parcel.REQUEST_SIZE - 1), some.integers(0, 7))
+def test_a_changed_request_is_nobodys(place: int, bit: int) -> None:
+    data = bytearray(parcel.ask(ASKED, cluster="web"))
+    data[place] ^= 1 << bit
+    assert parcel.asked(bytes(data), cluster="web", keys=[KEY]) is None
+
+
+@given(some.binary(max_size=200))
+def test_no_bytes_whatever_are_a_request(data: bytes) -> None:
+    assert parcel.asked(data, cluster="web", keys=[KEY]) is None
+
+
+def test_an_answer_is_the_text_and_its_revision() -> None:
+    data = parcel.pack(ASKED, TEXT, revision=7, cluster="web")
+    head = parcel.header(data[: parcel.HEADER_SIZE])
+    assert head is not None
+    assert (head.revision, answered(data)) == (7, TEXT)
+    assert len(data) < len(TEXT)
+
+
+def test_an_answer_to_another_request_does_not_count() -> None:
+    data = parcel.pack(ASKED, TEXT, revision=7, cluster="web")
+    assert answered(data, replace(ASKED, nonce=b"m" * parcel.NONCE)) is None
+    assert answered(data, replace(ASKED, key=OTHER)) is None
+    assert answered(data, cluster="shop") is None
+
+
+@given(some.data())
+def test_a_changed_answer_does_not_count(data: some.DataObject) -> None:
+    whole = bytearray(parcel.pack(ASKED, TEXT, revision=7, cluster="web"))
+    place = data.draw(some.integers(4, len(whole) - 1).filter(lambda at: not 4 <= at < 8))  # the key's id is not read
+    whole[place] ^= 1
+    head = parcel.header(bytes(whole[: parcel.HEADER_SIZE]))
+    body = bytes(whole[parcel.HEADER_SIZE :])
+    assert head is None or parcel.unpack(head, body, request=ASKED, cluster="web") is None
+
+
+def test_what_would_be_larger_than_a_document_may_be_is_not_unpacked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parcel, "LARGEST", 1000)
+    bomb = parcel.pack(ASKED, bytes(100_000), revision=7, cluster="web")
+    assert len(zlib.compress(bytes(100_000))) < 1000
+    assert answered(bomb) is None
+    assert parcel.header(parcel.pack(ASKED, bytes(range(256)) * 30, revision=7, cluster="web")) is not None
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def fetched(offer: Offer | None, *, key: Key = KEY, digest: bytes = b"digest88") -> Received | None:
+    """Ask a server that offers this."""
+
+    async def scenario() -> Received | None:
+        port, server = free_port(), Server(lambda: offer)
+        await server.listen(LOCAL, port)
+        try:
+            return await exchange.fetch(LOCAL, name="web", key=key, digest=digest, port=port)
+        finally:
+            server.close()
+
+    return asyncio.run(scenario())
+
+
+OFFER = Offer("web", (KEY,), 7, b"digest88", TEXT)
+
+
+def test_who_runs_a_document_hands_it_over_to_who_has_the_key() -> None:
+    assert fetched(OFFER) == Received(7, TEXT)
+
+
+def test_without_the_key_with_another_digest_or_without_an_offer_nothing_is_handed_over() -> None:
+    assert fetched(OFFER, key=OTHER) is None
+    assert fetched(OFFER, digest=b"another8") is None
+    assert fetched(None) is None
+
+
+def test_a_node_that_is_not_there_is_no_error() -> None:
+    assert asyncio.run(exchange.fetch(LOCAL, name="web", key=KEY, digest=b"digest88", port=free_port())) is None
