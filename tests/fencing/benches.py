@@ -153,15 +153,22 @@ pass_persist .1.3.6.1.4.1.318.1.1 {script}
     )
     subprocess.run([*script.split(), "on", "3"], check=True)
     machine = Machine(folder / "pid.3")
-    (folder / "persistent").mkdir()
-    command = ["/usr/sbin/snmpd", "-f", "-Lo", "-C", "-c", "snmpd.conf", "-I", "-smux", f"udp:127.0.0.1:{port}"]
-    with running(command, folder, environment={"SNMP_PERSISTENT_DIR": str(folder / "persistent")}):
+    with agent(folder, port, PASSWORD):
         try:
-            get = ["snmpget", "-v2c", "-c", PASSWORD, "-t", "0.2", "-r0", f"127.0.0.1:{port}", "1.3.6.1.2.1.1.2.0"]
-            wait(lambda: subprocess.run(get, capture_output=True, check=False).returncode == 0, "snmpd")
             yield port, machine
         finally:
             machine.end()
+
+
+@contextlib.contextmanager
+def agent(folder: Path, port: int, community: str) -> Iterator[None]:
+    """snmpd with ``FOLDER/snmpd.conf``, as soon as it answers to a community."""
+    (folder / "persistent").mkdir()
+    command = ["/usr/sbin/snmpd", "-f", "-Lo", "-C", "-c", "snmpd.conf", "-I", "-smux", f"udp:127.0.0.1:{port}"]
+    get = ["snmpget", "-v2c", "-c", community, "-t", "0.2", "-r0", f"127.0.0.1:{port}", "1.3.6.1.2.1.1.2.0"]
+    with running(command, folder, environment={"SNMP_PERSISTENT_DIR": str(folder / "persistent")}):
+        wait(lambda: subprocess.run(get, capture_output=True, check=False).returncode == 0, "snmpd")
+        yield
 
 
 def _snmp(port: int, version: SnmpVersion) -> tuple[Snmp, Snmp]:
@@ -186,12 +193,13 @@ def apc_pdu(
 ) -> Iterator[Bench]:
     with snmpd(folder, trees) as (port, machine):
         right, wrong = _snmp(port, version)
+        versioned = version is not SnmpVersion.V1
         yield Bench(
             ApcPdu(right, tree),
             machine,
             plug="3",
             wrong_password=ApcPdu(wrong, tree) if "rpdu2" in trees else None,
-            unreachable=ApcPdu(replace(right, port=UNUSED), tree) if version is SnmpVersion.V1 else None,
+            unreachable=ApcPdu(replace(right, port=UNUSED), tree) if trees == "rpdu" and not versioned else None,
             missing_plug="99",
             other_plug="1",
             stuck=folder / "stuck",
@@ -206,7 +214,7 @@ def apc_ups(folder: Path, *, plug: str | None = "3") -> Iterator[Bench]:
             ApcUps(right),
             machine,
             plug=plug,
-            unreachable=ApcUps(replace(right, port=UNUSED)),
+            unreachable=ApcUps(replace(right, port=UNUSED)) if plug is None else None,
             missing_plug="99",
             other_plug=None if plug is None else "1",
             stuck=folder / "stuck",
@@ -233,7 +241,7 @@ def fence_apc_snmp(folder: Path, *, version: str) -> Iterator[Bench]:
             machine,
             plug="3",
             wrong_password=replace(agent, secrets=wrong),
-            unreachable=replace(agent, options={**options, "ipport": str(UNUSED)}),
+            unreachable=replace(agent, options={**options, "ipport": str(UNUSED)}) if version == "2c" else None,
             missing_plug="99",
             other_plug="1",
             stuck=folder / "stuck",

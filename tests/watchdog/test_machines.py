@@ -19,10 +19,10 @@ from vedette.kit.units import seconds
 from vedette.lab import home
 from vedette.lab.lab import Lab
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(300)]
 
 NODE = "router"
-PATIENCE = 60.0
+PATIENCE = 90.0
 
 
 @pytest.fixture(scope="module")
@@ -42,14 +42,14 @@ def router(lab: Lab) -> Lab:
         lab.machines[NODE].power_on()
     if lab.daemon_pid(NODE) is None:
         lab.start_daemon(NODE)
-    wait(lambda: armed(lab))
+    wait(lambda: armed(lab), log=lab.daemon_log(NODE))
     return lab
 
 
-def wait(condition: Callable[[], bool]) -> None:
+def wait(condition: Callable[[], bool], *, log: Path | None = None) -> None:
     deadline = time.monotonic() + PATIENCE
     while not condition():
-        assert time.monotonic() < deadline, "it did not happen"
+        assert time.monotonic() < deadline, log.read_text()[-4000:] if log is not None else "it did not happen"
         time.sleep(0.2)
 
 

@@ -386,6 +386,9 @@ class Watchdog:
         log.event(logger, logging.INFO, "watchdog.armed", **fields)
         self._say(timeout if sure else None)
         self._changed()
+        if self._timer is not None:  # at the pace of this device, which may be a quicker one than was wanted
+            self._timer.cancel()
+            self._beat()
 
     def _failed(self, reason: str) -> None:
         if reason != self._refusal:

@@ -48,6 +48,20 @@ def test_a_timeout_that_the_device_cannot_do_leaves_it_at_its_own() -> None:
     assert device.stop()
 
 
+def test_a_device_that_cannot_do_the_wanted_timeout_guards_with_its_own_and_says_so(place: Path) -> None:
+    async def scenario() -> None:
+        keeper = Keeper(place, holds=True)
+        keeper.watchdog.configure(Wanted(device=DEVICE, timeout=100_000 * SECOND))
+        await keeper.becomes("armed")
+        assert "cannot do 100000s" in keeper.problem
+        assert keeper.told == [TIMEOUT]
+        keeper.watchdog.configure(WANTED)
+        await until(lambda: keeper.state == "armed" and keeper.problem == "")
+        await keeper.watchdog.stand_down()
+
+    asyncio.run(scenario())
+
+
 def test_what_is_no_watchdog_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.write_bytes(b"content")
@@ -97,6 +111,23 @@ def test_a_device_that_is_missing_is_a_problem_and_another_may_be_named(place: P
     asyncio.run(scenario())
 
 
+def test_a_device_that_somebody_else_has_is_a_problem_until_it_is_free(place: Path) -> None:
+    async def scenario() -> None:
+        other = Device(DEVICE, 60 * SECOND)
+        keeper = Keeper(place, holds=True)
+        keeper.watchdog.configure(WANTED)
+        await until(lambda: "in use by another program" in keeper.problem)
+        assert keeper.state == "off"
+        assert other.stop()
+        await keeper.becomes("armed")
+        assert keeper.problem == ""
+        keeper.holds = False
+        await keeper.becomes("off")
+        await keeper.watchdog.stand_down()
+
+    asyncio.run(scenario())
+
+
 def test_the_next_keeper_finds_the_feeder_and_goes_on(place: Path) -> None:
     async def scenario() -> None:
         before = bites()
@@ -137,9 +168,10 @@ def test_a_feeder_that_dies_or_hangs_is_replaced_and_the_device_is_armed_again(p
 
 def test_a_token_that_lay_about_feeds_nothing(place: Path) -> None:
     async def scenario() -> None:
-        keeper = Keeper(place)
+        keeper = Keeper(place, holds=True)
         keeper.watchdog.configure(WANTED)
-        await until((place / SOCKET).exists)
+        await keeper.becomes("armed")
+        keeper.watchdog.make_way()
         with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as link:
             link.connect(str(place / SOCKET))
             now = clock.boottime()
@@ -148,7 +180,7 @@ def test_a_token_that_lay_about_feeds_nothing(place: Path) -> None:
             link.send(words.write("token", now + TIMEOUT))
             link.send(b"rest")
             heard: list[bytes] = []
-            while not heard or heard[-1] not in (b"closed", b"kept"):
+            while not heard or heard[-1] not in (b"closed", b"kept", b""):
                 heard.append(await asyncio.to_thread(link.recv, words.LARGEST))
         assert [message.split()[0] for message in heard] == [b"fed", b"armed", b"closed"]
 

@@ -15,6 +15,14 @@ PATIENCE = 8 * SECOND
 LARGEST = 64 << 10
 """Bytes of an answer that are kept."""
 
+_REFUSALS = (
+    asyncssh.HostKeyNotVerifiable,
+    asyncssh.PermissionDenied,
+    asyncssh.KeyImportError,
+    asyncssh.KeyEncryptionError,
+)
+"""A person must act: the machine is another, or the login is wrong."""
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -32,7 +40,7 @@ async def command(login: SshLogin, text: str, *, patience: int = PATIENCE) -> An
     """
     try:
         connection = await _connect(login)
-    except (asyncssh.HostKeyNotVerifiable, asyncssh.PermissionDenied, asyncssh.KeyImportError) as error:
+    except _REFUSALS as error:
         raise RefusedError(f"ssh: {_reason(login, error)}") from None
     except TimeoutError:
         raise UnreachableError("ssh: nobody answers") from None

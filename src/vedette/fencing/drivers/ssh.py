@@ -13,9 +13,12 @@ from vedette.kit.units import SECOND, seconds
 from vedette.spec.resolved import Ssh
 
 PATIENCE = 2 * SECOND
-"""How long (ns) the node may take to answer; it also is what it gets to lose its power."""
+"""How long (ns) the node may take to answer until it counts as silent."""
+ORDER = 5 * SECOND
+"""How long (ns) the node has from the order until it is without power; :data:`MARK` and its pause included."""
 MARK = "vedette"
-"""Printed by a shell that runs our command, and by no menu or forced command in its place."""
+"""Printed by a shell that runs our command, and by no menu or forced command in its place. The pause behind it lets it
+reach us: without, a busy node loses its power before its sshd has sent it."""
 
 
 class SshDevice:
@@ -23,13 +26,16 @@ class SshDevice:
 
     def __init__(self, driver: Ssh) -> None:
         self._driver = driver
-        self._obeyed = False
+        self._order: object | None = None
+        """The order that the node has taken and not been seen on after."""
 
     async def status(self, plug: str | None) -> Power:
-        if self._obeyed and await self._silent():
+        order = self._order
+        if order is not None and await self._silent():
             return Power.OFF
         answer = await login.command(self._driver.login, f"echo {MARK}")
-        self._obeyed = False
+        if self._order is order:  # not one that was given meanwhile
+            self._order = None
         return Power.ON if MARK in answer.output else Power.UNKNOWN
 
     async def off(self, plug: str | None) -> None:
@@ -38,12 +44,12 @@ class SshDevice:
         A machine that loses its power says nothing any more, not even goodbye: that the command has no end is as good
         as its success, and what became of it is for the status to say.
         """
-        self._obeyed = False
-        command = f"echo {MARK}; {self._driver.command}"
-        answer = await login.command(self._driver.login, command, patience=PATIENCE)
+        self._order = None
+        command = f"echo {MARK}; sleep 1; {self._driver.command}"
+        answer = await login.command(self._driver.login, command, patience=ORDER)
         if MARK not in answer.output or answer.status not in (None, 0):
             raise RefusedError(f"the node refuses the command (status {answer.status})")
-        self._obeyed = True
+        self._order = object()
 
     async def on(self, plug: str | None) -> None:
         raise RefusedError("a node that is off cannot be told to switch itself on")

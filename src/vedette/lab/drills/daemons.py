@@ -20,8 +20,10 @@ def _stop_daemon(scene: Scene) -> None:
 
 
 def _continue_daemon(scene: Scene) -> None:
-    if scene.lab.daemon_pid(scene.active) is not None:  # it may have been switched off meanwhile
+    """Let it go on; where a watchdog or a fencing device was quicker, the machine is switched on again."""
+    if scene.lab.daemon_pid(scene.active) is not None:
         scene.signal_daemon(scene.active, signal.SIGCONT)
+    scene.revive_all()
 
 
 def _needs_watchdog(ground: Ground) -> str | None:
@@ -125,7 +127,7 @@ DRILLS = (
         inject=_kill_daemon,
         over=_outlasted,
         verify=switched_off_first,
-        heal=Scene.start_missing_daemons,
+        heal=Scene.revive_all,
     ),
     Drill(
         name="daemon-frozen",

@@ -63,7 +63,7 @@ class Snmp(Shape):
     )
     privacy_password: Secret | None = optional("SNMP v3 privacy password.", default="nothing is encrypted")
     privacy_protocol: Literal["des", "aes", "aes192", "aes256"] | None = optional(
-        "SNMP v3 privacy protocol.", default="aes"
+        "SNMP v3 privacy protocol; aes192 and aes256 as APC and Cisco have them.", default="aes"
     )
 
 

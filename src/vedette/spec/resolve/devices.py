@@ -1,6 +1,7 @@
 """Fencing devices: how each is spoken to."""
 
 import re
+from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 from vedette.kit.units import MINUTE, SECOND, show
@@ -75,7 +76,32 @@ def resolve_devices(scope: Scope, files: DeviceFiles) -> tuple[FencingDevice, ..
         driver = _driver(scope, written, path, files)
         if driver is not None:
             found.append(FencingDevice(written.name, _timeout(scope, written, path), driver))
+            _check_place(scope, found, path)
     return tuple(found)
+
+
+def _check_place(scope: Scope, devices: Sequence[FencingDevice], path: Path) -> None:
+    """Report that the last of the devices is where another is: a slip that would switch off the wrong node."""
+    *others, last = devices
+    place = _place(last.driver)
+    same = next((other for other in others if place is not None and _place(other.driver) == place), None)
+    if same is not None and scope.sound(path):
+        remedy = "correct one of the addresses; a unit with many outlets is one device"
+        scope.fault(path, f"`{last.name}` is at the address of `{same.name}`", remedy)
+
+
+def _place(driver: Driver) -> object:
+    """Where a device is, None when that cannot be told."""
+    match driver:
+        case Redfish():
+            return driver.url.lower(), driver.system
+        case ApcPdu() | ApcUps():
+            return "snmp", driver.snmp.address, driver.snmp.port
+        case Drac() | Ssh():
+            return "ssh", driver.login.address, driver.login.port
+        case Ipmi():
+            return "ipmi", driver.address, driver.port
+    return None
 
 
 def _timeout(scope: Scope, written: model.FencingDevice, path: Path) -> int:

@@ -109,32 +109,43 @@ def _check_plug(scope: Scope, use: _Use, device: WrittenDevice) -> None:
 
 
 def _check_shared(scope: Scope, uses: Sequence[_Use], written: Mapping[str, WrittenDevice]) -> None:
-    """Report what would switch another node off as well."""
-    first: dict[tuple[str, str | None], _Use] = {}
-    for use in uses:
-        device = written.get(use.use.name)
-        if device is None or device.manual is not None or not scope.sound(use.path):
-            continue
-        own = any((device.apc_ups, device.redfish, device.ipmi, device.ssh))
-        key = (device.name, None if own else use.use.plug)
-        other = first.setdefault(key, use)
-        if other.node != use.node:
-            _fault_shared(scope, use, other, device)
-        elif other is not use and other.level == use.level and other.use.plug == use.use.plug:
-            scope.fault(use.path, f"`{device.name}` is twice in one level", "keep one of them")
+    """Report what would switch another node off as well: the same outlet, or a device of which nobody says which."""
+    for name, device in written.items():
+        mine = [use for use in uses if use.use.name == name and scope.sound(use.path)]
+        if device.manual is None:
+            for number, use in enumerate(mine):
+                _check_against(scope, use, mine[:number], device)
 
 
-def _fault_shared(scope: Scope, use: _Use, other: _Use, device: WrittenDevice) -> None:
+def _check_against(scope: Scope, use: _Use, earlier: Sequence[_Use], device: WrittenDevice) -> None:
+    """Report the first of the ``earlier`` uses of a device that one more of it cannot stand beside."""
+    many = any((device.apc_pdu, device.agent, device.drac))
+    for other in earlier:
+        same = other.use.plug == use.use.plug
+        if other.node == use.node:
+            if same and other.level == use.level:
+                scope.fault(use.path, f"`{device.name}` is twice in one level", "keep one of them")
+                return
+        elif not many or (device.apc_pdu is None and None in (other.use.plug, use.use.plug)):
+            _fault_whole(scope, use, other, device)
+            return
+        elif same and use.use.plug is not None:
+            message = f'plug "{use.use.plug}" of `{device.name}` is that of `{other.node}` already'
+            scope.fault((*use.path, "plug"), message, "each node has its own outlet: correct one of them")
+            return
+
+
+def _fault_whole(scope: Scope, use: _Use, other: _Use, device: WrittenDevice) -> None:
+    """Report a device that is another node's as a whole."""
     if device.apc_ups is not None:
         message = f"the UPS `{device.name}` feeds `{other.node}` as well: what switches it off may end both nodes"
         scope.fault(use.path, message, "use a device that is this node's own, or the outlets of a PDU")
-    elif device.apc_pdu is not None or (use.use.plug is not None and (device.agent or device.drac)):
-        message = f'plug "{use.use.plug}" of `{device.name}` is that of `{other.node}` already'
-        scope.fault((*use.path, "plug"), message, "each node has its own outlet: correct one of them")
+    elif device.agent is not None or device.drac is not None:
+        message = f"`{device.name}` is used for `{other.node}`, too, and not of both it is said which outlet"
+        scope.fault(use.path, message, "say the `plug` of each")
     else:
-        message = f"`{device.name}` is used for `{other.node}` already, and says of neither which outlet"
-        remedy = "say the `plug` of each" if device.agent or device.drac else "each node has a device of its own"
-        scope.fault(use.path, message, remedy)
+        message = f"`{device.name}` is used for `{other.node}` already"
+        scope.fault(use.path, message, "each node has a device of its own")
 
 
 def _check_unused(scope: Scope, uses: Sequence[_Use]) -> None:
