@@ -1,6 +1,8 @@
 """Fencing devices of a lab, asked by the tools that people use: `off` ends the machine, `on` boots it."""
 
 import json
+import os
+import signal
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from tests import kernel
+from tests.lab.test_labs import processes_of, wait_for_end
 
 from vedette.lab import derive, documents, home, simulators
 from vedette.lab.guest import Power
@@ -168,3 +171,15 @@ def test_a_machine_that_a_device_has_booted_runs_its_daemon_again(lab: Lab) -> N
     IpmiTool(lab).order("off")
     IpmiTool(lab).order("on")
     assert lab.daemon_pid("router1") is not None
+
+
+def test_labs_with_the_same_devices_do_not_meet_and_a_killed_one_leaves_none_of_them(lab: Lab) -> None:
+    with Lab.up(FENCED, name="other") as other:
+        IpmiTool(other).order("off")
+        assert other.machines["router1"].power is Power.OFF
+        assert lab.machines["router1"].alive
+        everything = processes_of(other.directory)
+        os.kill(other.pid, signal.SIGKILL)
+        for pid in everything:
+            wait_for_end(pid)
+    assert "on" in IpmiTool(lab).order("status")

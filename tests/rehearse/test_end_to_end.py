@@ -17,7 +17,7 @@ import pytest
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 VEDETTE = Path(sys.executable).with_name("vedette")
-TIMING = re.compile(r"no answer for \d+|attempts? .*failed|still failed|unanswered on the wire")
+TIMING = re.compile(r"no answer for \d+|attempts? .*failed|still failed|unanswered on the wire|of one processor")
 
 pytestmark = pytest.mark.lab
 
@@ -81,3 +81,15 @@ def test_a_frozen_daemon_is_bitten_by_its_watchdog_and_its_group_is_taken(tmp_pa
     text = (EXAMPLES / "two-routers" / "cluster.yaml").read_text()
     (tmp_path / "cluster.yaml").write_text(text.replace("\nspec:\n", "\nspec:\n  watchdog: {timeout: 8s}\n", 1))
     assert drilled(str(tmp_path), "watchdog-bites", logs=tmp_path)["watchdog-bites"]["verdict"] != "skipped"
+
+
+@pytest.mark.timeout(400)
+def test_of_two_routers_that_do_not_hear_each_other_one_is_switched_off(tmp_path: Path) -> None:
+    results = drilled("two-routers-fence", "total-partition", "fence-unreachable", logs=tmp_path)
+    assert all(result["verdict"] != "skipped" for result in results.values())
+
+
+@pytest.mark.timeout(400)
+def test_keys_and_daemons_are_replaced_and_forgeries_refused_while_the_client_is_served(tmp_path: Path) -> None:
+    results = drilled("two-routers", "rolling-restart", "key-rotation", "forged-heartbeats", logs=tmp_path)
+    assert all(result["verdict"] != "skipped" for result in results.values())

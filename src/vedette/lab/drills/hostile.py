@@ -9,7 +9,7 @@ from vedette.lab.drills.scene import Scene
 
 RATE = 5000
 """Datagrams a second."""
-WATCHED = 6 * SECOND
+WATCHED = 4 * SECOND
 """How long (ns) the daemon's processor time is watched, without and with the flood."""
 SHARE = 0.5
 """Of one processor of a lab's machine: what refusing them may cost. It is a quarter of a real one's; but a system call
