@@ -12,8 +12,11 @@ FIRST := $(or $(FIRST),$(shell date +%s))
 # The lab's machines are User Mode Linux kernels; what their wires, tables and captures are made and looked at with.
 LAB_PACKAGES := user-mode-linux iproute2 ipvsadm nftables tcpdump kmod procps curl
 
+# The model of the lease is checked by Spin, which writes its verifier in C.
+MODEL_PACKAGES := spin gcc libc6-dev
+
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format bench simulate test-unit test-kernel test-lab lock clean lab-packages
+.PHONY: help setup demo test lint format bench simulate test-unit test-kernel test-lab lock clean lab-packages model model-packages
 
 help:  ## Say what each target does
 	@echo 'Vedette. Targets:'
@@ -34,11 +37,14 @@ $(READY): requirements-dev.lock pyproject.toml
 lab-packages:
 	@tools/debian-packages $(LAB_PACKAGES)
 
+model-packages:
+	@tools/debian-packages $(MODEL_PACKAGES)
+
 demo: setup lab-packages  ## Two routers on real kernels, a client, and every drill: about five minutes
 	@echo 'Rehearsing examples/two-routers: power cuts, killed daemons, cut cables, edits'
 	@$(BIN)/vedette rehearse examples/two-routers/cluster.yaml
 
-test: lint lab-packages  ## Lint, then every test, those on real kernels included (root)
+test: lint lab-packages model-packages  ## Lint, then every test, those on real kernels included (root)
 	@echo 'Running every test'
 	@$(BIN)/pytest
 
@@ -54,7 +60,7 @@ format: setup  ## Put the code into the project's format
 	@$(BIN)/ruff check --fix
 
 test-unit: setup  ## The tests that need neither root nor a real kernel: seconds
-	@$(BIN)/pytest -m 'not kernel and not lab'
+	@$(BIN)/pytest -m 'not kernel and not lab and not model'
 
 test-kernel: setup lab-packages  ## The drivers against a real kernel, in one machine (root)
 	@$(BIN)/pytest -m kernel
@@ -65,6 +71,10 @@ test-lab: setup lab-packages  ## Several machines, end to end (root)
 simulate: setup  ## The cluster core on virtual time, with seeds not tried before (SEEDS=300 FIRST=now)
 	@echo 'Simulating $(SEEDS) seeds from $(FIRST) on; one that fails: $(BIN)/python -m tests.cluster.simulate --seed N --trace'
 	@$(BIN)/python -m tests.cluster.simulate --seeds $(SEEDS) --first $(FIRST)
+
+model: setup model-packages  ## The model of the lease, every run: ten minutes or more, 3 GB
+	@echo 'Spin looks for two holders in tests/cluster/model/lease.pml'
+	@$(BIN)/python -m tests.cluster.spin
 
 bench: setup lab-packages  ## Run every benchmark; their figures stand in docs/performance.md
 	@for bench in benchmarks/*.py; do echo "== $$bench"; $(BIN)/python $$bench || exit 1; done

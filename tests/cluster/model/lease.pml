@@ -68,8 +68,8 @@
 
 #define BUG(x) ((BUGS >> (x)) & 1)
 #define NO_SILENCE 0            /* a voter that lost its state votes at once */
-#define TIMER_AT_PROMISES 1     /* the lease counts from the quorum of promises */
-#define OVERWRITES 2            /* Accept replaces a record of another owner that lives */
+#define TIMER_AT_WINNING 1      /* the lease counts from the moment it is won */
+#define OVERWRITES 2            /* another owner's record that lives is no reason to refuse */
 #define RELEASE_KEEPS_PROMISE 3 /* a release clears the record, and leaves promised as it was */
 #define RELEASE_BEFORE_EMPTY 4  /* a release is said before the kernel is empty */
 #define RENEWAL_FROM_ACK 5      /* a renewed lease counts from the ack, not from the renewal */
@@ -125,6 +125,9 @@ int litter[NC];     /* ballots of its own that voters may have taken down */
 byte renewed[NC];   /* ticks until the latest renewal, if it is acknowledged, would end */
 byte acks[NC];
 byte kern[NC];
+#if ROLLBACK
+bit rolled_back[NC];
+#endif
 
 /* What has been said: sets of ballots. */
 int prepares, accepts, heartbeats, releases;
@@ -137,7 +140,7 @@ byte i, x, top;     /* scratch, 0 between two steps */
 #define DONE tidy()
 
 #define LIVE(v) (record[v] != 0)
-#define FOREIGN(v, b) (LIVE(v) && (NODE(record[v]) != NODE(b) \
+#define FOREIGN(v, b) (LIVE(v) && !BUG(OVERWRITES) && (NODE(record[v]) != NODE(b) \
     || (INC(record[v]) > INC(b) && !BUG(OLDER_REPLACES_NEWER))))
 #define BUSY(v) ((v) < NC && (own[(v) % NC] != 0 || releasing[(v) % NC]) && !BUG(VOTES_WHILE_BUSY))
 #define VOTES(v) (silent[v] == 0 && !BUSY(v))
@@ -254,10 +257,6 @@ inline ask_for_records(n) {
     take_down(n, attempt[n]);
     phase[n] = 2;
     votes[n] = 1 << n;
-    if
-    :: BUG(TIMER_AT_PROMISES) -> until[n] = LEASE
-    :: else
-    fi;
     litter[n] = litter[n] | BIT(attempt[n]);
     accepts = accepts | BIT(attempt[n])
 }
@@ -519,8 +518,7 @@ inline tidy() {
         if :: attempt[NODE(b)] == (b) && phase[NODE(b)] == 1 -> votes[NODE(b)] = votes[NODE(b)] | (1 << (v)) :: else fi; DONE }
 
 #define HEAR_ACCEPT(v, b) \
-    :: d_step { HAS(accepts, b) && NODE(b) != (v) && VOTES(v) && (b) >= promised[v] \
-        && (!FOREIGN(v, b) || BUG(OVERWRITES)) \
+    :: d_step { HAS(accepts, b) && NODE(b) != (v) && VOTES(v) && (b) >= promised[v] && !FOREIGN(v, b) \
         && (record[v] != (b) || deadline[v] != T || promised[v] != (b) \
             || (attempt[NODE(b)] == (b) && phase[NODE(b)] == 2 && !((votes[NODE(b)] >> (v)) & 1))) -> \
         saw(v, b); take_down(v, b); \
@@ -563,7 +561,8 @@ inline tidy() {
 #endif
 
 #if ROLLBACK
-#define RESTART_AS_BEFORE(v) :: d_step { crashes < CRASHES -> restart_without_state(v, 0, 1); DONE }
+#define ROLL_BACK(v) if :: (v) < NC -> rolled_back[(v) % NC] = 1 :: else fi
+#define RESTART_AS_BEFORE(v) :: d_step { crashes < CRASHES -> restart_without_state(v, 0, 1); ROLL_BACK(v); DONE }
 #else
 #define RESTART_AS_BEFORE(v)
 #endif
@@ -572,6 +571,15 @@ inline tidy() {
     :: d_step { LOSS && crashes < CRASHES && (v) < NC && inc[(v) % NC] + 1 < INCS && kern[(v) % NC] > 0 -> \
         restart_without_state(v, 0, 0); DONE } \
     RESTART_AS_BEFORE(v)
+
+#if ROLLBACK
+#define GRANT_TO_EARLIER_SESSION(n, s) \
+    :: d_step { GRANTS(n, s, highest[n] + 1) && releasing[n] && rolled_back[s] -> \
+        emptied(n); \
+        if :: !LIVE(n) -> x = highest[n] + 1; grant_to(n, s, x, inc[s]); stale[n] = 1 :: else fi; DONE }
+#else
+#define GRANT_TO_EARLIER_SESSION(n, s)
+#endif
 
 #define HAND_OVER(n, s) \
     :: d_step { GRANTS(n, s, highest[n] + 1) && (releasing[n] || BUG(GRANT_BEFORE_EMPTY)) -> \
@@ -586,6 +594,7 @@ inline tidy() {
     :: d_step { GRANTS(n, s, highest[n] + 1) && releasing[n] && inc[s] > 0 -> \
         emptied(n); \
         if :: !LIVE(n) -> x = highest[n] + 1; grant_to(n, s, x, inc[s] - 1) :: else fi; DONE } \
+    GRANT_TO_EARLIER_SESSION(n, s) \
     :: d_step { MAY_TAKE(n, s) -> take_grant(n, s); DONE }
 
 #define GRANT_AGAIN(n) \
@@ -612,7 +621,7 @@ inline tidy() {
     :: d_step { MAY_BEGIN(n, highest[n] + 1) -> begin(n, highest[n] + 1); DONE } \
     PROMISED(n) \
     :: d_step { phase[n] == 2 && until[n] > 0 && COUNT(votes[n]) >= QUORUM && record[n] == attempt[n] -> \
-        win(n, attempt[n], until[n]); DONE } \
+        x = (BUG(TIMER_AT_WINNING) -> LEASE : until[n]); win(n, attempt[n], x); DONE } \
     :: d_step { attempt[n] != 0 -> abandon(n); DONE } \
     :: d_step { own[n] != 0 && end[n] > 0 && moves < MOVES -> moves++; give_up(n); handing[n] = GRANT; DONE } \
     :: d_step { releasing[n] -> emptied(n); DONE } \
