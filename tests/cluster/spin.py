@@ -105,7 +105,10 @@ KNOWN = (Run("a rolled-back disk uses a ballot again", "-DGRANT=1 -DINCS=1 -DROL
 
 
 def check(run: Run, *, breadth_first: bool = True) -> Found:
-    """Make the verifier, run it, read what it says; raises :class:`subprocess.CalledProcessError` when it cannot be made."""
+    """Make the verifier, run it, read what it says.
+
+    Raises :class:`subprocess.CalledProcessError` when it cannot be made, :class:`ValueError` when it says nothing.
+    """
     with tempfile.TemporaryDirectory(prefix="vedette-spin-") as directory:
         _build(run, Path(directory), breadth_first=breadth_first)
         limits = [] if breadth_first else ["-m1000000", "-w24"]
