@@ -15,9 +15,12 @@ LAB_PACKAGES := user-mode-linux iproute2 ipvsadm nftables tcpdump kmod procps cu
 # What fencing is tested against: controllers and power strips that somebody else wrote, and fence agents.
 FENCING_PACKAGES := ipmitool openipmi snmp snmpd openssh-client openssh-server openssl fence-agents iproute2
 
+# The model of the lease is checked by Spin, which writes its verifier in C.
+MODEL_PACKAGES := spin gcc libc6-dev
+
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format bench simulate mutants test-unit test-fencing test-kernel test-lab lock clean \
-  lab-packages fencing-packages
+.PHONY: help setup demo test lint format bench simulate mutants model test-unit test-fencing test-kernel test-lab lock \
+  clean lab-packages fencing-packages model-packages
 
 help:  ## Say what each target does
 	@echo 'Vedette. Targets:'
@@ -41,11 +44,14 @@ lab-packages:
 fencing-packages:
 	@tools/debian-packages $(FENCING_PACKAGES)
 
+model-packages:
+	@tools/debian-packages $(MODEL_PACKAGES)
+
 demo: setup lab-packages  ## Two routers on real kernels, a client, and every drill: about five minutes
 	@echo 'Rehearsing examples/two-routers: power cuts, killed daemons, cut cables, edits'
 	@$(BIN)/vedette rehearse examples/two-routers/cluster.yaml
 
-test: lint lab-packages fencing-packages  ## Lint, then every test, those on real kernels included (root)
+test: lint lab-packages fencing-packages model-packages  ## Lint, then every test, those on real kernels included (root)
 	@echo 'Running every test'
 	@$(BIN)/pytest
 
@@ -61,7 +67,7 @@ format: setup  ## Put the code into the project's format
 	@$(BIN)/ruff check --fix
 
 test-unit: setup  ## The tests that need neither root nor a real kernel: seconds
-	@$(BIN)/pytest -m 'not kernel and not lab and not fencing'
+	@$(BIN)/pytest -m 'not kernel and not lab and not fencing and not model'
 
 test-fencing: setup fencing-packages  ## Fencing drivers against simulators of their devices (root)
 	@$(BIN)/pytest -m fencing
@@ -78,6 +84,10 @@ simulate: setup  ## The cluster core on virtual time, a minute of faults each (S
 
 mutants: setup  ## Plant one bug after the other in the cluster core; each must be found
 	@$(BIN)/python -m tests.cluster.mutants
+
+model: setup model-packages  ## The model of the lease, every run: ten minutes or more, 3 GB
+	@echo 'Spin looks for two holders in tests/cluster/model/lease.pml'
+	@$(BIN)/python -m tests.cluster.spin
 
 bench: setup lab-packages  ## Run every benchmark; their figures stand in docs/performance.md
 	@for bench in benchmarks/*.py; do echo "== $$bench"; $(BIN)/python $$bench || exit 1; done
