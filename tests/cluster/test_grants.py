@@ -1,5 +1,7 @@
 """A hand-over with the vote that goes with it (rule 20a): quick, and worth no more than a vote that was asked for."""
 
+from dataclasses import replace
+
 from tests.cluster.bench import LINK, Bench, Letter, config
 
 from vedette.cluster.config import tag
@@ -68,6 +70,16 @@ def test_a_grant_for_an_earlier_life_is_not_used() -> None:
     _, release = said(bench, letter)
     bench.machine("b")._hearing._released(bench.machine("b")._peers["a"], release, bench.now)
     assert bench.machine("b")._leases[tag("g")].granted is None
+
+
+def test_a_grant_for_an_earlier_session_is_not_used() -> None:
+    """A disk that was rolled back brings the incarnation again; the nonce names another number in the new session."""
+    bench, letter = handing_over()
+    _, release = said(bench, letter)
+    assert release.grant is not None
+    earlier = replace(release.grant, session=release.grant.session ^ 1)
+    assert bench.machine("b")._hearing._granted(bench.machine("b")._peers["a"], release.grant) is not None
+    assert bench.machine("b")._hearing._granted(bench.machine("b")._peers["a"], earlier) is None
 
 
 def test_a_grant_that_comes_when_its_time_is_nearly_over_is_not_used() -> None:

@@ -1,10 +1,12 @@
 """The holes of earlier drafts (cluster-holes.md), each as a claim about the rules that closed it."""
 
 from dataclasses import replace
+from random import Random
 
 import pytest
 from tests.cluster.bench import KEY, LINK, OTHER_KEY, TIMINGS, Bench, Letter, config, group
 
+from vedette.cluster import boot
 from vedette.cluster.ballot import Ballot
 from vedette.cluster.config import CoreConfig, tag
 from vedette.cluster.events import Datagram, Gate, Move, Readiness, Reason, Reconfigure, Standby, Stop, Tick, What
@@ -585,3 +587,22 @@ def test_hole_38_two_adopted_claims_are_compared_too() -> None:
     bench.heal()
     bench.run(SECOND)
     assert bench.holders() == ["b"]
+
+
+def test_a_disk_that_was_rolled_back_brings_no_incarnation_again() -> None:
+    """Its ballots would be the old ones, and what others still say about those would count for the new (Spin: 16 steps)."""
+
+    def incarnation(calendar: int) -> int:
+        return boot.recall(
+            config=config(),
+            me="a",
+            boot_id="1",
+            durable=None,
+            volatile=None,
+            now=0,
+            calendar=calendar,
+            random=Random(1),
+        ).site.incarnation
+
+    assert incarnation(500) == 500 < incarnation(501)
+    assert incarnation(0) == 1

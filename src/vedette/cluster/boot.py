@@ -33,9 +33,14 @@ def recall(
     durable: bytes | None,
     volatile: bytes | None,
     now: int,
+    calendar: int,
     random: Random,
 ) -> Recalled:
-    """Read the state files; raises :class:`UsageError` when the document does not know this node."""
+    """Read the state files; raises :class:`UsageError` when the document does not know this node.
+
+    The incarnation is taken above the last one and from ``calendar``, which rises with the wall clock: a disk that was
+    rolled back must not bring an incarnation again, since its ballots would be the old ones (docs/design/lease-model.md).
+    """
     if config.node(me) is None:
         raise UsageError(f"the document has no node {me}; it has {', '.join(node.name for node in config.nodes)}")
     lasting = storage.load_durable(durable) if durable is not None else None
@@ -46,7 +51,7 @@ def recall(
     incarnations = [state.incarnation for state in (lasting, same_boot) if state is not None]
     site = Site(
         me=me,
-        incarnation=max(incarnations, default=0) + 1,
+        incarnation=max(max(incarnations, default=0) + 1, calendar),
         session=random.getrandbits(64),
         boot_id=boot_id,
         started=now,

@@ -292,7 +292,9 @@ class Hearing:
 
     def _granted(self, peer: Peer, grant: Grant | None) -> Granted | None:
         """The vote that came with a hand-over to me, if it is for this life of mine and I know when I asked."""
-        if grant is None or grant.ballot.incarnation != self._site.incarnation:
+        if grant is None or grant.session != self._site.session:
+            return None
+        if grant.ballot.incarnation != self._site.incarnation:
             return None
         asked = self._outbox.sent_at(grant.nonce)
         return Granted(peer.name, grant.ballot, asked) if asked is not None else None

@@ -50,7 +50,8 @@ class Machine:
 
     ``durable`` and ``volatile`` are the contents of the state files (/var/lib, /run) as the last ``Ready`` that
     carried them said, or ``None``; ``held`` are the groups that the kernel shows as held; ``keys`` are accepted,
-    and the first that everyone heard accepts too signs. Every ``now`` is CLOCK_BOOTTIME in ns. Call :meth:`start`
+    and the first that everyone heard accepts too signs. ``calendar`` rises with the wall clock, 0 = unknown (see
+    :func:`vedette.kit.clock.calendar`). Every ``now`` is CLOCK_BOOTTIME in ns. Call :meth:`start`
     once, perform its ``Ready``, then :meth:`handle` for every event.
 
     A ``Ready`` must be performed as a whole. When its files cannot be written nothing of it may be done: hand it
@@ -69,9 +70,17 @@ class Machine:
         held: frozenset[str],
         now: int,
         random: Random,
+        calendar: int = 0,
     ) -> None:
         found = boot.recall(
-            config=config, me=me, boot_id=boot_id, durable=durable, volatile=volatile, now=now, random=random
+            config=config,
+            me=me,
+            boot_id=boot_id,
+            durable=durable,
+            volatile=volatile,
+            now=now,
+            calendar=calendar,
+            random=random,
         )
         self._site, self._now = found.site, now
         self._rest = Ready()

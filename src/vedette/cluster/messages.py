@@ -60,10 +60,12 @@ class Grant:
     """A vote that its successor did not have to ask for (rule 20a): what the releaser's voter has taken down.
 
     ``ballot`` is the successor's. ``nonce``: the latest sequence number of the successor that had been heard then;
-    the lease counts from when that was sent, as if it had asked for the vote with it.
+    the lease counts from when that was sent, as if it had asked for the vote with it. A number means nothing in another
+    ``session``, and a disk that was rolled back brings an incarnation again.
     """
 
     ballot: Ballot
+    session: int
     nonce: int
 
 

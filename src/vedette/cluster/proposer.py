@@ -159,7 +159,7 @@ class Proposer:
         if heard is None or not voter or not successor.usable(now):
             return None
         ballot = self._voter.grant(lease.tag, successor.tag, heard.incarnation, now)
-        return Grant(ballot, heard.sequence) if ballot is not None else None
+        return Grant(ballot, heard.session, heard.sequence) if ballot is not None else None
 
     def _current(self, lease: Lease, ballot: Ballot, now: int) -> Attempt | None:
         """The attempt that an answer is for, as long as it may still succeed."""

@@ -58,7 +58,7 @@ _ECHO, _ACK = struct.Struct(">IQQB"), struct.Struct(">HQ")
 _OWN, _TAG = struct.Struct(">III"), struct.Struct(">I")
 _ITEM, _KIND, _BALLOT = struct.Struct(">BIIII"), struct.Struct(">BI"), struct.Struct(">III")
 _WISH, _ENDED = struct.Struct(">BIIIII"), 0x80
-_GRANT = struct.Struct(">IIQ")
+_GRANT = struct.Struct(">IIQQ")
 _MOST_U32 = (1 << 32) - 1
 
 OVERHEAD = _HEADER.size + 1 + 4 * MOST_KEYS + _SENDER.size + 5 + _MAC
@@ -156,7 +156,7 @@ def _grant(grant: Grant | None) -> bytes:
     """Whose ballot it is, the release says: its successor's."""
     if grant is None:
         return b"\0"
-    return b"\1" + _GRANT.pack(grant.ballot.round, grant.ballot.incarnation, grant.nonce)
+    return b"\1" + _GRANT.pack(grant.ballot.round, grant.ballot.incarnation, grant.session, grant.nonce)
 
 
 def _table(table: Wishes | None) -> bytes:
@@ -320,10 +320,10 @@ def _read_release(reader: _Reader, group: int, ballot: Ballot) -> Release:
     (successor,) = reader.unpack(_TAG)
     if not reader.byte():
         return Release(group, ballot, successor)
-    rounds, incarnation, nonce = reader.unpack(_GRANT)
+    rounds, incarnation, session, nonce = reader.unpack(_GRANT)
     if rounds > HIGHEST_ROUND:
         raise _MalformedError
-    return Release(group, ballot, successor, Grant(Ballot(rounds, incarnation, successor), nonce))
+    return Release(group, ballot, successor, Grant(Ballot(rounds, incarnation, successor), session, nonce))
 
 
 def _read_table(reader: _Reader) -> Wishes | None:

@@ -75,6 +75,7 @@ class Core:
             held=addresses.held(),
             now=clock.boottime(),
             random=SystemRandom(),
+            calendar=clock.calendar(),
         )
 
     async def start(self) -> None:

@@ -16,7 +16,7 @@ from tests.cluster.simulation.world import Clock, World
 from vedette.cluster.config import CoreConfig
 from vedette.cluster.events import FOREVER, Datagram, Emptied, Event, Ready, Rekey, Stop, Tick, What
 from vedette.cluster.machine import Machine
-from vedette.kit.units import MICROSECOND, MILLISECOND
+from vedette.kit.units import MICROSECOND, MILLISECOND, SECOND
 from vedette.spec.resolved import Key
 
 KEYS = (Key(id="simulation", secret=b"0123456789abcdef0123456789abcdef"),)
@@ -109,6 +109,7 @@ class Node:
             volatile=self.volatile,
             held=frozenset(self.kernel.deadlines),
             now=now,
+            calendar=self.world.now * 4 // SECOND,
             random=Random(self.world.random.getrandbits(64)),
         )
         self.world.say(self.name, "daemon starts")
