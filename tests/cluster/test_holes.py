@@ -590,7 +590,7 @@ def test_hole_38_two_adopted_claims_are_compared_too() -> None:
 
 
 def test_a_disk_that_was_rolled_back_brings_no_incarnation_again() -> None:
-    """Its ballots would be the old ones, and what others still say about those would count for the new (Spin: 16 steps)."""
+    """Its ballots would be the old ones, and what is still said of those would count for the new (Spin: 16 steps)."""
 
     def incarnation(calendar: int) -> int:
         return boot.recall(

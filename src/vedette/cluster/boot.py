@@ -39,7 +39,7 @@ def recall(
     """Read the state files; raises :class:`UsageError` when the document does not know this node.
 
     The incarnation is taken above the last one and from ``calendar``, which rises with the wall clock: a disk that was
-    rolled back must not bring an incarnation again, since its ballots would be the old ones (docs/design/lease-model.md).
+    rolled back must not bring an incarnation again, with the old ballots (docs/design/lease-model.md).
     """
     if config.node(me) is None:
         raise UsageError(f"the document has no node {me}; it has {', '.join(node.name for node in config.nodes)}")

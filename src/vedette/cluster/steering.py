@@ -1,6 +1,6 @@
 """Which groups to try for, keep, move and leave, and when (rules 15, 21 to 25)."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from vedette.cluster.config import STAGGER, CoreGroup, tag
@@ -160,22 +160,30 @@ class Steering:
 
     def obstacle(self, lease: Lease, now: int) -> str:
         """Why this node does not try for the group now; empty when nothing stands against it."""
+        return next(self._obstacles(lease, now), "")
+
+    def _obstacles(self, lease: Lease, now: int) -> Iterator[str]:
+        """The weightiest first; it is asked for every group in every call, so no more is looked at than must be."""
         group = self._site.config.group(lease.name)
+        if group is None or not self._placement.may_hold(group, self._site.me):
+            yield "not placed here"
+        if not self._able:
+            yield "this node is stopping or not working"
+        if self._site.silent(now):
+            yield "keeps silent after the start"
+        if lease.releasing is not None:
+            yield "being released"
+        claims = [peer.name for peer in self._peers.values() if lease.tag in peer.own and peer.alive(now)]
+        if claims:
+            yield f"held by {', '.join(claims)}"
         record = self._voter.live(lease.tag, now)
-        claims = [peer.name for peer in self._peers.values() if peer.alive(now) and lease.tag in peer.own]
-        blocked = next((words for peer in self._peers.values() if (words := self._fencing.blocks(peer, now))), "")
-        checks = (
-            (group is None or not self._placement.may_hold(group, self._site.me), "not placed here"),
-            (not self._able, "this node is stopping or not working"),
-            (self._site.silent(now), "keeps silent after the start"),
-            (lease.releasing is not None, "being released"),
-            (bool(claims), f"held by {', '.join(claims)}"),
-            (record is not None and not self._site.mine(record.ballot), "the last holder's lease still runs"),
-            (bool(blocked), blocked),
-            (not self._quorum.heard(now), "no quorum"),
-            (not self._quorum.willing(now), "waiting for voters that keep silent after their start"),
-        )
-        return next((words for stands, words in checks if stands), "")
+        if record is not None and not self._site.mine(record.ballot):
+            yield "the last holder's lease still runs"
+        yield from filter(None, (self._fencing.blocks(peer, now) for peer in self._peers.values()))
+        if not self._quorum.heard(now):
+            yield "no quorum"
+        if not self._quorum.willing(now):
+            yield "waiting for voters that keep silent after their start"
 
     def waits(self, lease: Lease, now: int) -> int:
         """How long (ns) until this node tries for a group that is free."""

@@ -180,12 +180,16 @@ def build(
 ) -> Scenario:
     """Draw a cluster; its machines are up already (for long or just now) and their daemons start at once.
 
-    ``endurance``: of the timings the longer ones are drawn more often, so that each has its share of the work.
+    ``endurance``: all timings are possible, and the longer ones are drawn more often, so that each has its share of the
+    work: a second costs as much as it has heartbeats.
     """
     pick = world.random.choice
     count, groups = pick(profile.nodes), pick(profile.groups)
-    weights = [dead_after for _, dead_after in profile.timings] if endurance else None
-    interval, dead_after = world.random.choices(profile.timings, weights)[0] if weights else pick(profile.timings)
+    if endurance:
+        timings = sorted({*profile.timings, *TIMINGS})
+        interval, dead_after = world.random.choices(timings, [dead_after**2 for _, dead_after in timings])[0]
+    else:
+        interval, dead_after = pick(profile.timings)
     witnesses = pick((0, 1)) if count > 2 else 0
     roles = [Role.DIRECTOR] * (count - witnesses) + [Role.WITNESS] * witnesses
     delays = (pick((0, 0, 2 * SECOND)), 0) if profile.policy is FENCE else (0,) * count
