@@ -1,5 +1,7 @@
 """A machine loses its power, and comes back."""
 
+from dataclasses import replace
+
 from vedette.lab.drills import expectations
 from vedette.lab.drills.drill import Drill
 from vedette.lab.drills.expectations import Expectation
@@ -22,8 +24,12 @@ def _witness_lost(_: Ground) -> Expectation:
     return expectations.nothing_lost("nothing lost: a witness holds nothing")
 
 
-def _standby_lost(_: Ground) -> Expectation:
-    return expectations.nothing_lost("nothing lost: a standby serves nobody")
+def _standby_lost(ground: Ground) -> Expectation:
+    """With `fence` the drill lasts until the standby is switched off: one that came back before would be shot."""
+    expected = expectations.nothing_lost("nothing lost: a standby serves nobody")
+    if ground.spec.policy is not SplitBrainPolicy.FENCE:
+        return expected
+    return replace(expected, settled=expectations.fenced(ground.spec, failing=levels_lost(ground)).settled)
 
 
 def _cut_active(scene: Scene) -> None:
