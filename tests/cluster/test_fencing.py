@@ -232,6 +232,8 @@ def test_an_armed_watchdog_stands_for_a_device_only_where_the_document_says_so()
         assert bench.holders() == []
         bench.run(2 * SECOND)
         assert bench.holders() == (["b"] if allowed else [])
+        (other,) = [node for node in bench.machine("b").view(bench.now).nodes if node.name == "a"]
+        assert other.off.startswith("assumed") == allowed
 
 
 def test_a_holder_that_restarts_beside_a_silent_peer_keeps_what_it_has() -> None:

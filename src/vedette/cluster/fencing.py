@@ -17,6 +17,7 @@ class Fencing:
     def __init__(self, site: Site, peers: Mapping[str, Peer], leases: Mapping[int, Lease], fallen: Fallen) -> None:
         self._site, self._peers, self._leases, self._fallen = site, peers, leases, fallen
         self._asked: dict[str, FenceRequest] = {}
+        self._proofs: dict[str, str] = {}
 
     def wanted(self, now: int, *, stopping: bool) -> tuple[FenceRequest, ...]:
         """Everyone whom the shell should have switched off now; who is not named any more is to be left in peace."""
@@ -60,7 +61,14 @@ class Fencing:
             self._site.note(What.FENCE_VOID, node=peer.name, detail="it has started again since this was asked for")
         else:
             peer.fall()
+            self._proofs[peer.name] = result.reason
             self._site.note(What.NODE_OFF, node=peer.name, detail=result.reason)
+
+    def off(self, peer: Peer) -> str:
+        """Why the peer counts as off, in words; empty when it does not, or has only left."""
+        if not self._site.config.fencing or peer.left or peer.tag not in self._fallen.dead:
+            return ""
+        return self._proofs.get(peer.name, "known before this daemon started")
 
     def blocks(self, peer: Peer, now: int) -> str:
         """Why the peer's groups cannot be taken, in words; empty when nothing stands against it."""
@@ -95,7 +103,9 @@ class Fencing:
             if peer.watchdog and self._due(peer, now) and now >= self._bitten_at(peer):
                 self._fallen.confirm(peer.tag, self._fallen.seen[peer.tag], now)
                 peer.fall()
-                detail = f"assumed: its watchdog of {show(peer.watchdog)} was armed, and twice that has passed"
+                self._proofs[peer.name] = detail = (
+                    f"assumed: its watchdog of {show(peer.watchdog)} was armed, and twice that has passed"
+                )
                 self._site.note(What.NODE_OFF, Reason.ASSUMED, node=peer.name, detail=detail)
 
     def _bitten_at(self, peer: Peer) -> int:

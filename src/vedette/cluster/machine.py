@@ -169,6 +169,7 @@ class Machine:
             telling=self._telling,
             keyring=self._keyring,
             preferences=self._preferences,
+            fencing=self._fencing,
             now=now,
         )
 

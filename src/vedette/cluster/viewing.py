@@ -1,10 +1,12 @@
 """The core's knowledge as the values that status and the reconcilers read."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from vedette.cluster.config import MOST_SCORE, CoreConfig, tag
 from vedette.cluster.detector import Detector
 from vedette.cluster.events import FOREVER
+from vedette.cluster.fencing import Fencing
 from vedette.cluster.keyring import Keyring
 from vedette.cluster.leases import Lease
 from vedette.cluster.messages import About, State
@@ -29,6 +31,7 @@ def view(
     telling: Telling,
     keyring: Keyring,
     preferences: Preferences,
+    fencing: Fencing,
     now: int,
 ) -> View:
     """Nodes in the document's order, groups too."""
@@ -38,7 +41,8 @@ def view(
         if node.name == site.me:
             nodes.append(_myself(site, steering, telling, keyring, now))
         else:
-            nodes.append(_other(peers[node.name], detector, telling, keyring, names, site, now))
+            other = _other(peers[node.name], detector, telling, keyring, names, site, now)
+            nodes.append(replace(other, off=fencing.off(peers[node.name])))
     return View(
         me=site.me,
         now=now,

@@ -112,7 +112,12 @@ class Fencing:
         living = [node for node in view.nodes if node.liveness in (Liveness.UP, Liveness.LATE)]
         # One that is late and catches up has lived all the time.
         self._alive = {node.name: self._alive.get(node.name, node.since) for node in living}
-        self._off = {node: result for node, result in self._off.items() if node not in self._alive}
+        said = {
+            node.name: Result(node.name, node.incarnation, confirmed=True, reason=node.off)
+            for node in view.nodes
+            if node.off
+        }
+        self._off = {node: result for node, result in (said | self._off).items() if node not in self._alive}
 
     def tell(self) -> None:
         """Say again what is wanted: the fencer orders nothing on what was said too long ago."""

@@ -22,6 +22,7 @@ class NodeView:
     ``keys``: ids of the cluster keys that it accepts, the one that should sign first.
     ``ready``: may hold, hears a quorum, services and gate work. ``digest``/``revision``: the spec that it runs.
     ``watchdog`` (ns): how soon the watchdog that it said last is armed resets it when its daemon is late, 0 = none.
+    ``off``: why it counts as off (policy ``fence``), in words.
     """
 
     name: str
@@ -36,6 +37,7 @@ class NodeView:
     keys: tuple[str, ...] = ()
     heard: Mapping[str, int] = field(default_factory=dict)
     watchdog: int = 0
+    off: str = ""
     missing: int = 0
 
 
