@@ -19,12 +19,15 @@ class Fencing:
         self._asked: dict[str, FenceRequest] = {}
         self._proofs: dict[str, str] = {}
 
-    def wanted(self, now: int, *, stopping: bool) -> tuple[FenceRequest, ...]:
-        """Everyone whom the shell should have switched off now; who is not named any more is to be left in peace."""
+    def wanted(self, now: int, *, idle: bool) -> tuple[FenceRequest, ...]:
+        """Everyone whom the shell should have switched off now; who is not named any more is to be left in peace.
+
+        ``idle``: this node stops or is in maintenance, and switches nobody off.
+        """
         asked = {}
         self._assume(now)
         for peer in self._peers.values():
-            if not stopping and self._due(peer, now):
+            if not idle and self._due(peer, now):
                 asked[peer.name] = self._request(peer)
         for name, request in asked.items():
             if self._asked.get(name) != request:
@@ -81,10 +84,8 @@ class Fencing:
         return f"{peer.name} is not confirmed off"
 
     def _due(self, peer: Peer, now: int) -> bool:
-        me = self._site.config.node(self._site.me)
         return (
             self._site.config.fencing
-            and not (me is not None and me.maintenance)
             and not peer.alive(now)
             and peer.tag in self._fallen.seen
             and not self._fallen.over(peer.tag, self._fallen.seen[peer.tag])

@@ -239,7 +239,7 @@ class Machine:
         self._telling.kernel |= {lease.name for lease in self._leases.values() if lease.own is not None}
         if self._steering.leaving():
             self._voter.fallen.clear()
-        fence = self._fencing.wanted(now, stopping=self._steering.stopping)
+        fence = self._fencing.wanted(now, idle=self._steering.stopping or self._steering.maintained)
         saying = self._telling.speak(now, self._steering, self._owner, risen=risen)
         hold = {lease.name: lease.own.kernel for lease in self._leases.values() if lease.own is not None}
         durable, volatile = boot.persist(self._site, self._voter, self._preferences, self._leases, now)

@@ -97,7 +97,7 @@ class Steering:
                 self._proposer.abandon(lease, now)
                 continue
             group = self._site.config.group(lease.name)
-            if group is None or self._placement.paused(group) or self._maintained:
+            if group is None or self._placement.paused(group) or self.maintained:
                 continue
             successor = self._placement.successor(group, now)
             if successor is not None:
@@ -232,7 +232,7 @@ class Steering:
         return self.services and self.connected
 
     @property
-    def _maintained(self) -> bool:
+    def maintained(self) -> bool:
         node = self._site.config.node(self._site.me)
         return (node is not None and node.maintenance) or self._preferences.maintained(self._site.me)
 
@@ -292,7 +292,7 @@ class Steering:
         if own.adopted and lease.attempt is None and now >= lease.back_off and self._quorum.willing(now):
             self._proposer.begin(lease, now, reason=Reason.ADOPTED)
             return
-        if not (self._placement.paused(group) or self._maintained):
+        if not (self._placement.paused(group) or self.maintained):
             self._move(lease, group, now)
 
     def _move(self, lease: Lease, group: CoreGroup, now: int) -> None:
