@@ -34,7 +34,7 @@ class Fencing:
                 self._site.note(
                     What.FENCE_WANTED, Reason.SILENT, node=name, detail=f"incarnation {request.incarnation}"
                 )
-        for name in self._asked.keys() - asked.keys():
+        for name in sorted(self._asked.keys() - asked.keys()):
             self._site.note(What.FENCE_WITHDRAWN, node=name)
         self._asked = asked
         return tuple(asked[name] for name in sorted(asked))
