@@ -81,6 +81,7 @@ def status(
         *_spec_problems(spec_status),
         *problems,
         *_view_problems(view, spec_status),
+        *_parting_problems(spec, view),
         *_key_problems(spec, view),
         *(Problem(f"link {road.name}", message) for road in roads for message in road.problems),
     ]
@@ -140,6 +141,21 @@ def _view_problems(view: View | None, spec_status: SpecStatus) -> list[Problem]:
         if not lease.holder
     ]
     return found
+
+
+def _parting_problems(spec: ClusterSpec | None, view: View | None) -> list[Problem]:
+    """Nodes that the document does not list, and that still hold something."""
+    if spec is None or view is None:
+        return []
+    listed = {node.name for node in spec.nodes}
+    return [
+        Problem(
+            f"node {node.name}",
+            f"is not in the document, and still holds {', '.join(node.holds)}: give it the document, then stop it",
+        )
+        for node in view.nodes
+        if node.name not in listed and node.holds
+    ]
 
 
 def _key_problems(spec: ClusterSpec | None, view: View | None) -> list[Problem]:

@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
-from vedette.cluster.config import CoreGroup, CoreNode
+from vedette.cluster.config import CoreGroup, CoreNode, Timings
 from vedette.spec.resolved import Key
 
 FOREVER = (1 << 63) - 1
@@ -99,10 +99,22 @@ class Standby:
 
 @dataclass(frozen=True, slots=True)
 class Reconfigure:
-    """A reload changed groups, preferences, standby or maintenance; voters, policy and timings stay (rule 29)."""
+    """A reload changed groups, preferences, standby, maintenance, or which nodes there are.
+
+    Voters, policy and the timings that voters keep to stay (rule 29); warnAfter and startupGrace of ``timings`` (None:
+    no timing has changed) may be others. A node that is gone but holds something counts until it has handed it over.
+    """
 
     groups: tuple[CoreGroup, ...]
     nodes: tuple[CoreNode, ...]
+    timings: Timings | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """Whether this node's document still lists it. One that is not hands over what it holds, and takes nothing."""
+
+    listed: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +165,7 @@ Event = (
     | Move
     | Standby
     | Reconfigure
+    | Listed
     | Rekey
     | FenceResult
     | WatchdogArmed
@@ -175,6 +188,8 @@ class What(Enum):
     NODE_DEAD = "node.dead"
     NODE_LEFT = "node.left"
     NODE_RESTARTED = "node.restarted"
+    NODE_ADDED = "node.added"
+    NODE_REMOVED = "node.removed"
     QUORUM_GAINED = "quorum.gained"
     QUORUM_LOST = "quorum.lost"
     GROUP_ACQUIRED = "group.acquired"

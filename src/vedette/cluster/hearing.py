@@ -43,7 +43,7 @@ class Hearing:
         outbox: Outbox,
     ) -> None:
         self._site, self._keyring, self._leases = site, keyring, leases
-        self._peers = {peer.tag: peer for peer in peers.values()}
+        self._peers = peers
         self._voter, self._owner, self._proposer = voter, owner, proposer
         self._placement, self._preferences, self._outbox = placement, preferences, outbox
         self.refused: dict[Reason, int] = {}
@@ -64,7 +64,7 @@ class Hearing:
         echoed_by_link = message.sender == self._site.tag and message.session == self._site.session
         if echoed_by_link or message.to not in (0, self._site.tag):
             return False
-        peer = self._peers.get(message.sender)
+        peer = self._named(message.sender)
         if peer is None:
             return self._refuse(Reason.UNKNOWN_NODE, link, now)
         if not self._keyring.counts(wire.signer(data), peer):
@@ -85,6 +85,9 @@ class Hearing:
             case Verdict.REPLAY | Verdict.STALE:
                 return self._refuse(_REFUSED[verdict], link, now)
         return True
+
+    def _named(self, number: int) -> Peer | None:
+        return next((peer for peer in self._peers.values() if peer.tag == number), None)
 
     def _remember(self, data: bytes, peer: Peer) -> None:
         if len(self._counted) >= MOST_COPIES:
@@ -109,7 +112,7 @@ class Hearing:
 
     def _blame(self, reason: Reason, data: bytes, now: int) -> None:
         """Remember whom a datagram with an unknown key names: such a node may be alive, and must not be shot."""
-        named = self._peers.get(wire.named_sender(data)) if reason is Reason.UNKNOWN_KEY else None
+        named = self._named(wire.named_sender(data)) if reason is Reason.UNKNOWN_KEY else None
         if named is not None:
             named.refused = now
 
@@ -240,14 +243,17 @@ class Hearing:
                     self._released(peer, item, now)
 
     def _vote(self, peer: Peer, message: Message, ask: Prepare | Accept, now: int) -> None:
-        """Rules 8 and 9; only the ballot's owner may ask; who is silent or has no vote does not answer."""
+        """Rules 8 and 9; only the ballot's owner may ask; who is silent or has no vote does not answer.
+
+        Who is not in the document any more keeps what it has until it hands it over, and gets nothing new.
+        """
         asker = ask.ballot.node == peer.tag and ask.ballot.incarnation == message.incarnation
         if not asker or self._voter.fallen.covers(ask.ballot) or self._site.silent(now):
             return
         if ask.released is not None:
             self._voter.saw(ask.released)
             self._saw_release(ask.group, ask.released)
-        if not self._site.votes:
+        if not self._site.votes or not self._site.listed(peer.name):
             return
         busy = self._owner.busy(ask.group, now)
         match ask:

@@ -13,6 +13,7 @@ from vedette.cluster.events import (
     Event,
     FenceResult,
     Gate,
+    Listed,
     Move,
     Readiness,
     Ready,
@@ -30,6 +31,7 @@ from vedette.cluster.fencing import Fencing
 from vedette.cluster.hearing import Hearing
 from vedette.cluster.keyring import Keyring
 from vedette.cluster.leases import Lease
+from vedette.cluster.membership import Membership
 from vedette.cluster.outbox import Outbox
 from vedette.cluster.owner import Owner
 from vedette.cluster.peers import Peer
@@ -79,17 +81,18 @@ class Machine:
         self._peers = {node.name: Peer(node.name, tag(node.name)) for node in config.nodes if node.name != me}
         self._leases = {group.tag: Lease(group.name, group.tag) for group in config.groups}
         self._keyring = Keyring(self._site, keys, self._peers)
-        self._build(config, me, now)
+        self._build(config)
 
-    def _build(self, config: CoreConfig, me: str, now: int) -> None:
+    def _build(self, config: CoreConfig) -> None:
         site, leases, voter, peers = self._site, self._leases, self._voter, self._peers
-        self._quorum = Quorum(config, me, peers, voter.fallen, started=now)
+        self._quorum = Quorum(site, peers, voter.fallen)
         self._fencing = Fencing(site, peers, leases, voter.fallen)
         self._outbox = Outbox(dead_after=config.timings.dead_after)
         self._proposer = Proposer(site, voter, self._quorum, self._outbox)
         self._owner = Owner(site, leases, voter, self._quorum, self._outbox, self._proposer, peers)
-        self._placement = Placement(config, me, peers, self._preferences, started=now)
+        self._placement = Placement(site, peers, self._preferences)
         self._detector = Detector(site, peers, self._quorum)
+        self._membership = Membership(site, peers, self._detector)
         self._telling = Telling(site, self._keyring, peers, self._preferences, self._outbox)
         self._steering = Steering(
             site=site,
@@ -175,6 +178,11 @@ class Machine:
         return dict(self._hearing.refused_on)
 
     @property
+    def parting(self) -> frozenset[str]:
+        """Nodes that are not in the document any more, and count until they hold nothing."""
+        return self._membership.parting
+
+    @property
     def config(self) -> CoreConfig:
         """What this machine keeps to."""
         return self._site.config
@@ -203,6 +211,9 @@ class Machine:
                 self._steering.wish(event.node, event.on, event)
             case Reconfigure():
                 self._steering.reconfigure(event, now)
+                self._membership.change(now)
+            case Listed(listed):
+                self._steering.listed = listed
             case Rekey(keys):
                 self._keyring.change(keys, now)
             case WatchdogArmed(timeout):
@@ -220,6 +231,7 @@ class Machine:
     def _finish(self, now: int) -> Ready:
         """What time alone makes due, and what the shell must do about all of it."""
         self._now = now
+        self._membership.part(now)
         risen = self._detector.look(now)
         self._keyring.forget(now)
         self._steering.pursue(now)

@@ -21,7 +21,7 @@ from vedette.spec.resolved import Failback
 
 
 class Steering:
-    """Looks at every group once a call. ``gate``, ``services``, ``connected``: see the events of those names."""
+    """Looks at every group once a call. ``gate``, ``services``, ``connected``, ``listed``: see the events."""
 
     def __init__(
         self,
@@ -40,7 +40,7 @@ class Steering:
         self._site, self._leases, self._voter = site, leases, voter
         self._owner, self._proposer, self._placement = owner, proposer, placement
         self._preferences, self._peers, self._quorum, self._fencing = preferences, peers, quorum, fencing
-        self.gate = self.services = self.connected = True
+        self.gate = self.services = self.connected = self.listed = True
         self.stopping = self._in_place = False
         self._noted: dict[str, object] = {}
         self._was_silent = site.silent(site.started)
@@ -66,12 +66,17 @@ class Steering:
                 self._site.note(What.PREFERENCE_CHANGED, node=event.node, detail=detail)
 
     def reconfigure(self, event: Reconfigure, now: int) -> None:
-        """Take over groups, preferences, standby and maintenance; raises :class:`UsageError` for more than that."""
-        config = self._site.config
-        if {node.name for node in event.nodes} != {node.name for node in config.nodes}:
-            raise UsageError("adding or removing nodes while running is not supported yet: restart the daemons")
-        config = replace(config, groups=event.groups, nodes=event.nodes, voters=config.voters)
-        self._site.config = self._placement.config = config
+        """Take over what touches no voter; raises :class:`UsageError` for what does (rule 29)."""
+        before = self._site.config
+        names = {node.name for node in event.nodes}
+        missing = sorted({self._site.me, *before.voters} - names)
+        if missing:
+            raise UsageError(f"{', '.join(missing)} cannot be removed while running")
+        timings = event.timings or before.timings
+        config = replace(before, groups=event.groups, nodes=event.nodes, voters=before.voters, timings=timings)
+        if config.id != before.id:
+            raise UsageError("interval and deadAfter cannot be changed while running")
+        self._site.config = config
         for group in config.groups:
             self._leases.setdefault(group.tag, Lease(group.name, group.tag))
         for lease in self._leases.values():
@@ -153,6 +158,7 @@ class Steering:
         blocked = next((words for peer in self._peers.values() if (words := self._fencing.blocks(peer, now))), "")
         checks = (
             (group is None or not self._placement.may_hold(group, self._site.me), "not placed here"),
+            (not self.listed, "this node is not in its document"),
             (not self._able, "this node is stopping or not working"),
             (self._site.silent(now), "keeps silent after the start"),
             (lease.releasing is not None, "being released"),
@@ -203,7 +209,7 @@ class Steering:
 
     @property
     def _able(self) -> bool:
-        return self.gate and not self.stopping
+        return self.gate and self.listed and not self.stopping
 
     @property
     def _whole(self) -> bool:
@@ -271,7 +277,7 @@ class Steering:
         if own.adopted and lease.attempt is None and now >= lease.back_off and self._quorum.willing(now):
             self._proposer.begin(lease, now, reason=Reason.ADOPTED)
             return
-        if not (group.maintenance or self._maintained):
+        if not self.listed or not (group.maintenance or self._maintained):
             self._move(lease, group, now)
 
     def _move(self, lease: Lease, group: CoreGroup, now: int) -> None:
@@ -287,6 +293,8 @@ class Steering:
 
     def _unfit(self, group: CoreGroup) -> Reason | None:
         me = self._site.config.node(self._site.me)
+        if not self.listed:
+            return Reason.REMOVED
         if (me is not None and me.standby) or self._preferences.standby(self._site.me):
             return Reason.STANDBY
         if not self._placement.may_hold(group, self._site.me):

@@ -28,7 +28,7 @@ def view(
     keyring: Keyring,
     now: int,
 ) -> View:
-    """Nodes in the document's order, groups too."""
+    """Nodes in the document's order, groups too; last the nodes that are not in it and still hold something."""
     names = {lease.tag: lease.name for lease in leases.values()}
     nodes = []
     for node in site.config.nodes:
@@ -36,6 +36,8 @@ def view(
             nodes.append(_myself(site, steering, telling, keyring, now))
         else:
             nodes.append(_other(peers[node.name], detector, telling, keyring, names, site, now))
+    parting = [peer for peer in peers.values() if not site.listed(peer.name)]
+    nodes += [_other(peer, detector, telling, keyring, names, site, now) for peer in parting]
     return View(
         me=site.me,
         now=now,

@@ -8,6 +8,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from random import SystemRandom
 
@@ -16,8 +17,9 @@ from vedette.cluster import config, events
 from vedette.cluster.machine import Machine
 from vedette.cluster.transport import Links
 from vedette.kit import clock, files, log
+from vedette.kit.net import IPAddress
 from vedette.kit.units import MILLISECOND, SECOND, seconds, show
-from vedette.spec.resolved import ClusterSpec
+from vedette.spec.resolved import ClusterSpec, Link
 from vedette.state.placement import View
 
 logger = logging.getLogger("vedette.core")
@@ -57,14 +59,16 @@ class Core:
         self._news: list[events.CoreEvent] = []
         self._timer: asyncio.TimerHandle | None = None
         self._begun = False
+        self._parting: frozenset[str] = frozenset()
         self._owed: bytes | None = None
         self._unwritten: bytes | None = None
         self._writing: asyncio.Task[None] | None = None
         self.stopped = asyncio.Event()
         self.trouble: str | None = None
         self._node = node
-        interfaces = spec.node(node).interfaces
-        self.links = Links(spec.heartbeat.links, me=node, interfaces=interfaces, receive=self._received)
+        self._written, self._interfaces = spec.heartbeat.links, spec.node(node).interfaces
+        self._used: tuple[Link, ...] = self._written
+        self.links = Links(self._used, me=node, interfaces=self._interfaces, receive=self._received)
         self._machine = Machine(
             config=config.from_spec(spec, revision=revision),
             me=node,
@@ -115,10 +119,27 @@ class Core:
 
     def reconfigure(self, spec: ClusterSpec, *, revision: int) -> None:
         """Run another document whose voters, policy and timings are the same."""
-        self.links.change(spec.heartbeat.links, interfaces=spec.node(self._node).interfaces)
-        self.handle(events.Reconfigure(groups=config.groups_of(spec), nodes=config.nodes_of(spec)))
+        self._punctual = spec.heartbeat.warn_after
+        self.handle(
+            events.Reconfigure(
+                groups=config.groups_of(spec), nodes=config.nodes_of(spec), timings=config.timings_of(spec)
+            )
+        )
+        self._written, self._interfaces = spec.heartbeat.links, spec.node(self._node).interfaces
+        self._use_links()
         self.handle(events.Rekey(keys=spec.keys))
         self.handle(events.SpecRunning(revision=revision, digest=spec.digest))
+
+    def _use_links(self) -> None:
+        """Use the document's links; who is not in it any more is told things where it was until it has parted."""
+        parting = self._machine.parting
+        former = {link.name: link.addresses for link in self._used}
+        self._used = tuple(
+            replace(link, addresses={**link.addresses, **_of(parting, former.get(link.name, {}))})
+            for link in self._written
+        )
+        self._parting = parting
+        self.links.change(self._used, interfaces=self._interfaces)
 
     def refused(self) -> Mapping[str, int]:
         """Datagrams that did not count, by reason."""
@@ -171,6 +192,8 @@ class Core:
 
     def _tell(self) -> None:
         """Log what has happened: after it was done, since others wait for what is done and nobody for a line."""
+        if self._parting - self._machine.parting:
+            self._use_links()
         news, self._news = self._news, []
         for event in news:
             _log(event)
@@ -264,6 +287,10 @@ class Core:
         self._due = instant
         delay = max(0, instant - clock.boottime())
         self._timer = asyncio.get_running_loop().call_later(seconds(delay), self.handle, events.Tick())
+
+
+def _of(names: frozenset[str], addresses: Mapping[str, IPAddress]) -> dict[str, IPAddress]:
+    return {name: address for name, address in addresses.items() if name in names}
 
 
 _WARNINGS = frozenset(

@@ -162,8 +162,10 @@ class Keeper:
         if self._core is None or self._spec is None:
             await self._begin(spec, revision)
             return None
-        if config.from_spec(spec).id != config.from_spec(self._spec).id:
-            return _FIXED
+        self._core.handle(events.Listed(True))
+        differences = config.differences(config.from_spec(self._spec), config.from_spec(spec))
+        if differences:
+            return f"{'; '.join(differences)}: {_FIXED}"
         self._spec, self._revision = spec, revision
         self._configure(spec)
         self._core.reconfigure(spec, revision=revision)
@@ -185,6 +187,9 @@ class Keeper:
         if "services" in message:
             self._services = bool(message["services"])
             self._tell_readiness()
+        elif "listed" in message:
+            if self._core is not None:
+                self._core.handle(events.Listed(bool(message["listed"])))
         elif "request" in message:
             self._tasks_reply(message)
 
@@ -448,8 +453,8 @@ def _address(item: addressing.AddressStatus) -> dict[str, Any]:
 
 
 _FIXED = (
-    "changes of nodes, timings and split-brain policy while the daemon runs are not supported yet: "
-    "restart the daemons, one after the other, to apply them"
+    "changing who votes, interval, deadAfter and the split-brain policy while the daemon runs is not supported yet, "
+    "and nothing of this document is applied: restart the daemons, one after the other, to apply it"
 )
 
 

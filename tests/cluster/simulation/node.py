@@ -14,7 +14,19 @@ from tests.cluster.simulation.power import Fencer
 from tests.cluster.simulation.world import Clock, World
 
 from vedette.cluster.config import CoreConfig
-from vedette.cluster.events import FOREVER, Datagram, Emptied, Event, Ready, Rekey, Stop, Tick, What
+from vedette.cluster.events import (
+    FOREVER,
+    Datagram,
+    Emptied,
+    Event,
+    Listed,
+    Ready,
+    Reconfigure,
+    Rekey,
+    Stop,
+    Tick,
+    What,
+)
 from vedette.cluster.machine import Machine
 from vedette.kit.units import MICROSECOND, MILLISECOND
 from vedette.spec.resolved import Key
@@ -51,6 +63,7 @@ class Node:
         self.world, self.network, self.config, self.name = world, network, config, name
         self.habits = Habits()
         self.keys: tuple[Key, ...] = KEYS
+        self.listed = True
         self.clock = Clock(boots, percent)
         self.boot = 0
         self.durable: bytes | None = None
@@ -87,6 +100,15 @@ class Node:
         self.world.say(self.name, f"document lists {len(keys)} keys, {keys[0].id} first")
         self.put(Rekey(keys))
 
+    def reload(self, document: CoreConfig) -> None:
+        """Edit this node's document: its daemon, or the next one, runs with it, or holds nothing if it is not in it."""
+        self.listed = document.node(self.name) is not None
+        self.world.say(self.name, f"document lists {' '.join(node.name for node in document.nodes)}")
+        self.put(Listed(self.listed))
+        if self.listed:
+            self.config = document
+            self.put(Reconfigure(groups=document.groups, nodes=document.nodes, timings=document.timings))
+
     def start(self) -> None:
         """Start the daemon, with what the state files and the kernel hold now."""
         if self.machine is not None or not self.powered:
@@ -114,6 +136,8 @@ class Node:
         self.world.say(self.name, "daemon starts")
         self._busy = True
         self._perform(self.machine.start(now))
+        if not self.listed:
+            self.put(Listed(False))
 
     def kill(self) -> None:
         """SIGKILL: what the shell had not done is not done; a call into the kernel may or may not have ended."""

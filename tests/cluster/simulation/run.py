@@ -86,7 +86,8 @@ def _converge(scenario: Scenario) -> int:
             missing[group] = 0 if len(holders) == 1 else missing[group] + STEP
             if missing[group]:
                 settled = world.now
+            strangers = [name for name in holders if scenario.config.node(name) is None]
             late = world.now > deadline and missing[group] > GAP
-            if late or (world.now >= end and len(holders) != 1):
+            if late or (world.now >= end and (len(holders) != 1 or strangers)):
                 raise NotConvergedError(f"seed {world.seed}: {group} is held by {holders or 'nobody'}")
     return settled - healed

@@ -22,6 +22,7 @@ TIMINGS = ((50, 200), (200, 1000), (250, 1200), (500, 3000))
 class Profile:
     """Which clusters and faults. ``weights``: how often each fault; ``every``: mean time between two (in D).
 
+    ``spare``: of the nodes, so many have no vote, and documents list and drop them.
     ``ambush``: how often something happens to a node at the very moment in which it has won a lease.
     """
 
@@ -36,6 +37,7 @@ class Profile:
     policy: SplitBrainPolicy = SplitBrainPolicy.MAJORITY
     timings: tuple[tuple[int, int], ...] = TIMINGS
     ambush: float = 0.0
+    spare: int = 0
 
     @property
     def large(self) -> bool:
@@ -94,6 +96,10 @@ PROFILES = (
         Weather(loss=0.02, duplicated=0.01, late=0.02, latest=SECOND), replace(_ROUGH, kernel_slow=0.01, stall=0.001),
         timings=((200, 1000), (500, 3000)),
     ),
+    Profile(
+        "members", (4, 5), (1, 2), 0.5, 14, _ALL | {"edit nodes": 8},
+        Weather(loss=0.03, duplicated=0.03, late=0.02, latest=2 * SECOND, replays=0.02), _ROUGH, spare=2,
+    ),
     Profile("tolerate", (2,), (1, 2), 0.8, 12, _ALL, Weather(loss=0.03, late=0.02), _ROUGH, SplitBrainPolicy.TOLERATE),
     Profile("fence", (2,), (1, 2, 4), 0.9, 16, _FENCED, Weather(loss=0.03, duplicated=0.03, late=0.02), _ROUGH, FENCE),
     Profile(
@@ -122,6 +128,7 @@ class Scenario:
     power: Power
     faults: bool = True
     keys: tuple[Key, ...] = KEYS
+    everyone: tuple[CoreNode, ...] = ()
 
     @property
     def dead_after(self) -> int:
@@ -164,7 +171,7 @@ class Scenario:
             node.rekey(self.keys)
             node.put(Gate(working=True))
             node.put(Readiness(services=True))
-            node.put(Reconfigure(groups=self.config.groups, nodes=self.config.nodes))
+            node.reload(self.config)
         for teller in sorted(self.nodes):  # everyone: one that was away does not know yet what there is to take back
             for name in sorted(self.nodes):
                 self.nodes[teller].put(Standby(name, False, "simulation", "healed"))
@@ -197,7 +204,7 @@ def build(
             interval * MILLISECOND, dead_after // 2 * MILLISECOND, dead_after * MILLISECOND, pick((1, 3)) * SECOND
         ),
         groups=tuple(_group(world, index, directors) for index in range(groups)),
-        voters=tuple(node.name for node in (*nodes[count - witnesses :], *nodes[: count - witnesses]))[:MOST_VOTERS],
+        voters=_voters(profile, nodes, witnesses),
     )
     network = Network(world, pick((("a",), ("a", "b"))))
     network.weather = profile.weather
@@ -207,13 +214,20 @@ def build(
         members[node.name] = Node(world, network, config, node.name, percent=pick(percents), boots=boots)
         members[node.name].habits = replace(profile.habits)
     power = Power(world, members)
-    scenario = Scenario(world, network, profile, config, members, power)
+    scenario = Scenario(world, network, profile, config, members, power, everyone=nodes)
     power.cut = partial(_switched_on_later, scenario)
     for member in members.values():
         member.acquired = partial(_ambush, scenario, member)
         if config.fencing:
             member.fencer = Fencer(member, power)
     return scenario
+
+
+def _voters(profile: Profile, nodes: tuple[CoreNode, ...], witnesses: int) -> tuple[str, ...]:
+    """Witnesses first, as documents have it; never the spare ones."""
+    directors = len(nodes) - witnesses
+    names = tuple(node.name for node in (*nodes[directors:], *nodes[:directors]))
+    return names[: min(MOST_VOTERS, len(nodes) - profile.spare)]
 
 
 def _ambush(scenario: Scenario, node: Node) -> None:
@@ -450,14 +464,40 @@ def _roll_back_disk(scenario: Scenario) -> None:
 
 def _reload(scenario: Scenario) -> None:
     """A reload drops a group on one node, and another reload brings it back."""
-    node, groups = scenario.node(), scenario.config.groups
+    node = scenario.node()
+    groups = node.config.groups
     dropped = scenario.world.random.choice(groups)
     scenario.world.say(node.name, f"reloads without {dropped.name}")
     rest = tuple(group for group in groups if group is not dropped)
-    node.put(Reconfigure(groups=rest, nodes=scenario.config.nodes))
+    node.put(Reconfigure(groups=rest, nodes=node.config.nodes))
     scenario.later(
-        scenario.some_time(0.1, 1.5), lambda: node.put(Reconfigure(groups=groups, nodes=scenario.config.nodes))
+        scenario.some_time(0.1, 1.5),
+        lambda: node.put(Reconfigure(groups=node.config.groups, nodes=node.config.nodes)),
     )
+
+
+def _edit_nodes(scenario: Scenario) -> None:
+    """A node without a vote is added or removed: the new document reaches one node after the other, in any order."""
+    spare = [node for node in scenario.everyone if node.name not in scenario.config.voters]
+    changed, listed = scenario.world.random.choice(spare), set(scenario.config.nodes)
+    nodes = tuple(node for node in scenario.everyone if (node in listed) is not (node is changed))
+    names = {node.name for node in nodes}
+    scenario.config = replace(
+        scenario.config,
+        nodes=nodes,
+        groups=tuple(
+            replace(
+                group, nodes=tuple(node.name for node in scenario.everyone if node.name in names and _director(node))
+            )
+            for group in scenario.config.groups
+        ),
+    )
+    for name in sorted(scenario.nodes):
+        scenario.later(scenario.some_time(0.0, 0.6), partial(scenario.nodes[name].reload, scenario.config))
+
+
+def _director(node: CoreNode) -> bool:
+    return node.role is Role.DIRECTOR
 
 
 def _rotate_keys(scenario: Scenario) -> None:
@@ -499,4 +539,5 @@ FAULTS: dict[str, Callable[[Scenario], None]] = {
     "roll back disk": _roll_back_disk,
     "reload": _reload,
     "rotate keys": _rotate_keys,
+    "edit nodes": _edit_nodes,
 }
