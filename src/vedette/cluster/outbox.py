@@ -118,7 +118,8 @@ class Outbox:
         if everyone and not self._tables and not any(self._single.values()):
             out += self._letters(now, head, items, renewal=renewal, table=table)
         else:
-            for name in sorted(head.echoes if everyone else self._single.keys() | self._tables):
+            known = head.echoes.keys()  # who has parted in this call is told nothing more
+            for name in sorted(known if everyone else known & (self._single.keys() | self._tables)):
                 said_to = items + self._single.get(name, [])
                 taught = table or name in self._tables
                 out += self._letters(now, head, said_to, to=name, renewal=renewal, table=taught)

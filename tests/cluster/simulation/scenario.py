@@ -97,7 +97,7 @@ PROFILES = (
         timings=((200, 1000), (500, 3000)),
     ),
     Profile(
-        "members", (4, 5), (1, 2), 0.5, 14, _ALL | {"edit nodes": 8},
+        "members", (5, 6), (1, 2), 0.5, 14, _ALL | {"edit nodes": 8},
         Weather(loss=0.03, duplicated=0.03, late=0.02, latest=2 * SECOND, replays=0.02), _ROUGH, spare=2,
     ),
     Profile("tolerate", (2,), (1, 2), 0.8, 12, _ALL, Weather(loss=0.03, late=0.02), _ROUGH, SplitBrainPolicy.TOLERATE),
