@@ -114,7 +114,11 @@ class CoreGroup:
 
 @dataclass(frozen=True, slots=True)
 class CoreConfig:
-    """All that the core takes from a document. Raises :class:`UsageError` when a promise could not be kept."""
+    """All that the core takes from a document. Raises :class:`UsageError` when a promise could not be kept.
+
+    ``epoch``, ``parent``, ``elders`` and ``before``: see :class:`vedette.cluster.charter.Charter`; the first
+    config of a cluster has none.
+    """
 
     cluster: str
     nodes: tuple[CoreNode, ...]
@@ -125,6 +129,10 @@ class CoreConfig:
     digest: str = ""
     voters: tuple[str, ...] = ()
     assume_watchdog: bool = False
+    epoch: int = 0
+    parent: bytes = bytes(8)
+    elders: tuple[int, ...] = ()
+    before: int = 0
     id: bytes = field(init=False, default=b"")
     cluster_id: bytes = field(init=False, default=b"")
 
@@ -187,6 +195,7 @@ class CoreConfig:
                 "alone" if self.alone else self.policy.value + (" or watchdog" if self.assume_watchdog else ""),
                 str(self.timings.interval),
                 str(self.timings.dead_after),
+                *([str(self.epoch), self.parent.hex()] if self.epoch else []),
             ]
         )
         return hashlib.sha256(text.encode()).digest()[:8]

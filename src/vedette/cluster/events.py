@@ -99,15 +99,17 @@ class Standby:
 
 @dataclass(frozen=True, slots=True)
 class Reconfigure:
-    """A reload changed groups, preferences, standby, maintenance, or which nodes there are.
+    """A reload changed groups, preferences, standby, maintenance, timings, or which nodes there are and vote.
 
-    Voters, policy and the timings that voters keep to stay (rule 29); warnAfter and startupGrace of ``timings`` (None:
-    no timing has changed) may be others. A node that is gone but holds something counts until it has handed it over.
+    ``timings`` and ``voters``: ``None`` = as before. Other voters, interval and deadAfter come into force when the
+    voters have agreed on them (rule 29); the policy stays. A node that is gone but holds something counts until it has
+    handed it over.
     """
 
     groups: tuple[CoreGroup, ...]
     nodes: tuple[CoreNode, ...]
     timings: Timings | None = None
+    voters: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +207,7 @@ class What(Enum):
     NODE_OFF = "node.off"
     NODE_NOT_OFF = "node.notOff"
     CONFIG_DIFFERS = "config.differs"
+    CONFIG_CHANGED = "config.changed"
     KEYS_CHANGED = "keys.changed"
     KEY_SIGNS = "key.signs"
     KEY_FORGOTTEN = "key.forgotten"
@@ -286,6 +289,8 @@ class Ready:
     """What the shell does now, in this order. ``None`` for a file means: unchanged."""
 
     durable: bytes | None = None
+    binding: bool = False
+    """``durable`` must be on the disk before anything else is done; else it may be written beside it."""
     volatile: bytes | None = None
     release: tuple[str, ...] = ()
     send: tuple[Outgoing, ...] = ()

@@ -5,10 +5,25 @@ from collections.abc import Mapping
 from vedette.cluster import wire
 from vedette.cluster.ballot import Ballot
 from vedette.cluster.config import STAGGER
+from vedette.cluster.council import Council
 from vedette.cluster.events import Reason, What
 from vedette.cluster.keyring import Keyring
 from vedette.cluster.leases import Granted, Lease
-from vedette.cluster.messages import Accept, Accepted, Echo, Flag, Grant, Item, Message, Nack, Prepare, Promise, Release
+from vedette.cluster.messages import (
+    Accept,
+    Accepted,
+    Echo,
+    Flag,
+    Grant,
+    Item,
+    Message,
+    Motion,
+    Nack,
+    Prepare,
+    Promise,
+    Release,
+    Teach,
+)
 from vedette.cluster.outbox import Outbox
 from vedette.cluster.owner import Owner
 from vedette.cluster.peers import Peer, Verdict
@@ -41,7 +56,9 @@ class Hearing:
         placement: Placement,
         preferences: Preferences,
         outbox: Outbox,
+        council: Council,
     ) -> None:
+        self._council = council
         self._site, self._keyring, self._leases = site, keyring, leases
         self._peers = peers
         self._voter, self._owner, self._proposer = voter, owner, proposer
@@ -143,6 +160,11 @@ class Hearing:
             peer.config = message.config
             if message.config != self._site.config.id:
                 self._site.note(What.CONFIG_DIFFERS, node=peer.name)
+        for item in message.items:
+            if isinstance(item, Teach):
+                self._council.taught(peer, item, now)
+        if message.config != self._site.config.id:
+            self._council.teach(peer, now)
         over = self._voter.fallen.over(peer.tag, message.incarnation)
         votes = message.config == self._site.config.id and not over
         if message.flags & Flag.STATE:
@@ -234,6 +256,10 @@ class Hearing:
         match item:
             case Prepare() | Accept():
                 self._vote(peer, message, item, now)
+            case Motion():
+                self._council.hear(peer, item, now)
+            case Teach():
+                pass  # counts whatever its sender runs
             case Promise() | Accepted() | Nack():
                 lease = self._leases.get(item.group)
                 if lease is not None and self._site.mine(item.ballot):

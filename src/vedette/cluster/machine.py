@@ -5,7 +5,9 @@ is taken in, then everything that time alone may have made due is looked at. Not
 """
 
 from vedette.cluster import boot, invariants, viewing
+from vedette.cluster import charter as charters
 from vedette.cluster.config import CoreConfig, Random, tag
+from vedette.cluster.council import Choice, Council
 from vedette.cluster.detector import Detector
 from vedette.cluster.events import (
     Datagram,
@@ -78,21 +80,32 @@ class Machine:
         self._own, self._held = found.own, held
         self._voter = found.voter
         self._preferences = Preferences(found.wishes)
-        self._peers = {node.name: Peer(node.name, tag(node.name)) for node in config.nodes if node.name != me}
+        names = dict.fromkeys((*(node.name for node in config.nodes), *self._site.config.voters))
+        self._peers = {name: Peer(name, tag(name)) for name in names if name != me}
         self._leases = {group.tag: Lease(group.name, group.tag) for group in config.groups}
         self._keyring = Keyring(self._site, keys, self._peers)
-        self._build(config)
+        self._build(charters.wanted(config), found.choice)
 
-    def _build(self, config: CoreConfig) -> None:
+    def _build(self, wanted: charters.Wanted, choice: Choice) -> None:
         site, leases, voter, peers = self._site, self._leases, self._voter, self._peers
         self._quorum = Quorum(site, peers, voter.fallen)
         self._fencing = Fencing(site, peers, leases, voter.fallen)
-        self._outbox = Outbox(dead_after=config.timings.dead_after)
+        self._outbox = Outbox(dead_after=max(site.timings.dead_after, site.config.before))
         self._proposer = Proposer(site, voter, self._quorum, self._outbox)
         self._owner = Owner(site, leases, voter, self._quorum, self._outbox, self._proposer, peers)
         self._placement = Placement(site, peers, self._preferences)
         self._detector = Detector(site, peers, self._quorum)
         self._membership = Membership(site, peers, self._detector)
+        self._council = Council(
+            site=site,
+            peers=peers,
+            leases=leases,
+            voter=voter,
+            outbox=self._outbox,
+            proposer=self._proposer,
+            choice=choice,
+            wanted=wanted,
+        )
         self._telling = Telling(site, self._keyring, peers, self._preferences, self._outbox)
         self._steering = Steering(
             site=site,
@@ -117,13 +130,14 @@ class Machine:
             placement=self._placement,
             preferences=self._preferences,
             outbox=self._outbox,
+            council=self._council,
         )
 
     # The shell's side
 
     def start(self, now: int) -> Ready:
         """Begin: what may be adopted is, what may not is released, and the first heartbeat goes out."""
-        self._voter.changed = self._preferences.changed = True
+        self._voter.changed = self._council.changed = True
         self._site.note(What.STARTED, detail=f"incarnation {self._site.incarnation}")
         self._telling.kernel |= self._held
         self._owner.adopt(self._own, self._held, now)
@@ -146,6 +160,7 @@ class Machine:
         """The files could not be written, so nothing of ``ready`` was done; the network may lose what it would send."""
         self._voter.changed = True
         self._preferences.changed = self._preferences.changed or ready.durable is not None
+        self._council.changed = self._council.changed or ready.binding
         self._owner.release = list(dict.fromkeys((*ready.release, *self._owner.release)))
         self._rest = Ready()
 
@@ -211,6 +226,7 @@ class Machine:
                 self._steering.wish(event.node, event.on, event)
             case Reconfigure():
                 self._steering.reconfigure(event, now)
+                self._wish_for(event)
                 self._membership.change(now)
             case Listed(listed):
                 self._steering.listed = listed
@@ -220,6 +236,16 @@ class Machine:
                 self._telling.watchdog = timeout or 0
             case Stop(in_place):
                 self._steering.stop(now, in_place=in_place)
+
+    def _wish_for(self, event: Reconfigure) -> None:
+        """What the document says that voters must agree on."""
+        wanted = self._council.wanted
+        timings = event.timings
+        self._council.wanted = charters.Wanted(
+            voters=tuple(sorted(event.voters)) if event.voters is not None else wanted.voters,
+            interval=timings.interval if timings is not None else wanted.interval,
+            dead_after=timings.dead_after if timings is not None else wanted.dead_after,
+        )
 
     def _emptied(self, group: str, now: int) -> None:
         lease = self._leases.get(tag(group))
@@ -234,6 +260,7 @@ class Machine:
         self._membership.part(now)
         risen = self._detector.look(now)
         self._keyring.forget(now)
+        self._council.look(now, digest=self._telling.short_digest(), stopping=self._steering.stopping)
         self._steering.pursue(now)
         self._telling.kernel |= {lease.name for lease in self._leases.values() if lease.own is not None}
         if self._steering.leaving():
@@ -241,11 +268,13 @@ class Machine:
         fence = self._fencing.wanted(now, stopping=self._steering.stopping)
         saying = self._telling.speak(now, self._steering, self._owner, risen=risen)
         hold = {lease.name: lease.own.kernel for lease in self._leases.values() if lease.own is not None}
-        durable, volatile = boot.persist(self._site, self._voter, self._preferences, self._leases)
+        binding = self._council.changed
+        durable, volatile = boot.persist(self._site, self._voter, self._preferences, self._leases, self._council)
         release, self._owner.release = tuple(self._owner.release), []
         log, self._site.log = tuple(self._site.log), []
         ready = Ready(
             durable=durable,
+            binding=binding,
             volatile=volatile,
             release=release,
             send=saying,
@@ -266,6 +295,7 @@ class Machine:
             *self._steering.next_at(now),
             *self._telling.next_at(),
             *self._fencing.next_at(now),
+            *self._council.next_at(),
         ]
         return min((time for time in times if time > now), default=now + self._site.timings.interval)
 

@@ -1,8 +1,8 @@
 """Which nodes count while the document is edited: who is new, and who is gone but still holds something (rule 29).
 
-Only nodes without a vote come and go here. Whoever is not in the document any more keeps what it holds until it has
-handed it over or fallen silent, and gets no vote for anything new: so the order in which documents are edited, the
-leaving node's own included, costs no group its holder.
+A voter stays until the others have agreed that it is none any more. Whoever is not in the document any more keeps what
+it holds until it has handed it over or fallen silent, and gets no vote for anything new: so the order in which
+documents are edited, the leaving node's own included, costs no group its holder.
 """
 
 from vedette.cluster.config import MOST_NODES, tag
@@ -29,8 +29,9 @@ class Membership:
     def part(self, now: int) -> None:
         """Let go of those that are neither in the document nor hold anything; called after every event."""
         for peer in [peer for peer in self._peers.values() if not self._site.listed(peer.name)]:
+            votes = peer.name in self._site.config.voters
             holds = peer.alive(now) and (peer.own or peer.holds)
-            if not holds or len(self._peers) >= MOST_NODES:
+            if not votes and (not holds or len(self._peers) >= MOST_NODES):
                 del self._peers[peer.name]
                 self._site.note(What.NODE_REMOVED, node=peer.name)
         self._detector.follow(now)

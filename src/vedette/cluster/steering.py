@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
+from vedette.cluster import charter as charters
 from vedette.cluster.config import STAGGER, CoreGroup, tag
 from vedette.cluster.events import Move, Reason, Reconfigure, Standby, What
 from vedette.cluster.fencing import Fencing
@@ -66,21 +67,23 @@ class Steering:
                 self._site.note(What.PREFERENCE_CHANGED, node=event.node, detail=detail)
 
     def reconfigure(self, event: Reconfigure, now: int) -> None:
-        """Take over what touches no voter; raises :class:`UsageError` for what does (rule 29)."""
+        """Take over what needs no voter's consent; raises :class:`UsageError` for what cannot be done (rule 29)."""
         before = self._site.config
         names = {node.name for node in event.nodes}
-        missing = sorted({self._site.me, *before.voters} - names)
+        kept = set() if charters.changeable(before) else set(before.voters)
+        missing = sorted({self._site.me, *kept} - names)
         if missing:
             raise UsageError(f"{', '.join(missing)} cannot be removed while running")
-        timings = event.timings or before.timings
-        config = replace(before, groups=event.groups, nodes=event.nodes, voters=before.voters, timings=timings)
-        if config.id != before.id:
+        given = event.timings or before.timings
+        fixed = (before.timings.interval, before.timings.dead_after)
+        if not charters.changeable(before) and (given.interval, given.dead_after) != fixed:
             raise UsageError("interval and deadAfter cannot be changed while running")
-        self._site.config = config
-        for group in config.groups:
+        timings = replace(given, interval=fixed[0], dead_after=fixed[1])
+        self._site.config = replace(before, groups=event.groups, nodes=event.nodes, timings=timings)
+        for group in self._site.config.groups:
             self._leases.setdefault(group.tag, Lease(group.name, group.tag))
         for lease in self._leases.values():
-            if config.group(lease.name) is None and lease.attempt is not None:
+            if self._site.config.group(lease.name) is None and lease.attempt is not None:
                 self._proposer.abandon(lease, now)
 
     def stop(self, now: int, *, in_place: bool) -> None:

@@ -103,11 +103,16 @@ class Node:
     def reload(self, document: CoreConfig) -> None:
         """Edit this node's document: its daemon, or the next one, runs with it, or holds nothing if it is not in it."""
         self.listed = document.node(self.name) is not None
-        self.world.say(self.name, f"document lists {' '.join(node.name for node in document.nodes)}")
+        names = " ".join(node.name + ("*" if node.name in document.voters else "") for node in document.nodes)
+        self.world.say(self.name, f"document lists {names}, deadAfter {document.timings.dead_after // MILLISECOND} ms")
         self.put(Listed(self.listed))
         if self.listed:
             self.config = document
-            self.put(Reconfigure(groups=document.groups, nodes=document.nodes, timings=document.timings))
+            self.put(
+                Reconfigure(
+                    groups=document.groups, nodes=document.nodes, timings=document.timings, voters=document.voters
+                )
+            )
 
     def start(self) -> None:
         """Start the daemon, with what the state files and the kernel hold now."""

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from tests.cluster.simulation.scenario import PROFILES, Profile, Scenario, build
 from tests.cluster.simulation.world import World
 
+from vedette.cluster.config import CoreConfig
+from vedette.cluster.machine import Machine
 from vedette.kit.units import MILLISECOND, SECOND
 from vedette.spec.resolved import SplitBrainPolicy
 
@@ -53,6 +55,7 @@ def run(seed: int, profile: Profile | None = None, *, at_least: int = 0) -> Resu
     try:
         world.run_until(max(at_least, profile.lasts * scenario.dead_after))
         scenario.heal()
+        _agree(scenario)
         settled = _converge(scenario)
     except AssertionError as error:
         error.add_note("\n".join(world.trace[-60:]))
@@ -71,6 +74,33 @@ def run(seed: int, profile: Profile | None = None, *, at_least: int = 0) -> Resu
 def patience(scenario: Scenario) -> int:
     """What a healed cluster may take: silence after a boot, then a lease to run out, both on slow clocks."""
     return scenario.dead_after * 225 // 100 + SECOND
+
+
+def _agree(scenario: Scenario) -> None:
+    """A healed cluster comes to run the voters and timings of its documents, one step after the other."""
+    world, aim = scenario.world, scenario.config
+    if "change config" not in scenario.profile.weights:
+        return
+    longest = max(dead_after for _, dead_after in scenario.profile.timings) * MILLISECOND
+    deadline = world.now + 6 * (3 * longest + SECOND)
+    while not all(_runs(node.machine, aim) for node in scenario.nodes.values()):
+        if world.now > deadline:
+            running = [f"{name}: {_shown(node.machine)}" for name, node in sorted(scenario.nodes.items())]
+            raise NotConvergedError(f"seed {world.seed}: not the document's voters and timings: {'; '.join(running)}")
+        world.run_until(world.now + STEP)
+
+
+def _runs(machine: Machine | None, aim: CoreConfig) -> bool:
+    return (
+        machine is not None
+        and machine.config.voters == aim.voters
+        and machine.config.timings.dead_after == aim.timings.dead_after
+        and machine.config.timings.interval == aim.timings.interval
+    )
+
+
+def _shown(machine: Machine | None) -> str:
+    return "down" if machine is None else f"step {machine.config.epoch} {' '.join(machine.config.voters)}"
 
 
 def _converge(scenario: Scenario) -> int:

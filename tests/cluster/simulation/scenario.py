@@ -9,6 +9,7 @@ from tests.cluster.simulation.node import KEYS, SPARE_KEYS, Habits, Node
 from tests.cluster.simulation.power import Fencer, Power
 from tests.cluster.simulation.world import World
 
+from vedette.cluster.charter import LEAST_VOTERS
 from vedette.cluster.config import MOST_VOTERS, CoreConfig, CoreGroup, CoreNode, Timings
 from vedette.cluster.events import FenceResult, Gate, Move, Readiness, Reconfigure, Standby, Stop
 from vedette.kit.units import MILLISECOND, SECOND
@@ -49,6 +50,8 @@ _ALL = {
     "one way": 3.0, "link": 1.5, "flap": 1.0, "move": 3.0, "standby": 1.0, "services": 0.5, "cut off": 0.7,
     "gate": 0.4, "lose run state": 0.7, "lose disk": 0.7, "roll back disk": 0.5, "reload": 0.7,
 }  # fmt: skip
+_KEPT = {name: weight for name, weight in _ALL.items() if name not in ("lose disk", "roll back disk")}
+"""Who votes is on the disks: a voter that has lost its own is not one that the others can count on (rule 29)."""
 _FENCED = _ALL | {"person": 1.0, "key mistake": 0.3}
 FENCE = SplitBrainPolicy.FENCE
 _ROUGH = Habits(
@@ -99,6 +102,11 @@ PROFILES = (
     Profile(
         "members", (5, 6), (1, 2), 0.5, 14, _ALL | {"edit nodes": 8},
         Weather(loss=0.03, duplicated=0.03, late=0.02, latest=2 * SECOND, replays=0.02), _ROUGH, spare=2,
+    ),
+    Profile(
+        "configs", (5, 6), (1, 2), 0.7, 24, _KEPT | {"change config": 5},
+        Weather(loss=0.03, duplicated=0.03, late=0.04, latest=2 * SECOND, replays=0.02), _ROUGH,
+        timings=((50, 200), (100, 500), (200, 1000)), spare=2,
     ),
     Profile("tolerate", (2,), (1, 2), 0.8, 12, _ALL, Weather(loss=0.03, late=0.02), _ROUGH, SplitBrainPolicy.TOLERATE),
     Profile("fence", (2,), (1, 2, 4), 0.9, 16, _FENCED, Weather(loss=0.03, duplicated=0.03, late=0.02), _ROUGH, FENCE),
@@ -496,6 +504,32 @@ def _edit_nodes(scenario: Scenario) -> None:
         scenario.later(scenario.some_time(0.0, 0.6), partial(scenario.nodes[name].reload, scenario.config))
 
 
+def _change_config(scenario: Scenario) -> None:
+    """A document with other voters or timings reaches one node after the other, in any order."""
+    pick, former = scenario.world.random.choice, scenario.config
+    voters, others = list(former.voters), [node.name for node in former.nodes if node.name not in former.voters]
+    kind = pick(("add", "add two", "remove", "replace", "replace two", "timings"))
+    out = {"remove": 1, "replace": 1, "replace two": 2}.get(kind, 0)
+    into = {"add": 1, "add two": 2, "replace": 1, "replace two": 2}.get(kind, 0)
+    for _ in range(min(out, len(voters) + min(into, len(others)) - LEAST_VOTERS)):
+        voters.remove(pick(voters))
+    for _ in range(min(into, len(others))):
+        voters.append(others.pop(scenario.world.random.randrange(0, len(others))))
+    timings = former.timings
+    if kind == "timings":
+        interval, dead_after = pick(scenario.profile.timings)
+        timings = replace(
+            timings,
+            interval=interval * MILLISECOND,
+            warn_after=dead_after // 2 * MILLISECOND,
+            dead_after=dead_after * MILLISECOND,
+        )
+    scenario.config = replace(former, voters=tuple(voters), timings=timings)
+    scenario.world.say("world", f"change config: {kind}")
+    for name in sorted(scenario.nodes):
+        scenario.later(scenario.some_time(0.0, 0.8), partial(scenario.nodes[name].reload, scenario.config))
+
+
 def _director(node: CoreNode) -> bool:
     return node.role is Role.DIRECTOR
 
@@ -540,4 +574,5 @@ FAULTS: dict[str, Callable[[Scenario], None]] = {
     "reload": _reload,
     "rotate keys": _rotate_keys,
     "edit nodes": _edit_nodes,
+    "change config": _change_config,
 }
