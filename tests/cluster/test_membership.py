@@ -2,13 +2,11 @@
 
 from dataclasses import replace
 
-import pytest
 from tests.cluster.bench import TIMINGS, Bench
 
 from vedette.cluster.config import CoreConfig, CoreGroup, CoreNode, differences
 from vedette.cluster.events import Listed, Reconfigure
 from vedette.cluster.messages import Nack, Prepare, Promise
-from vedette.kit.errors import UsageError
 from vedette.kit.units import MILLISECOND, SECOND
 from vedette.spec.resolved import SplitBrainPolicy
 
@@ -135,25 +133,6 @@ def test_warn_after_and_startup_grace_change_while_running() -> None:
     timings = replace(TIMINGS, warn_after=SECOND, startup_grace=SECOND)
     bench.handle("a", edit(replace(SMALL, timings=timings)))
     assert bench.machine("a").config.timings == timings
-
-
-@pytest.mark.parametrize("longer", [{"dead_after": 4 * SECOND}, {"interval": 400 * MILLISECOND}], ids=str)
-def test_hole_36_voters_never_disagree_about_how_long_a_record_lives(longer: dict[str, int]) -> None:
-    """Those timings belong to the config that every vote names, and a reload cannot change them."""
-    bench = running(SMALL)
-    changed = replace(SMALL, timings=replace(TIMINGS, **longer))
-    with pytest.raises(UsageError, match="cannot be changed"):
-        bench.machine("a").handle(edit(changed), bench.now)
-    assert bench.machine("a").config.timings == TIMINGS
-    assert changed.id != SMALL.id
-
-
-def test_hole_35_a_document_alone_changes_no_voter() -> None:
-    bench = running(SMALL)
-    more = replace(document(*VOTERS, "d", "e"), voters=(*VOTERS, "d", "e"))
-    bench.handle("a", edit(more))
-    assert bench.machine("a").config.voters == VOTERS
-    assert bench.machine("a").config.id == SMALL.id
 
 
 def test_what_a_document_would_change_is_said_in_words() -> None:

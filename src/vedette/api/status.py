@@ -13,7 +13,7 @@ from vedette.api import paths
 from vedette.kit.units import SECOND
 from vedette.spec.resolved import UNSIGNED, ClusterSpec, Node, VirtualService
 from vedette.state.health import Verdicts
-from vedette.state.placement import Liveness, NodeView, View
+from vedette.state.placement import ConfigView, Liveness, NodeView, View
 from vedette.state.targets import decisive
 
 Plain = dict[str, Any]
@@ -82,6 +82,7 @@ def status(
         *problems,
         *_view_problems(view, spec_status),
         *_parting_problems(spec, view),
+        *_pending_problems(view),
         *_key_problems(spec, view),
         *(Problem(f"link {road.name}", message) for road in roads for message in road.problems),
     ]
@@ -93,6 +94,7 @@ def status(
         "spec": _spec(spec_status, clocks),
         "authentication": _authentication(spec, view),
         "quorum": view.quorum if view else False,
+        "config": _config(view),
         "links": [road.plain(clocks.show) for road in roads],
         "nodes": _nodes(spec, view, spec_status.digest, clocks, fencing),
         "groups": _groups(view, addresses, clocks),
@@ -141,6 +143,26 @@ def _view_problems(view: View | None, spec_status: SpecStatus) -> list[Problem]:
         if not lease.holder
     ]
     return found
+
+
+def _pending_problems(view: View | None) -> list[Problem]:
+    """What the document changes, and the voters have not agreed on yet."""
+    if view is None or not view.config.pending:
+        return []
+    waits = view.config.waits or "is being agreed on"
+    return [Problem("config", f"pending: {view.config.pending} ({waits})")]
+
+
+def _config(view: View | None) -> Plain:
+    config = view.config if view else ConfigView()
+    return {
+        "step": config.step,
+        "voters": list(config.voters),
+        "interval": config.interval / SECOND,
+        "deadAfter": config.dead_after / SECOND,
+        "pending": config.pending or None,
+        "waitsFor": config.waits or None,
+    }
 
 
 def _parting_problems(spec: ClusterSpec | None, view: View | None) -> list[Problem]:
@@ -203,7 +225,7 @@ def _node(node: NodeView, written: Node | None, digest: str, view: View, clocks:
     return {
         "name": node.name,
         "role": written.role.value if written else None,
-        "votes": written is not None and written.votes,
+        "votes": node.name in view.config.voters,
         "state": node.liveness.value,
         "self": node.name == view.me,
         "since": clocks.show(node.since),

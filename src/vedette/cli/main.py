@@ -25,6 +25,7 @@ VERBS = (
     "node",
     "fence",
     "confirm-off",
+    "force-config",
     "lab",
     "rehearse",
     "completion",

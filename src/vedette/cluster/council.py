@@ -24,6 +24,10 @@ from vedette.cluster.site import Site
 from vedette.cluster.voter import Voter
 from vedette.kit.units import SECOND, show
 
+UNHEARD = "waits for a majority of the present voters to be heard"
+FORCED = 1000
+"""A forced charter is so much newer: more steps than voters that are believed to be off can have taken since."""
+
 
 @dataclass(slots=True)
 class Choice:
@@ -102,7 +106,7 @@ class Council:
             (not charters.changeable(config) or not aimed, "nothing is to be changed"),
             (not self._site.votes, "the voters decide"),
             (self._site.silent(now), "this node keeps silent after its start"),
-            (not self._enough(config, self._running(now)), "a majority of the present voters must be heard"),
+            (not self._enough(config, self._running(now)), UNHEARD),
             (bool(differing), f"waits until {', '.join(differing)} has the same document"),
             (not self._possible(now), "waits for a majority of the voters that there would be"),
             (over is None, "waits until most of the voters before know of the last step"),
@@ -117,6 +121,12 @@ class Council:
             return []
         times = [self._back_off, self._over_at() or 0]
         return [*times, self._proposal.void_at] if self._proposal is not None else times
+
+    @property
+    def pending(self) -> str:
+        """What the document changes that the voters have not agreed on, in words; empty when there is nothing."""
+        config = self._site.config
+        return differences(charters.wanted(config), self.wanted) if charters.changeable(config) else ""
 
     # What is heard
 
@@ -156,7 +166,7 @@ class Council:
         for lease in self._leases.values():
             self._proposer.abandon(lease, now)
             self._proposer.decline(lease, now)
-        words = differences(self._site.config, config)
+        words = differences(charters.wanted(self._site.config), charters.wanted(config))
         self._site.config = config
         self._voter.lives_for(config.timings.dead_after)
         self._outbox.remember_for(max(config.timings.dead_after, config.before))
@@ -165,6 +175,23 @@ class Council:
         self.changed = True
         self._site.note(What.CONFIG_CHANGED, node=source, detail=f"step {config.epoch}: {words}")
         self._outbox.announce(self._lesson())
+
+    def force(self, author: str, now: int) -> None:
+        """Run what the document wants, on a person's word that most of the present voters are off for good."""
+        config = self._site.config
+        present = charters.of(config)
+        forced = Charter(
+            epoch=present.epoch + FORCED,
+            parent=config.id,
+            voters=charters.tags(self.wanted.voters),
+            interval=self.wanted.interval,
+            dead_after=self.wanted.dead_after,
+            elders=(),
+            before=present.dead_after,
+        )
+        if charters.changeable(config) and charters.steps(config, self.wanted):
+            self._site.note(What.CONFIG_FORCED, detail=author)
+            self.adopt(forced, now, source=self._site.me)
 
     # Deciding
 
@@ -276,11 +303,10 @@ class Council:
         return Teach(charters.of(self._site.config), firm=self.choice.firm)
 
 
-def differences(before: CoreConfig, after: CoreConfig) -> str:
-    """What a step changes, in words."""
+def differences(before: Wanted, after: Wanted) -> str:
+    """What changes, in words."""
     added, gone = sorted(set(after.voters) - set(before.voters)), sorted(set(before.voters) - set(after.voters))
     found = [f"{name} votes" for name in added] + [f"{name} does not vote any more" for name in gone]
-    one, other = before.timings, after.timings
-    found += [f"interval is {show(other.interval)}"] if one.interval != other.interval else []
-    found += [f"deadAfter is {show(other.dead_after)}"] if one.dead_after != other.dead_after else []
+    found += [f"interval is {show(after.interval)}"] if before.interval != after.interval else []
+    found += [f"deadAfter is {show(after.dead_after)}"] if before.dead_after != after.dead_after else []
     return ", ".join(found)

@@ -120,6 +120,13 @@ class Listed:
 
 
 @dataclass(frozen=True, slots=True)
+class ForceConfig:
+    """A person says that the voters can agree on nothing any more: run what the document wants, without them."""
+
+    author: str
+
+
+@dataclass(frozen=True, slots=True)
 class Rekey:
     """A reload changed the cluster keys: all are accepted, and the first signs once everyone heard lists it."""
 
@@ -168,6 +175,7 @@ Event = (
     | Standby
     | Reconfigure
     | Listed
+    | ForceConfig
     | Rekey
     | FenceResult
     | WatchdogArmed
@@ -208,6 +216,7 @@ class What(Enum):
     NODE_NOT_OFF = "node.notOff"
     CONFIG_DIFFERS = "config.differs"
     CONFIG_CHANGED = "config.changed"
+    CONFIG_FORCED = "config.forced"
     KEYS_CHANGED = "keys.changed"
     KEY_SIGNS = "key.signs"
     KEY_FORGOTTEN = "key.forgotten"

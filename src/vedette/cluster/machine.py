@@ -14,6 +14,7 @@ from vedette.cluster.events import (
     Emptied,
     Event,
     FenceResult,
+    ForceConfig,
     Gate,
     Listed,
     Move,
@@ -175,6 +176,7 @@ class Machine:
             steering=self._steering,
             telling=self._telling,
             keyring=self._keyring,
+            council=self._council,
             now=now,
         )
 
@@ -230,6 +232,8 @@ class Machine:
                 self._membership.change(now)
             case Listed(listed):
                 self._steering.listed = listed
+            case ForceConfig(author):
+                self._council.force(author, now)
             case Rekey(keys):
                 self._keyring.change(keys, now)
             case WatchdogArmed(timeout):

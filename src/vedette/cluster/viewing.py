@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from vedette.cluster.config import tag
+from vedette.cluster.council import Council
 from vedette.cluster.detector import Detector
 from vedette.cluster.events import FOREVER
 from vedette.cluster.keyring import Keyring
@@ -13,7 +14,7 @@ from vedette.cluster.steering import Steering
 from vedette.cluster.telling import Telling
 from vedette.cluster.voter import Voter
 from vedette.kit.units import MILLISECOND, show
-from vedette.state.placement import KeysView, LeaseView, Liveness, NodeView, View
+from vedette.state.placement import ConfigView, KeysView, LeaseView, Liveness, NodeView, View
 
 
 def view(
@@ -26,6 +27,7 @@ def view(
     steering: Steering,
     telling: Telling,
     keyring: Keyring,
+    council: Council,
     now: int,
 ) -> View:
     """Nodes in the document's order, groups too; last the nodes that are not in it and still hold something."""
@@ -45,6 +47,19 @@ def view(
         nodes=tuple(nodes),
         leases=tuple(_lease(lease, site, peers, voter, steering, now) for lease in leases.values()),
         keys=_keys(keyring, now),
+        config=_config(site, council, telling, now),
+    )
+
+
+def _config(site: Site, council: Council, telling: Telling, now: int) -> ConfigView:
+    pending = council.pending
+    return ConfigView(
+        step=site.config.epoch,
+        voters=site.config.voters,
+        interval=site.timings.interval,
+        dead_after=site.timings.dead_after,
+        pending=pending,
+        waits=council.obstacle(now, digest=telling.short_digest()) if pending else "",
     )
 
 

@@ -39,6 +39,23 @@ def read(command: dict[str, Any], spec: ClusterSpec, view: View, *, requested: i
     return FenceResult(name, incarnation, confirmed=True, reason=f"human: {who(command)}")
 
 
+def forced(command: dict[str, Any], spec: ClusterSpec, view: View) -> str:
+    """Check the word that the present voters can agree on nothing any more; returns whose it is.
+
+    Raises :class:`UsageError` with the reason where it is refused.
+    """
+    if command.get("typed") != spec.name:
+        raise UsageError("the name of the cluster was not repeated: nothing is forced")
+    if not view.config.pending:
+        raise UsageError("nothing is pending: the document's voters and timings run already")
+    if view.quorum:
+        raise UsageError(f"a majority of the present voters is heard, and can agree: the change {view.config.waits}")
+    me = next(node for node in view.nodes if node.name == view.me)
+    if view.now - me.since < view.config.dead_after:
+        raise UsageError(f"this daemon has only just started: listen for {show(view.config.dead_after)} first")
+    return who(command)
+
+
 def who(command: dict[str, Any]) -> str:
     """The person, as their shell calls them and as the kernel knows the process that asked."""
     author, uid = str(command.get("author", "")), command.get("uid")

@@ -16,6 +16,7 @@ from vedette.addresses.addresses import Addresses
 from vedette.cluster import config, events
 from vedette.cluster.machine import Machine
 from vedette.cluster.transport import Links
+from vedette.daemon.durable import DurableState
 from vedette.kit import clock, files, log
 from vedette.kit.net import IPAddress
 from vedette.kit.units import MILLISECOND, SECOND, seconds, show
@@ -50,7 +51,8 @@ class Core:
     ) -> None:
         self._fence = fence
         self._fencing: tuple[events.FenceRequest, ...] = ()
-        self._durable, self._volatile = state_dir / "core.state", run_dir / "core.state"
+        self._volatile = run_dir / "core.state"
+        self._durable = DurableState(state_dir / "core.state")
         self._addresses, self._changed, self._holding = addresses, changed, holding
         self._punctual = spec.heartbeat.warn_after
         self._due = self._late = 0
@@ -61,8 +63,6 @@ class Core:
         self._begun = False
         self._parting: frozenset[str] = frozenset()
         self._owed: bytes | None = None
-        self._unwritten: bytes | None = None
-        self._writing: asyncio.Task[None] | None = None
         self.stopped = asyncio.Event()
         self.trouble: str | None = None
         self._node = node
@@ -74,7 +74,7 @@ class Core:
             me=node,
             keys=spec.keys,
             boot_id=clock.boot_id(),
-            durable=files.read(self._durable),
+            durable=files.read(state_dir / "core.state"),
             volatile=files.read(self._volatile),
             held=addresses.held(),
             now=clock.boottime(),
@@ -93,8 +93,7 @@ class Core:
         if self._timer is not None:
             self._timer.cancel()
         self.links.close()
-        if self._writing is not None:
-            await self._writing
+        await self._durable.finish()
 
     def handle(self, event: events.Event) -> None:
         """Feed one event to the core and do what it says; events that come meanwhile wait their turn."""
@@ -118,11 +117,14 @@ class Core:
             self._tell()
 
     def reconfigure(self, spec: ClusterSpec, *, revision: int) -> None:
-        """Run another document whose voters, policy and timings are the same."""
+        """Run another document with the same policy; other voters and timings when the voters have agreed on them."""
         self._punctual = spec.heartbeat.warn_after
         self.handle(
             events.Reconfigure(
-                groups=config.groups_of(spec), nodes=config.nodes_of(spec), timings=config.timings_of(spec)
+                groups=config.groups_of(spec),
+                nodes=config.nodes_of(spec),
+                timings=config.timings_of(spec),
+                voters=spec.voters,
             )
         )
         self._written, self._interfaces = spec.heartbeat.links, spec.node(self._node).interfaces
@@ -241,11 +243,14 @@ class Core:
     def _persist(self, ready: events.Ready) -> bool:
         """Write the state first. What cannot be remembered is not said and not held; what is let go is let go.
 
-        Leases that run are not extended meanwhile, and the kernel ends them on time.
+        Leases that run are not extended meanwhile, and the kernel ends them on time. The disk is waited for at a start,
+        when a new incarnation must not be forgotten, and when voters decide who votes. What else changes is operators'
+        wishes, which are advice: a hand-over that one of them asks for must not wait for three disks.
         """
         try:
             if ready.durable is not None:
-                self._write_durable(ready.durable)
+                self._durable.take(ready.durable, now=ready.binding or not self._begun)
+            self._durable.settle()
             self._owed = ready.volatile if ready.volatile is not None else self._owed
             if self._owed is not None:
                 files.replace(self._volatile, self._owed)
@@ -257,28 +262,6 @@ class Core:
             return False
         self.trouble = None
         return True
-
-    def _write_durable(self, state: bytes) -> None:
-        """Wait for the disk once, at the start, when a new incarnation must not be forgotten.
-
-        What changes later is operators' wishes, which are advice: a hand-over that one of them asks for must not
-        wait for three disks. They are written beside it, the latest last.
-        """
-        if not self._begun:
-            files.replace(self._durable, state, durable=True)
-            return
-        self._unwritten = state
-        if self._writing is None:
-            self._writing = asyncio.create_task(self._write_wishes())
-
-    async def _write_wishes(self) -> None:
-        while self._unwritten is not None:
-            state, self._unwritten = self._unwritten, None
-            try:
-                await asyncio.to_thread(files.replace, self._durable, state, durable=True)
-            except OSError as error:
-                log.event(logger, logging.ERROR, "state.not_written", file=self._durable, reason=error.strerror)
-        self._writing = None
 
     def _wake_at(self, instant: int) -> None:
         """Have the core look again at ``instant``; the timer is only a prompt, every deadline is compared inside."""
@@ -301,6 +284,7 @@ _WARNINGS = frozenset(
         events.What.QUORUM_LOST,
         events.What.DATAGRAM_REFUSED,
         events.What.CONFIG_DIFFERS,
+        events.What.CONFIG_CHANGED,
     }
 )
 

@@ -210,7 +210,7 @@ class Director:
         match request.get("verb"):
             case "status":
                 return self._status()
-            case "move" | "node" | "restart" | "confirm-off":
+            case "move" | "node" | "restart" | "confirm-off" | "force-config":
                 return await self._command(request)
             case "fence":
                 return await self._fence(request)

@@ -14,13 +14,14 @@ import os
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from vedette.addresses import model as addressing
 from vedette.addresses.addresses import Addresses
 from vedette.api import control
-from vedette.cluster import config, events
+from vedette.cluster import charter, config, events
 from vedette.daemon import confirmation, orders, succession, urgency
 from vedette.daemon.core import Core
 from vedette.daemon.fencing import Fencing
@@ -163,7 +164,12 @@ class Keeper:
             await self._begin(spec, revision)
             return None
         self._core.handle(events.Listed(True))
-        differences = config.differences(config.from_spec(self._spec), config.from_spec(spec))
+        running, wanted = config.from_spec(self._spec), config.from_spec(spec)
+        if charter.changeable(running):  # what the voters can agree on among themselves is not refused
+            timings = wanted.timings if charter.changeable(wanted) else running.timings
+            voters = wanted.voters if charter.changeable(wanted) else running.voters
+            running = replace(running, voters=voters, timings=timings)
+        differences = config.differences(running, wanted)
         if differences:
             return f"{'; '.join(differences)}: {_FIXED}"
         self._spec, self._revision = spec, revision
@@ -227,6 +233,10 @@ class Keeper:
                 return await self._ask_fencer(command, self._spec)
             case "confirm-off":
                 return self._confirm_off(command, self._spec, core.view())
+            case "force-config":
+                author = confirmation.forced(command, self._spec, core.view())
+                core.handle(events.ForceConfig(author))
+                return {"done": f"voters and timings of the document run from now on, on the word of {author}"}
         order = orders.read(command, self._spec, core.view())
         core.handle(order.event)
         deadline = clock.boottime() + (control.CARRIED_OUT if command.get("wait", True) else 0)
@@ -453,8 +463,8 @@ def _address(item: addressing.AddressStatus) -> dict[str, Any]:
 
 
 _FIXED = (
-    "changing who votes, interval, deadAfter and the split-brain policy while the daemon runs is not supported yet, "
-    "and nothing of this document is applied: restart the daemons, one after the other, to apply it"
+    "this cannot be changed while the daemon runs, and nothing of this document is applied: give it to all nodes, stop "
+    "all daemons, then start them"
 )
 
 

@@ -28,6 +28,7 @@ from vedette.cluster.events import (
     What,
 )
 from vedette.cluster.machine import Machine
+from vedette.cluster.storage import load_durable
 from vedette.kit.units import MICROSECOND, MILLISECOND
 from vedette.spec.resolved import Key
 
@@ -170,6 +171,12 @@ class Node:
         self.powered = True
         self.boot += 1
         self.clock = Clock(self.world.now, self.clock.percent)
+
+    @property
+    def founded(self) -> bool:
+        """The node knows, also after a restart, what its cluster runs."""
+        state = load_durable(self.durable) if self.durable is not None else None
+        return state is not None and state.firm
 
     def pause(self, duration: int) -> None:
         self.world.say(self.name, f"paused for {duration / 1e6:.0f} ms")

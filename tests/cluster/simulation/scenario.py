@@ -505,7 +505,12 @@ def _edit_nodes(scenario: Scenario) -> None:
 
 
 def _change_config(scenario: Scenario) -> None:
-    """A document with other voters or timings reaches one node after the other, in any order."""
+    """A document with other voters or timings reaches one node after the other, in any order.
+
+    Not before the cluster is founded: then a document is all that the nodes know.
+    """
+    if not all(node.founded for node in scenario.nodes.values()):
+        return
     pick, former = scenario.world.random.choice, scenario.config
     voters, others = list(former.voters), [node.name for node in former.nodes if node.name not in former.voters]
     kind = pick(("add", "add two", "remove", "replace", "replace two", "timings"))
@@ -513,8 +518,7 @@ def _change_config(scenario: Scenario) -> None:
     into = {"add": 1, "add two": 2, "replace": 1, "replace two": 2}.get(kind, 0)
     for _ in range(min(out, len(voters) + min(into, len(others)) - LEAST_VOTERS)):
         voters.remove(pick(voters))
-    for _ in range(min(into, len(others))):
-        voters.append(others.pop(scenario.world.random.randrange(0, len(others))))
+    voters += scenario.world.random.sample(others, k=min(into, len(others)))
     timings = former.timings
     if kind == "timings":
         interval, dead_after = pick(scenario.profile.timings)
@@ -526,8 +530,9 @@ def _change_config(scenario: Scenario) -> None:
         )
     scenario.config = replace(former, voters=tuple(voters), timings=timings)
     scenario.world.say("world", f"change config: {kind}")
+    longest = pick((0.3, 1, 5))
     for name in sorted(scenario.nodes):
-        scenario.later(scenario.some_time(0.0, 0.8), partial(scenario.nodes[name].reload, scenario.config))
+        scenario.later(scenario.some_time(0.0, longest), partial(scenario.nodes[name].reload, scenario.config))
 
 
 def _director(node: CoreNode) -> bool:
