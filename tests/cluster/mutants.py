@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any
 from unittest.mock import patch
 
-from tests.cluster import test_config, test_fencing, test_grants, test_holes, test_large
+from tests.cluster import test_config, test_council, test_fencing, test_grants, test_holes, test_large
 from tests.cluster.simulation.run import run
 from tests.cluster.simulation.scenario import PROFILES
 
@@ -444,14 +444,85 @@ def _acks_count_under_new_timings() -> list[Patch]:
     return [(Owner, "acknowledged", bent)]
 
 
+def _any_charter_is_accepted() -> list[Patch]:
+    return [(charters, "follows", lambda *_: True)]
+
+
+def _votes_of_other_charters_count() -> list[Patch]:
+    """Lease messages are answered and counted whatever config they name."""
+    original = Hearing._fresh
+
+    def bent(self: Hearing, peer: Peer, message: Message, echo: Any, now: int) -> None:
+        original(self, peer, replace(message, config=self._site.config.id), echo, now)
+
+    return [(Hearing, "_fresh", bent)]
+
+
+def _silence_is_of_now() -> list[Patch]:
+    original = boot._silent_until
+
+    def bent(config: CoreConfig, *rest: Any) -> int:
+        return original(replace(config, before=0), *rest)
+
+    return [(boot, "_silent_until", bent)]
+
+
 MUTANTS = (
-    Mutant("voters are changed by files alone", "29", _files_change_voters, "configs"),
+    Mutant(
+        "voters are changed by files alone",
+        "29",
+        _files_change_voters,
+        case=test_council.test_hole_35_a_restart_with_another_document_changes_no_voter,
+    ),
     Mutant("several steps at once", "29", _several_steps_at_once, "configs"),
-    Mutant("the former charter is not waited for", "29", _the_former_charter_is_not_waited_for, "configs", 1000),
-    Mutant("charters are not persisted", "29", _charters_are_not_persisted, "configs", 1000),
-    Mutant("what was accepted is forgotten", "29", _what_was_accepted_is_forgotten, "configs", 1000),
-    Mutant("records shrink with deadAfter", "29, 9", _records_shrink, "configs"),
-    Mutant("acks count under new timings", "29", _acks_count_under_new_timings, "configs"),
+    Mutant(
+        "the former charter is not waited for",
+        "29",
+        _the_former_charter_is_not_waited_for,
+        case=test_council.test_two_voters_more_are_two_steps_with_time_for_the_leases_between_them,
+    ),
+    Mutant(
+        "charters are not persisted",
+        "29",
+        _charters_are_not_persisted,
+        case=test_council.test_who_runs_the_next_charter_runs_it_after_a_restart_whatever_its_document_says,
+    ),
+    Mutant(
+        "what was accepted is forgotten",
+        "29",
+        _what_was_accepted_is_forgotten,
+        case=test_council.test_what_a_voter_has_accepted_is_what_everybody_proposes_from_then_on,
+    ),
+    Mutant(
+        "a voter accepts any charter",
+        "29",
+        _any_charter_is_accepted,
+        case=test_council.test_a_voter_accepts_one_step_and_nothing_more,
+    ),
+    Mutant(
+        "votes count whatever charter their voter runs",
+        "29",
+        _votes_of_other_charters_count,
+        case=test_council.test_who_runs_the_next_charter_answers_nobody_under_the_former,
+    ),
+    Mutant(
+        "records shrink with deadAfter",
+        "29, 9",
+        _records_shrink,
+        case=test_council.test_hole_36_a_shorter_dead_after_shortens_no_record_that_is_counted_on,
+    ),
+    Mutant(
+        "acks count under new timings",
+        "29",
+        _acks_count_under_new_timings,
+        case=test_council.test_hole_36_an_ack_extends_a_lease_by_what_its_voter_has_recorded,
+    ),
+    Mutant(
+        "silence covers only the present deadAfter",
+        "29, 12",
+        _silence_is_of_now,
+        case=test_council.test_hole_36_a_voter_that_forgot_its_records_is_silent_for_the_longer_dead_after,
+    ),
     Mutant("a restarted voter is never silent", "12", _no_silence, "boots"),
     Mutant("a second restart ends the silence", "12", _silence_ends_with_a_restart, "boots"),
     Mutant(

@@ -3,14 +3,14 @@
 from dataclasses import replace
 
 import pytest
-from tests.cluster.bench import TIMINGS, Bench
+from tests.cluster.bench import LINK, TIMINGS, Bench
 
 from vedette.cluster import charter as charters
 from vedette.cluster.ballot import Ballot
 from vedette.cluster.config import CoreConfig, CoreGroup, CoreNode, tag
 from vedette.cluster.council import UNHEARD
-from vedette.cluster.events import ForceConfig, Listed, Reconfigure, SpecRunning
-from vedette.cluster.messages import Motion, Stage
+from vedette.cluster.events import Datagram, ForceConfig, Listed, Reconfigure, SpecRunning
+from vedette.cluster.messages import Flag, Motion, Stage
 from vedette.kit.errors import UsageError
 from vedette.kit.units import MILLISECOND, SECOND
 from vedette.spec.resolved import SplitBrainPolicy
@@ -124,16 +124,39 @@ def test_dead_after_changes_without_a_gap(dead_after: int) -> None:
     assert dead_after // 2 < lease.until - bench.now < dead_after
 
 
-def test_hole_36_a_record_lives_as_long_as_its_owner_counted_on() -> None:
-    """A shorter deadAfter shortens no record that was given under the longer one."""
+def records_cover_the_lease(dead_after: int) -> None:
+    """At every step of a change of deadAfter most voters' records live at least as long as the lease."""
     bench = running()
     bench.run(TIMINGS.interval)
-    edit(bench, document("a", "b", "c", dead_after=2 * SECOND))
-    for _ in range(500):
-        bench.run(5 * MILLISECOND)
+    edit(bench, document("a", "b", "c", dead_after=dead_after))
+    for _ in range(3000):
+        if bench.post:
+            bench.deliver(rounds=1)
+        else:
+            bench.run_until_something_is_said()
         end = bench.machine("a").view(bench.now).leases[0].until
         records = [bench.machine(name)._voter.votes[tag("g")].record for name in "abc"]
         assert sum(record is not None and record.deadline >= end for record in records) >= 2
+    assert {bench.machine(name).config.timings.dead_after for name in "abc"} == {dead_after}
+
+
+def test_hole_36_a_shorter_dead_after_shortens_no_record_that_is_counted_on() -> None:
+    records_cover_the_lease(2 * SECOND)
+
+
+def test_hole_36_an_ack_extends_a_lease_by_what_its_voter_has_recorded() -> None:
+    records_cover_the_lease(8 * SECOND)
+
+
+def test_hole_36_a_voter_that_forgot_its_records_is_silent_for_the_longer_dead_after() -> None:
+    bench = running()
+    edit(bench, document("a", "b", "c", dead_after=2 * SECOND))
+    bench.run(SECOND)
+    bench.kill("b")
+    bench.reboot("b")
+    bench.start("b")
+    assert bench.machine("b").config.timings.dead_after == 2 * SECOND
+    assert bench.machine("b")._site.silent_until == D
 
 
 def test_hole_35_a_document_that_only_some_have_changes_no_voter() -> None:
@@ -171,6 +194,32 @@ def test_hole_35_a_charter_that_was_agreed_on_outlives_everybodys_reboot() -> No
     bench.config = THREE
     bench.start()
     assert voters(bench) == {("a", "b", "c", "d")}
+
+
+def test_who_runs_the_next_charter_answers_nobody_under_the_former() -> None:
+    bench = running()
+    while not any(letter.source == "a" and bench.read(letter).flags & Flag.PERIODIC for letter in bench.post):
+        bench.deliver()
+        bench.run_until_something_is_said()
+    renewals = [letter for letter in bench.post if letter.source == "a" and letter.target == "c"]
+    (step, *_) = charters.steps(THREE, charters.wanted(document("a", "b", "c", "d")))
+    bench.machine("c")._council.adopt(step, bench.now, source="c")
+    before = bench.machine("c")._voter.votes[tag("g")].record
+    bench.now += MILLISECOND
+    for letter in renewals:
+        bench.handle("c", Datagram(LINK, letter.data))
+    assert bench.machine("c")._voter.votes[tag("g")].record == before
+
+
+def test_who_runs_the_next_charter_runs_it_after_a_restart_whatever_its_document_says() -> None:
+    bench = running()
+    edit(bench, document("a", "b", "c", "d"))
+    bench.run(SECOND)
+    bench.isolate("c")
+    bench.kill("c")
+    bench.config = THREE
+    bench.start("c")
+    assert bench.machine("c").config.voters == ("a", "b", "c", "d")
 
 
 def test_a_new_node_learns_who_votes_and_then_may() -> None:

@@ -101,6 +101,8 @@ class Standby:
 class Reconfigure:
     """A reload changed groups, preferences, standby, maintenance, timings, or which nodes there are and vote.
 
+    Hand in the document's :class:`SpecRunning` first: voters agree when they have the same document.
+
     ``timings`` and ``voters``: ``None`` = as before. Other voters, interval and deadAfter come into force when the
     voters have agreed on them (rule 29); the policy stays. A node that is gone but holds something counts until it has
     handed it over.

@@ -119,6 +119,7 @@ class Core:
     def reconfigure(self, spec: ClusterSpec, *, revision: int) -> None:
         """Run another document with the same policy; other voters and timings when the voters have agreed on them."""
         self._punctual = spec.heartbeat.warn_after
+        self.handle(events.SpecRunning(revision=revision, digest=spec.digest))  # first: who proposes compares it
         self.handle(
             events.Reconfigure(
                 groups=config.groups_of(spec),
@@ -130,7 +131,6 @@ class Core:
         self._written, self._interfaces = spec.heartbeat.links, spec.node(self._node).interfaces
         self._use_links()
         self.handle(events.Rekey(keys=spec.keys))
-        self.handle(events.SpecRunning(revision=revision, digest=spec.digest))
 
     def _use_links(self) -> None:
         """Use the document's links; who is not in it any more is told things where it was until it has parted."""
