@@ -164,7 +164,7 @@ def test_hole_35_a_document_that_only_some_have_changes_no_voter() -> None:
     edit(bench, document("a", "b", "c", "d"), "a", "d")
     bench.run(5 * D)
     assert voters(bench) == {("a", "b", "c")}
-    assert pending(bench, "a") == ("d votes", "waits until b, c has the same document")
+    assert pending(bench, "a") == ("d votes", "waits for b, c, e, f to have the same document")
     edit(bench, document("a", "b", "c", "d"))
     bench.run(SECOND)
     assert voters(bench) == {("a", "b", "c", "d")}

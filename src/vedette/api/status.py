@@ -150,7 +150,7 @@ def _pending_problems(view: View | None) -> list[Problem]:
     if view is None or not view.config.pending:
         return []
     waits = view.config.waits or "is being agreed on"
-    return [Problem("config", f"pending: {view.config.pending} ({waits})")]
+    return [Problem("config", f"pending, not in force yet: {view.config.pending} ({waits})")]
 
 
 def _config(view: View | None) -> Plain:

@@ -1,8 +1,8 @@
 """Who votes and how long a vote binds, as values that follow one another (rule 29).
 
-A charter's successor differs in one voter, or in timings. So any majority of the one meets any majority of the other,
-and since a voter keeps its records whatever the charter, two neighbours may be in use at once. What must not be in use
-at once is a charter and the successor of its successor.
+A *charter* is the part of the document that voters must agree on. Its successor differs in one voter, or in timings. So
+any majority of the one meets any majority of the other, and since a voter keeps its records whatever the charter, two
+neighbours may be in use at once. What must not be in use at once is a charter and the successor of its successor.
 """
 
 from collections.abc import Iterable

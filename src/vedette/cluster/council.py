@@ -92,6 +92,8 @@ class Council:
             self.choice.firm = self.changed = True
         if self._proposal is not None and now >= self._proposal.void_at:
             self._retreat(now)
+        if self._reached:
+            return
         if self._proposal is None and not stopping and now >= self._back_off and not self.obstacle(now, digest=digest):
             self._begin(self._possible(now)[0], now)
 
@@ -100,14 +102,15 @@ class Council:
         config = self._site.config
         aimed = charters.steps(config, self.wanted)
         deciding = [name for name in config.voters if self._site.listed(name) and name in self._running(now)]
-        differing = [name for name in deciding if name != self._site.me and self._peers[name].digest != digest]
+        there = [peer for peer in self._peers.values() if peer.alive(now) and self._site.listed(peer.name)]
+        differing = [peer.name for peer in there if peer.digest != digest]
         over = self._over_at()
         checks = (
             (not charters.changeable(config) or not aimed, "nothing is to be changed"),
             (not self._site.votes, "the voters decide"),
             (self._site.silent(now), "this node keeps silent after its start"),
             (not self._enough(config, self._running(now)), UNHEARD),
-            (bool(differing), f"waits until {', '.join(differing)} has the same document"),
+            (bool(differing), f"waits for {', '.join(differing)} to have the same document"),
             (not self._possible(now), "waits for a majority of the voters that there would be"),
             (over is None, "waits until most of the voters before know of the last step"),
             (over is not None and now < over, "waits for the leases of the last step to end"),
@@ -117,10 +120,15 @@ class Council:
 
     def next_at(self) -> list[int]:
         """When something is due although nothing has been heard."""
-        if not charters.changeable(self._site.config) or not charters.steps(self._site.config, self.wanted):
+        if self._reached or not charters.changeable(self._site.config):
             return []
         times = [self._back_off, self._over_at() or 0]
         return [*times, self._proposal.void_at] if self._proposal is not None else times
+
+    @property
+    def _reached(self) -> bool:
+        """Everything that the document wants is in force."""
+        return charters.wanted(self._site.config) == self.wanted
 
     @property
     def pending(self) -> str:

@@ -51,6 +51,8 @@ class Owner:
     def _adoptable(self, lease: Lease, owned: Owned, now: int) -> bool:
         if now >= owned.end - self._margin(owned.end):
             return False
+        if owned.end == FOREVER and not self._site.config.endless:
+            return False  # of another policy: now others may take it without asking this node
         if self._site.config.fencing:
             return self._kept_word(lease)
         if not self._site.config.tolerant:
