@@ -231,6 +231,7 @@ def test_a_new_node_learns_who_votes_and_then_may() -> None:
     bench.run(SECOND)
     assert voters(bench) == {("a", "b", "c")}  # what is not there is not added
     bench.start("d")
+    edit(bench, document("a", "b", "c", "d"), "d")
     without_a_gap(bench, SECOND)
     assert voters(bench) == {("a", "b", "c", "d")}
 
