@@ -6,6 +6,7 @@ checked; what only the person can see is theirs to see.
 
 from typing import Any
 
+from vedette.cluster.council import UNHEARD
 from vedette.cluster.events import FenceResult
 from vedette.kit.errors import UsageError
 from vedette.kit.units import show
@@ -48,8 +49,10 @@ def forced(command: dict[str, Any], spec: ClusterSpec, view: View) -> str:
         raise UsageError("the name of the cluster was not repeated: nothing is forced")
     if not view.config.pending:
         raise UsageError("nothing is pending: the document's voters and timings run already")
-    if view.quorum:
-        raise UsageError(f"a majority of the present voters is heard, and can agree: the change {view.config.waits}")
+    if view.config.waits != UNHEARD:
+        raise UsageError(
+            f"the present voters can agree by themselves: the change {view.config.waits or 'is under way'}"
+        )
     me = next(node for node in view.nodes if node.name == view.me)
     if view.now - me.since < view.config.dead_after:
         raise UsageError(f"this daemon has only just started: listen for {show(view.config.dead_after)} first")
