@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from tests.cluster.bench import LINK, TIMINGS, Bench
+from tests.cluster.bench import LINK, TIMINGS, Bench, Seat
 
 from vedette.cluster import charter as charters
 from vedette.cluster.ballot import Ballot
@@ -323,3 +323,24 @@ def test_two_nodes_with_fencing_change_neither_voters_nor_timings_while_running(
         )
     with pytest.raises(UsageError, match="b cannot be removed"):
         bench.machine("a").handle(Reconfigure(core.groups, core.nodes[:1]), bench.now)
+
+
+def test_a_lease_without_end_does_not_outlive_its_policy() -> None:
+    """Two nodes with fencing become three with a majority, all stopped meanwhile: no word is good for ever."""
+    nodes = (CoreNode("a"), CoreNode("b"))
+    bench = Bench(CoreConfig("web", nodes, SplitBrainPolicy.FENCE, TIMINGS, (CoreGroup("g", ("a", "b"), ("a",)),)))
+    bench.start()
+    bench.run(5 * SECOND)
+    assert bench.holders() == ["a"]
+    bench.kill("a", "b")
+    bench.seats["w"] = Seat("w", "boot-w")
+    bench.config = CoreConfig(
+        "web", (*nodes, CoreNode("w")), SplitBrainPolicy.MAJORITY, TIMINGS, (CoreGroup("g", ("a", "b"), ("a",)),)
+    )
+    bench.isolate("a")
+    bench.start()
+    bench.run(5 * D)
+    assert bench.holders() == ["b"]
+    bench.heal()
+    bench.run(2 * D)
+    assert bench.holders() == ["a"]
