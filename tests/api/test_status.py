@@ -1,5 +1,6 @@
 """What the status says of links and keys: every link with who is heard on it, and what is wrong in a sentence."""
 
+from dataclasses import replace
 from ipaddress import ip_address
 from typing import Any
 
@@ -7,7 +8,7 @@ from vedette.api import paths
 from vedette.api.status import Clocks, SpecStatus, status
 from vedette.kit.units import SECOND
 from vedette.spec.resolved import UNSIGNED, ClusterSpec, Heartbeat, Key, Link, Node, Role, SplitBrainPolicy
-from vedette.state.placement import KeysView, Liveness, NodeView, View
+from vedette.state.placement import ConfigView, KeysView, Liveness, NodeView, View
 
 NOW = 1000 * SECOND
 LINKS = (
@@ -112,3 +113,24 @@ def test_a_rotation_says_whom_it_waits_for() -> None:
     assert shown["authentication"]["waitsFor"] == ["c"]
     assert [problem["scope"] for problem in shown["problems"]] == ["authentication"] * 2
     assert "key older has left the document, and is accepted until b" in shown["problems"][0]["message"]
+
+
+def test_what_the_voters_have_not_agreed_on_is_shown_as_pending_with_what_it_waits_for() -> None:
+    config = ConfigView(1, ("a", "b", "c"), SECOND, 4 * SECOND, "d votes", "waits for b to have the same document")
+    shown = whole(spec(), replace(view(node("b"), node("c")), config=config))
+    assert shown["config"] == {
+        "step": 1,
+        "voters": ["a", "b", "c"],
+        "interval": 1.0,
+        "deadAfter": 4.0,
+        "pending": "d votes",
+        "waitsFor": "waits for b to have the same document",
+    }
+    said = "pending, not in force yet: d votes (waits for b to have the same document)"
+    assert {"scope": "config", "message": said} in shown["problems"]
+
+
+def test_a_holder_that_the_document_does_not_list_is_a_problem() -> None:
+    parting = replace(node("d"), holds=("web",))
+    problems = whole(spec(), view(node("b"), node("c"), parting))["problems"]
+    assert [item["scope"] for item in problems if "not in the document" in item["message"]] == ["node d"]

@@ -198,3 +198,20 @@ def test_a_refused_confirmation_ends_with_2_and_the_reason(tmp_path: Path, capsy
     code, _ = give(tmp_path, ["confirm-off", "b", "--seen-off", "b"], UsageError("b is not off: it is heard from"))
     assert code == 2
     assert "it is heard from" in capsys.readouterr().err
+
+
+def test_a_forced_config_carries_the_name_of_the_cluster_and_who_gave_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, asked = give(tmp_path, ["force-config", "--seen-off", "edge"], {"done": "forced"})
+    assert (code, capsys.readouterr().out) == (0, "forced\n")
+    assert (asked["verb"], asked["typed"]) == ("force-config", "edge")
+    assert asked["author"]
+
+
+def test_without_a_terminal_a_forced_config_wants_the_name_on_the_command_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, asked = give(tmp_path, ["force-config"], {"done": ""})
+    assert (code, asked) == (2, {})
+    assert "--seen-off" in capsys.readouterr().err

@@ -13,18 +13,23 @@ from functools import partial
 from typing import Any
 from unittest.mock import patch
 
-from tests.cluster import test_config, test_fencing, test_grants, test_holes, test_large
+from tests.cluster import test_config, test_council, test_fencing, test_grants, test_holes, test_large
 from tests.cluster.simulation.run import run
 from tests.cluster.simulation.scenario import PROFILES
 
 from vedette.cluster import boot
+from vedette.cluster import charter as charters
 from vedette.cluster.ballot import Ballot, Record
+from vedette.cluster.charter import Charter, Wanted
 from vedette.cluster.config import CoreConfig, Timings
+from vedette.cluster.council import Council
+from vedette.cluster.events import Reconfigure
 from vedette.cluster.fallen import Fallen
 from vedette.cluster.fencing import Fencing
 from vedette.cluster.hearing import Hearing
 from vedette.cluster.leases import Lease
-from vedette.cluster.messages import Accept, Message, Nack, Prepare, Promise, Release
+from vedette.cluster.machine import Machine
+from vedette.cluster.messages import Accept, Message, Motion, Nack, Prepare, Promise, Release, Stage
 from vedette.cluster.outbox import Renewal
 from vedette.cluster.owner import Owner
 from vedette.cluster.peers import Peer, Verdict
@@ -373,7 +378,156 @@ def _late_words_count() -> list[Patch]:
     return [(Fallen, "confirm", bent)]
 
 
+def _files_change_voters() -> list[Patch]:
+    """Whoever reads the new document runs it, and agrees with whoever has read it, too."""
+    original = Machine._wish_for
+
+    def bent(self: Machine, event: Reconfigure) -> None:
+        original(self, event)
+        wanted, config = self._council.wanted, self._site.config
+        timings = replace(config.timings, interval=wanted.interval, dead_after=wanted.dead_after)
+        self._site.config = replace(config, voters=wanted.voters, timings=timings)
+        self._voter.lives_for(wanted.dead_after)
+
+    return [
+        (Machine, "_wish_for", bent),
+        (boot, "_bound", lambda *_: False),
+        (Council, "look", lambda *_, **__: None),
+        (Council, "teach", lambda *_: None),
+    ]
+
+
+def _several_steps_at_once() -> list[Patch]:
+    def leap(config: CoreConfig, aim: Wanted) -> list[Charter]:
+        now = charters.of(config)
+        there = replace(now, voters=charters.tags(aim.voters), interval=aim.interval, dead_after=aim.dead_after)
+        if there == now:
+            return []
+        return [
+            replace(there, epoch=now.epoch + 1, parent=config.id, elders=now.voters, before=now.dead_after),
+        ]
+
+    return [(charters, "steps", leap), (charters, "follows", lambda *_: True)]
+
+
+def _the_former_charter_is_not_waited_for() -> list[Patch]:
+    return [(Council, "_over_at", lambda _: 0)]
+
+
+def _charters_are_not_persisted() -> list[Patch]:
+    """Who runs the next charter votes under the former one again after a restart, and nobody tells it otherwise."""
+    original = Council.adopt
+
+    def bent(self: Council, charter: Charter, now: int, *, source: str) -> None:
+        before = self.changed
+        original(self, charter, now, source=source)
+        self.changed = before
+
+    return [(Council, "adopt", bent), *_the_former_charter_is_not_waited_for()]
+
+
+def _what_was_accepted_is_forgotten() -> list[Patch]:
+    """Two children of one charter: a voter accepts whatever comes, and says that it has accepted nothing before."""
+
+    def bent(self: Council, motion: Motion) -> Motion:
+        return Motion(Stage.PROMISE if motion.stage is Stage.ASK else Stage.ACCEPTED, motion.ballot)
+
+    return [(Council, "_answer", bent), *_the_former_charter_is_not_waited_for()]
+
+
+def _records_shrink() -> list[Patch]:
+    return [(Voter, "_recorded", lambda self, _vote, ballot, now: Record(ballot, now + self._dead_after))]
+
+
+def _acks_count_under_new_timings() -> list[Patch]:
+    original = Owner.acknowledged
+
+    def bent(self: Owner, voter: str, renewal: Renewal, positions: int, now: int) -> None:
+        renewal.lease = self._site.timings.lease
+        original(self, voter, renewal, positions, now)
+
+    return [(Owner, "acknowledged", bent)]
+
+
+def _any_charter_is_accepted() -> list[Patch]:
+    return [(charters, "follows", lambda *_: True)]
+
+
+def _votes_of_other_charters_count() -> list[Patch]:
+    """Lease messages are answered and counted whatever config they name."""
+    original = Hearing._fresh
+
+    def bent(self: Hearing, peer: Peer, message: Message, echo: Any, now: int) -> None:
+        original(self, peer, replace(message, config=self._site.config.id), echo, now)
+
+    return [(Hearing, "_fresh", bent)]
+
+
+def _silence_is_of_now() -> list[Patch]:
+    original = boot._silent_until
+
+    def bent(config: CoreConfig, *rest: Any) -> int:
+        return original(replace(config, before=0), *rest)
+
+    return [(boot, "_silent_until", bent)]
+
+
 MUTANTS = (
+    Mutant(
+        "voters are changed by files alone",
+        "29",
+        _files_change_voters,
+        case=test_council.test_hole_35_a_restart_with_another_document_changes_no_voter,
+    ),
+    Mutant("several steps at once", "29", _several_steps_at_once, "configs"),
+    Mutant(
+        "the former charter is not waited for",
+        "29",
+        _the_former_charter_is_not_waited_for,
+        case=test_council.test_two_voters_more_are_two_steps_with_time_for_the_leases_between_them,
+    ),
+    Mutant(
+        "charters are not persisted",
+        "29",
+        _charters_are_not_persisted,
+        case=test_council.test_who_runs_the_next_charter_runs_it_after_a_restart_whatever_its_document_says,
+    ),
+    Mutant(
+        "what was accepted is forgotten",
+        "29",
+        _what_was_accepted_is_forgotten,
+        case=test_council.test_what_a_voter_has_accepted_is_what_everybody_proposes_from_then_on,
+    ),
+    Mutant(
+        "a voter accepts any charter",
+        "29",
+        _any_charter_is_accepted,
+        case=test_council.test_a_voter_accepts_one_step_and_nothing_more,
+    ),
+    Mutant(
+        "votes count whatever charter their voter runs",
+        "29",
+        _votes_of_other_charters_count,
+        case=test_council.test_who_runs_the_next_charter_answers_nobody_under_the_former,
+    ),
+    Mutant(
+        "records shrink with deadAfter",
+        "29, 9",
+        _records_shrink,
+        case=test_council.test_hole_36_a_shorter_dead_after_shortens_no_record_that_is_counted_on,
+    ),
+    Mutant(
+        "acks count under new timings",
+        "29",
+        _acks_count_under_new_timings,
+        case=test_council.test_hole_36_an_ack_extends_a_lease_by_what_its_voter_has_recorded,
+    ),
+    Mutant(
+        "silence covers only the present deadAfter",
+        "29, 12",
+        _silence_is_of_now,
+        case=test_council.test_hole_36_a_voter_that_forgot_its_records_is_silent_for_the_longer_dead_after,
+    ),
     Mutant("a restarted voter is never silent", "12", _no_silence, "boots"),
     Mutant("a second restart ends the silence", "12", _silence_ends_with_a_restart, "boots"),
     Mutant(

@@ -104,12 +104,12 @@ def test_a_group_that_leaves_the_document_is_released_and_one_that_comes_is_take
     assert tag("g") not in bench.machine("a")._leases
 
 
-def test_a_reload_that_changes_the_nodes_is_refused_and_changes_nothing() -> None:
+def test_a_reload_that_takes_this_node_away_is_refused_and_changes_nothing() -> None:
     bench = cluster()
     bench.start()
     bench.run(5 * SECOND)
-    with pytest.raises(UsageError, match="not supported yet"):
-        bench.machine("a").handle(Reconfigure(groups=(), nodes=bench.config.nodes[:2]), bench.now)
+    with pytest.raises(UsageError, match="a cannot be removed"):
+        bench.machine("a").handle(Reconfigure(groups=(), nodes=bench.config.nodes[1:]), bench.now)
     assert bench.holders() == ["a"]
     assert bench.machine("a").config.groups == bench.config.groups
 

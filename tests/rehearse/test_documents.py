@@ -72,3 +72,9 @@ def test_the_torn_document_cannot_be_read() -> None:
 
 def test_the_senseless_document_can_be_read() -> None:
     assert "virtualRouters" in documents.values(documents.broken_sense(DOCUMENT))["spec"]
+
+
+def test_another_dead_after_is_all_that_changes() -> None:
+    changed = json.loads(documents.with_dead_after(DOCUMENT, 2_000_000_000))
+    assert changed["spec"].pop("heartbeat") == {"deadAfter": "2000ms"}
+    assert changed == documents.values(DOCUMENT)

@@ -14,7 +14,7 @@ from vedette.health.pinger import Reached
 from vedette.kit.units import SECOND
 from vedette.spec.resolved import UNSIGNED, ClusterSpec, Node, VirtualService
 from vedette.state.health import Verdicts
-from vedette.state.placement import Liveness, NodeView, View
+from vedette.state.placement import ConfigView, Liveness, NodeView, View
 from vedette.state.targets import decisive
 
 Plain = dict[str, Any]
@@ -83,6 +83,8 @@ def status(
         *_spec_problems(spec_status),
         *problems,
         *_view_problems(view, spec_status),
+        *_parting_problems(spec, view),
+        *_pending_problems(view),
         *_key_problems(spec, view),
         *(Problem(f"ping node {item.address}", "does not answer") for item in ping_nodes if not item.reached),
         *(Problem(f"link {road.name}", message) for road in roads for message in road.problems),
@@ -95,6 +97,7 @@ def status(
         "spec": _spec(spec_status, clocks),
         "authentication": _authentication(spec, view),
         "quorum": view.quorum if view else False,
+        "config": _config(view),
         "links": [road.plain(clocks.show) for road in roads],
         "pingNodes": [
             {"address": str(item.address), "reached": item.reached, "lastAnswer": clocks.show(item.last_answer)}
@@ -148,6 +151,41 @@ def _view_problems(view: View | None, spec_status: SpecStatus) -> list[Problem]:
         if not lease.holder
     ]
     return found
+
+
+def _pending_problems(view: View | None) -> list[Problem]:
+    """What the document changes, and the voters have not agreed on yet."""
+    if view is None or not view.config.pending:
+        return []
+    waits = view.config.waits or "is being agreed on"
+    return [Problem("config", f"pending, not in force yet: {view.config.pending} ({waits})")]
+
+
+def _config(view: View | None) -> Plain:
+    config = view.config if view else ConfigView()
+    return {
+        "step": config.step,
+        "voters": list(config.voters),
+        "interval": config.interval / SECOND,
+        "deadAfter": config.dead_after / SECOND,
+        "pending": config.pending or None,
+        "waitsFor": config.waits or None,
+    }
+
+
+def _parting_problems(spec: ClusterSpec | None, view: View | None) -> list[Problem]:
+    """Nodes that the document does not list, and that still hold something."""
+    if spec is None or view is None:
+        return []
+    listed = {node.name for node in spec.nodes}
+    return [
+        Problem(
+            f"node {node.name}",
+            f"is not in the document, and still holds {', '.join(node.holds)}: give it the document, then stop it",
+        )
+        for node in view.nodes
+        if node.name not in listed and node.holds
+    ]
 
 
 def _key_problems(spec: ClusterSpec | None, view: View | None) -> list[Problem]:
@@ -209,7 +247,7 @@ def _node(node: NodeView, written: Node | None, digest: str, view: View, clocks:
     return {
         "name": node.name,
         "role": written.role.value if written else None,
-        "votes": written is not None and written.votes,
+        "votes": node.name in view.config.voters,
         "state": node.liveness.value,
         "self": node.name == view.me,
         "since": clocks.show(node.since),

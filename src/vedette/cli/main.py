@@ -26,6 +26,7 @@ VERBS = (
     "fence",
     "confirm-off",
     "group",
+    "force-config",
     "lab",
     "rehearse",
     "completion",

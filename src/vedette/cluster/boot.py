@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass, replace
 
+from vedette.cluster import charter as charters
 from vedette.cluster import storage
 from vedette.cluster.config import CoreConfig, Random
+from vedette.cluster.council import Choice, Council
 from vedette.cluster.events import Reason, What
 from vedette.cluster.fallen import Fallen
 from vedette.cluster.leases import Lease
@@ -23,6 +25,7 @@ class Recalled:
     voter: Voter
     own: dict[int, Owned]
     wishes: tuple[Wish, ...]
+    choice: Choice
 
 
 def recall(
@@ -49,6 +52,7 @@ def recall(
     passing = storage.load_volatile(volatile) if volatile is not None else None
     same_boot = passing if passing is not None and passing.boot_id == boot_id else None
     incarnations = [state.incarnation for state in (lasting, same_boot) if state is not None]
+    config = _chartered(config, lasting)
     site = Site(
         me=me,
         incarnation=max(max(incarnations, default=0) + 1, calendar),
@@ -73,6 +77,7 @@ def recall(
         voter=voter,
         own=same_boot.own if same_boot is not None else {},
         wishes=_wishes(lasting, boot_id, now) if lasting is not None else (),
+        choice=_choice(config, lasting),
     )
 
 
@@ -82,6 +87,33 @@ def _wishes(lasting: Durable, boot_id: str, now: int) -> tuple[Wish, ...]:
     return tuple(
         replace(wish, remaining=max(wish.remaining - passed, 1)) if wish.remaining else wish for wish in lasting.wishes
     )
+
+
+def _chartered(config: CoreConfig, lasting: Durable | None) -> CoreConfig:
+    """The document under the charter that was agreed on last: a file alone changes no voter, a restart neither."""
+    if not _bound(config, lasting):
+        return config
+    assert lasting is not None
+    assert lasting.charter is not None
+    known = replace(config, voters=lasting.voters)
+    return charters.apply(known, lasting.charter) or config
+
+
+def _bound(config: CoreConfig, lasting: Durable | None) -> bool:
+    """Whether this node has run a charter of this cluster."""
+    return (
+        lasting is not None
+        and lasting.charter is not None
+        and lasting.cluster == config.cluster_id.hex()
+        and charters.changeable(config)
+    )
+
+
+def _choice(config: CoreConfig, lasting: Durable | None) -> Choice:
+    if not _bound(config, lasting):
+        return Choice()
+    assert lasting is not None
+    return Choice(lasting.promised, lasting.accepted, lasting.firm)
 
 
 def _silent_until(
@@ -96,18 +128,20 @@ def _silent_until(
         return 0
     if same_boot is not None:
         return same_boot.silent_until
+    silence = max(config.timings.silence, config.before)  # what was forgotten may be of the charter before
     if lasting is not None and lasting.boot_id != boot_id:
-        return config.timings.silence
-    return now + config.timings.silence
+        return silence
+    return now + silence
 
 
 def persist(
-    site: Site, voter: Voter, preferences: Preferences, leases: dict[int, Lease], now: int
+    site: Site, voter: Voter, preferences: Preferences, leases: dict[int, Lease], council: Council, now: int
 ) -> tuple[bytes | None, bytes | None]:
     """The contents of the durable and the run-time state file, or ``None`` for what has not changed."""
     durable = volatile = None
-    if preferences.changed:
-        preferences.changed = False
+    if preferences.changed or council.changed:
+        preferences.changed = council.changed = False
+        chartered = charters.changeable(site.config)
         durable = storage.dump_durable(
             Durable(
                 name=site.me,
@@ -116,6 +150,12 @@ def persist(
                 config=site.config.id.hex(),
                 wishes=preferences.table(now).entries,
                 written=now,
+                charter=charters.of(site.config) if chartered else None,
+                voters=site.config.voters if chartered else (),
+                cluster=site.config.cluster_id.hex(),
+                firm=council.choice.firm,
+                promised=council.choice.promised,
+                accepted=council.choice.accepted,
             )
         )
     if voter.changed or voter.fallen.changed:

@@ -116,7 +116,11 @@ class CoreGroup:
 
 @dataclass(frozen=True, slots=True)
 class CoreConfig:
-    """All that the core takes from a document. Raises :class:`UsageError` when a promise could not be kept."""
+    """All that the core takes from a document. Raises :class:`UsageError` when a promise could not be kept.
+
+    ``epoch``, ``parent``, ``elders`` and ``before``: see :class:`vedette.cluster.charter.Charter`; the first
+    config of a cluster has none.
+    """
 
     cluster: str
     nodes: tuple[CoreNode, ...]
@@ -127,6 +131,10 @@ class CoreConfig:
     digest: str = ""
     voters: tuple[str, ...] = ()
     assume_watchdog: bool = False
+    epoch: int = 0
+    parent: bytes = bytes(8)
+    elders: tuple[int, ...] = ()
+    before: int = 0
     id: bytes = field(init=False, default=b"")
     cluster_id: bytes = field(init=False, default=b"")
 
@@ -189,6 +197,7 @@ class CoreConfig:
                 "alone" if self.alone else self.policy.value + (" or watchdog" if self.assume_watchdog else ""),
                 str(self.timings.interval),
                 str(self.timings.dead_after),
+                *([str(self.epoch), self.parent.hex()] if self.epoch else []),
             ]
         )
         return hashlib.sha256(text.encode()).digest()[:8]
@@ -227,23 +236,52 @@ class CoreConfig:
 
 def from_spec(spec: ClusterSpec, *, revision: int = 0) -> CoreConfig:
     """Take the core's part of a resolved document; raises :class:`UsageError` where the core cannot do it."""
-    heartbeat = spec.heartbeat
     return CoreConfig(
         cluster=spec.name,
         nodes=nodes_of(spec),
         policy=spec.policy,
-        timings=Timings(
-            interval=heartbeat.interval,
-            warn_after=heartbeat.warn_after,
-            dead_after=heartbeat.dead_after,
-            startup_grace=heartbeat.startup_grace,
-        ),
+        timings=timings_of(spec),
         groups=groups_of(spec),
         revision=revision,
         digest=spec.digest,
         voters=spec.voters,
         assume_watchdog=spec.assume_watchdog,
     )
+
+
+def timings_of(spec: ClusterSpec) -> Timings:
+    heartbeat = spec.heartbeat
+    return Timings(
+        interval=heartbeat.interval,
+        warn_after=heartbeat.warn_after,
+        dead_after=heartbeat.dead_after,
+        startup_grace=heartbeat.startup_grace,
+    )
+
+
+def differences(running: CoreConfig, wanted: CoreConfig) -> list[str]:
+    """What of :attr:`CoreConfig.id` another document changes, in words for a person; empty when the ids are equal."""
+    found = []
+    if wanted.voters != running.voters:
+        added, gone = (sorted(set(one) - set(other)) for one, other in _both(wanted.voters, running.voters))
+        found += [f"{', '.join(added)} would vote"] if added else []
+        found += [f"{', '.join(gone)} would not vote any more"] if gone else []
+    if wanted.policy is not running.policy:
+        found.append(f"splitBrain.policy would be {wanted.policy.value}, not {running.policy.value}")
+    if wanted.assume_watchdog is not running.assume_watchdog:
+        found.append("what is said of watchdogs in splitBrain would change")
+    for name, one, other in (
+        ("interval", wanted.timings.interval, running.timings.interval),
+        ("deadAfter", wanted.timings.dead_after, running.timings.dead_after),
+    ):
+        found += [f"{name} would be {show(one)}, not {show(other)}"] if one != other else []
+    if wanted.cluster != running.cluster:
+        found.append(f"the cluster would be {wanted.cluster}, not {running.cluster}")
+    return found
+
+
+def _both(one: tuple[str, ...], other: tuple[str, ...]) -> tuple[tuple[tuple[str, ...], tuple[str, ...]], ...]:
+    return (one, other), (other, one)
 
 
 def nodes_of(spec: ClusterSpec) -> tuple[CoreNode, ...]:

@@ -24,9 +24,18 @@ class Detector:
 
     def __init__(self, site: Site, peers: dict[str, Peer], quorum: Quorum) -> None:
         self._site, self._peers, self._quorum = site, peers, quorum
-        self._seen = dict.fromkeys(peers, (Liveness.UNKNOWN, site.started))
-        self._incarnations = dict.fromkeys(peers, 0)
+        self._seen: dict[str, tuple[Liveness, int]] = {}
+        self._incarnations: dict[str, int] = {}
+        self.follow(site.started)
         self.has_quorum = False
+
+    def follow(self, now: int) -> None:
+        """Nodes have come or gone."""
+        for book in (self._seen, self._incarnations):
+            for name in book.keys() - self._peers.keys():
+                del book[name]
+        for name in self._peers.keys() - self._seen.keys():
+            self._seen[name], self._incarnations[name] = (Liveness.UNKNOWN, now), 0
 
     def look(self, now: int) -> bool:
         """Note what has changed; True when somebody has come up, who should hear from us at once."""

@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
-from vedette.cluster.config import CoreGroup, CoreNode
+from vedette.cluster.config import CoreGroup, CoreNode, Timings
 from vedette.spec.resolved import Key
 
 FOREVER = (1 << 63) - 1
@@ -129,10 +129,33 @@ class Maintenance:
 
 @dataclass(frozen=True, slots=True)
 class Reconfigure:
-    """A reload changed groups, preferences, standby or maintenance; voters, policy and timings stay (rule 29)."""
+    """A reload changed groups, preferences, standby, maintenance, timings, or which nodes there are and vote.
+
+    Hand in the document's :class:`SpecRunning` first: voters agree when they have the same document.
+
+    ``timings`` and ``voters``: ``None`` = as before. Other voters, interval and deadAfter come into force when the
+    voters have agreed on them (rule 29); the policy stays. A node that is gone but holds something counts until it has
+    handed it over.
+    """
 
     groups: tuple[CoreGroup, ...]
     nodes: tuple[CoreNode, ...]
+    timings: Timings | None = None
+    voters: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """Whether this node's document still lists it. One that is not hands over what it holds, and takes nothing."""
+
+    listed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ForceConfig:
+    """A person says that the voters can agree on nothing any more: run what the document wants, without them."""
+
+    author: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +208,8 @@ Event = (
     | Standby
     | Maintenance
     | Reconfigure
+    | Listed
+    | ForceConfig
     | Rekey
     | FenceResult
     | WatchdogArmed
@@ -207,6 +232,8 @@ class What(Enum):
     NODE_DEAD = "node.dead"
     NODE_LEFT = "node.left"
     NODE_RESTARTED = "node.restarted"
+    NODE_ADDED = "node.added"
+    NODE_REMOVED = "node.removed"
     QUORUM_GAINED = "quorum.gained"
     QUORUM_LOST = "quorum.lost"
     GROUP_ACQUIRED = "group.acquired"
@@ -222,6 +249,8 @@ class What(Enum):
     NODE_OFF = "node.off"
     NODE_NOT_OFF = "node.notOff"
     CONFIG_DIFFERS = "config.differs"
+    CONFIG_CHANGED = "config.changed"
+    CONFIG_FORCED = "config.forced"
     KEYS_CHANGED = "keys.changed"
     KEY_SIGNS = "key.signs"
     KEY_FORGOTTEN = "key.forgotten"
@@ -304,6 +333,8 @@ class Ready:
     """What the shell does now, in this order. ``None`` for a file means: unchanged."""
 
     durable: bytes | None = None
+    binding: bool = False
+    """``durable`` must be on the disk before anything else is done; else it may be written beside it."""
     volatile: bytes | None = None
     release: tuple[str, ...] = ()
     send: tuple[Outgoing, ...] = ()

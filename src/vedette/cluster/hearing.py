@@ -5,10 +5,25 @@ from collections.abc import Mapping
 from vedette.cluster import wire
 from vedette.cluster.ballot import Ballot
 from vedette.cluster.config import STAGGER
+from vedette.cluster.council import Council
 from vedette.cluster.events import Reason, What
 from vedette.cluster.keyring import Keyring
 from vedette.cluster.leases import Granted, Lease
-from vedette.cluster.messages import Accept, Accepted, Echo, Flag, Grant, Item, Message, Nack, Prepare, Promise, Release
+from vedette.cluster.messages import (
+    Accept,
+    Accepted,
+    Echo,
+    Flag,
+    Grant,
+    Item,
+    Message,
+    Motion,
+    Nack,
+    Prepare,
+    Promise,
+    Release,
+    Teach,
+)
 from vedette.cluster.outbox import Outbox
 from vedette.cluster.owner import Owner
 from vedette.cluster.peers import Peer, Verdict
@@ -41,9 +56,11 @@ class Hearing:
         placement: Placement,
         preferences: Preferences,
         outbox: Outbox,
+        council: Council,
     ) -> None:
+        self._council = council
         self._site, self._keyring, self._leases = site, keyring, leases
-        self._peers = {peer.tag: peer for peer in peers.values()}
+        self._peers = peers
         self._voter, self._owner, self._proposer = voter, owner, proposer
         self._placement, self._preferences, self._outbox = placement, preferences, outbox
         self.refused: dict[Reason, int] = {}
@@ -64,7 +81,7 @@ class Hearing:
         echoed_by_link = message.sender == self._site.tag and message.session == self._site.session
         if echoed_by_link or message.to not in (0, self._site.tag):
             return False
-        peer = self._peers.get(message.sender)
+        peer = self._named(message.sender)
         if peer is None:
             return self._refuse(Reason.UNKNOWN_NODE, link, now)
         if not self._keyring.counts(wire.signer(data), peer):
@@ -85,6 +102,9 @@ class Hearing:
             case Verdict.REPLAY | Verdict.STALE:
                 return self._refuse(_REFUSED[verdict], link, now)
         return True
+
+    def _named(self, number: int) -> Peer | None:
+        return next((peer for peer in self._peers.values() if peer.tag == number), None)
 
     def _remember(self, data: bytes, peer: Peer) -> None:
         if len(self._counted) >= MOST_COPIES:
@@ -109,7 +129,7 @@ class Hearing:
 
     def _blame(self, reason: Reason, data: bytes, now: int) -> None:
         """Remember whom a datagram with an unknown key names: such a node may be alive, and must not be shot."""
-        named = self._peers.get(wire.named_sender(data)) if reason is Reason.UNKNOWN_KEY else None
+        named = self._named(wire.named_sender(data)) if reason is Reason.UNKNOWN_KEY else None
         if named is not None:
             named.refused = now
 
@@ -140,6 +160,11 @@ class Hearing:
             peer.config = message.config
             if message.config != self._site.config.id:
                 self._site.note(What.CONFIG_DIFFERS, node=peer.name)
+        for item in message.items:
+            if isinstance(item, Teach):
+                self._council.taught(peer, item, now)
+        if message.config != self._site.config.id:
+            self._council.teach(peer, now)
         over = self._voter.fallen.over(peer.tag, message.incarnation)
         votes = message.config == self._site.config.id and not over
         if message.flags & Flag.STATE:
@@ -234,6 +259,10 @@ class Hearing:
         match item:
             case Prepare() | Accept():
                 self._vote(peer, message, item, now)
+            case Motion():
+                self._council.hear(peer, item, now)
+            case Teach():
+                pass  # counts whatever its sender runs
             case Promise() | Accepted() | Nack():
                 lease = self._leases.get(item.group)
                 if lease is not None and self._site.mine(item.ballot):
@@ -243,14 +272,17 @@ class Hearing:
                     self._released(peer, item, now)
 
     def _vote(self, peer: Peer, message: Message, ask: Prepare | Accept, now: int) -> None:
-        """Rules 8 and 9; only the ballot's owner may ask; who is silent or has no vote does not answer."""
+        """Rules 8 and 9; only the ballot's owner may ask; who is silent or has no vote does not answer.
+
+        Who is not in the document any more keeps what it has until it hands it over, and gets nothing new.
+        """
         asker = ask.ballot.node == peer.tag and ask.ballot.incarnation == message.incarnation
         if not asker or self._voter.fallen.covers(ask.ballot) or self._site.silent(now):
             return
         if ask.released is not None:
             self._voter.saw(ask.released)
             self._saw_release(ask.group, ask.released)
-        if not self._site.votes:
+        if not self._site.votes or not self._site.listed(peer.name):
             return
         busy = self._owner.busy(ask.group, now)
         match ask:

@@ -5,14 +5,18 @@ is taken in, then everything that time alone may have made due is looked at. Not
 """
 
 from vedette.cluster import boot, invariants, viewing
+from vedette.cluster import charter as charters
 from vedette.cluster.config import CoreConfig, Random, tag
+from vedette.cluster.council import Choice, Council
 from vedette.cluster.detector import Detector
 from vedette.cluster.events import (
     Datagram,
     Emptied,
     Event,
     FenceResult,
+    ForceConfig,
     Gate,
+    Listed,
     Maintenance,
     Move,
     Reach,
@@ -32,6 +36,7 @@ from vedette.cluster.fencing import Fencing
 from vedette.cluster.hearing import Hearing
 from vedette.cluster.keyring import Keyring
 from vedette.cluster.leases import Lease
+from vedette.cluster.membership import Membership
 from vedette.cluster.outbox import Outbox
 from vedette.cluster.owner import Owner
 from vedette.cluster.peers import Peer
@@ -87,20 +92,32 @@ class Machine:
         self._own, self._held = found.own, held
         self._voter = found.voter
         self._preferences = Preferences(found.wishes, now)
-        self._peers = {node.name: Peer(node.name, tag(node.name)) for node in config.nodes if node.name != me}
+        names = dict.fromkeys((*(node.name for node in config.nodes), *self._site.config.voters))
+        self._peers = {name: Peer(name, tag(name)) for name in names if name != me}
         self._leases = {group.tag: Lease(group.name, group.tag) for group in config.groups}
         self._keyring = Keyring(self._site, keys, self._peers)
-        self._build(config, me, now)
+        self._build(charters.wanted(config), found.choice)
 
-    def _build(self, config: CoreConfig, me: str, now: int) -> None:
+    def _build(self, wanted: charters.Wanted, choice: Choice) -> None:
         site, leases, voter, peers = self._site, self._leases, self._voter, self._peers
-        self._quorum = Quorum(config, me, peers, voter.fallen, started=now)
+        self._quorum = Quorum(site, peers, voter.fallen)
         self._fencing = Fencing(site, peers, leases, voter.fallen)
-        self._outbox = Outbox(dead_after=config.timings.dead_after)
+        self._outbox = Outbox(dead_after=max(site.timings.dead_after, site.config.before))
         self._proposer = Proposer(site, voter, self._quorum, self._outbox)
         self._owner = Owner(site, leases, voter, self._quorum, self._outbox, self._proposer, peers)
-        self._placement = Placement(config, me, peers, self._preferences, started=now)
+        self._placement = Placement(site, peers, self._preferences)
         self._detector = Detector(site, peers, self._quorum)
+        self._membership = Membership(site, peers, self._detector)
+        self._council = Council(
+            site=site,
+            peers=peers,
+            leases=leases,
+            voter=voter,
+            outbox=self._outbox,
+            proposer=self._proposer,
+            choice=choice,
+            wanted=wanted,
+        )
         self._telling = Telling(site, self._keyring, peers, self._preferences, self._outbox)
         self._steering = Steering(
             site=site,
@@ -125,13 +142,14 @@ class Machine:
             placement=self._placement,
             preferences=self._preferences,
             outbox=self._outbox,
+            council=self._council,
         )
 
     # The shell's side
 
     def start(self, now: int) -> Ready:
         """Begin: what may be adopted is, what may not is released, and the first heartbeat goes out."""
-        self._voter.changed = self._preferences.changed = True
+        self._voter.changed = self._council.changed = True
         self._site.note(What.STARTED, detail=f"incarnation {self._site.incarnation}")
         self._telling.kernel |= self._held
         self._owner.adopt(self._own, self._held, now)
@@ -154,6 +172,7 @@ class Machine:
         """The files could not be written, so nothing of ``ready`` was done; the network may lose what it would send."""
         self._voter.changed = True
         self._preferences.changed = self._preferences.changed or ready.durable is not None
+        self._council.changed = self._council.changed or ready.binding
         self._owner.release = list(dict.fromkeys((*ready.release, *self._owner.release)))
         self._rest = Ready()
 
@@ -170,6 +189,7 @@ class Machine:
             keyring=self._keyring,
             preferences=self._preferences,
             fencing=self._fencing,
+            council=self._council,
             now=now,
         )
 
@@ -186,6 +206,11 @@ class Machine:
     def refused_on(self) -> dict[str, int]:
         """Datagrams that did not count, by the link on which they came."""
         return dict(self._hearing.refused_on)
+
+    @property
+    def parting(self) -> frozenset[str]:
+        """Nodes that are not in the document any more, and count until they hold nothing."""
+        return self._membership.parting
 
     @property
     def config(self) -> CoreConfig:
@@ -216,12 +241,28 @@ class Machine:
                 self._steering.wish(event, now)
             case Reconfigure():
                 self._steering.reconfigure(event, now)
+                self._wish_for(event)
+                self._membership.change(now)
+            case Listed(listed):
+                self._steering.listed = listed
+            case ForceConfig(author):
+                self._council.force(author, now)
             case Rekey(keys):
                 self._keyring.change(keys, now)
             case WatchdogArmed(timeout):
                 self._telling.watchdog = timeout or 0
             case Stop(in_place):
                 self._steering.stop(now, in_place=in_place)
+
+    def _wish_for(self, event: Reconfigure) -> None:
+        """What the document says that voters must agree on."""
+        wanted = self._council.wanted
+        timings = event.timings
+        self._council.wanted = charters.Wanted(
+            voters=tuple(sorted(event.voters)) if event.voters is not None else wanted.voters,
+            interval=timings.interval if timings is not None else wanted.interval,
+            dead_after=timings.dead_after if timings is not None else wanted.dead_after,
+        )
 
     def _emptied(self, group: str, now: int) -> None:
         lease = self._leases.get(tag(group))
@@ -233,8 +274,10 @@ class Machine:
     def _finish(self, now: int) -> Ready:
         """What time alone makes due, and what the shell must do about all of it."""
         self._now = now
+        self._membership.part(now)
         risen = self._detector.look(now)
         self._keyring.forget(now)
+        self._council.look(now, digest=self._telling.short_digest(), stopping=self._steering.stopping)
         self._steering.pursue(now)
         self._telling.kernel |= {lease.name for lease in self._leases.values() if lease.own is not None}
         if self._steering.leaving():
@@ -242,11 +285,13 @@ class Machine:
         fence = self._fencing.wanted(now, idle=self._steering.stopping or self._steering.maintained)
         saying = self._telling.speak(now, self._steering, self._owner, risen=risen)
         hold = {lease.name: lease.own.kernel for lease in self._leases.values() if lease.own is not None}
-        durable, volatile = boot.persist(self._site, self._voter, self._preferences, self._leases, now)
+        binding = self._council.changed
+        durable, volatile = boot.persist(self._site, self._voter, self._preferences, self._leases, self._council, now)
         release, self._owner.release = tuple(self._owner.release), []
         log, self._site.log = tuple(self._site.log), []
         ready = Ready(
             durable=durable,
+            binding=binding,
             volatile=volatile,
             release=release,
             send=saying,
@@ -267,6 +312,7 @@ class Machine:
             *self._steering.next_at(now),
             *self._telling.next_at(),
             *self._fencing.next_at(now),
+            *self._council.next_at(),
         ]
         return min((time for time in times if time > now), default=now + self._site.timings.interval)
 

@@ -7,7 +7,8 @@ for a moment still understand each other.
 from dataclasses import dataclass
 from enum import IntEnum, IntFlag
 
-from vedette.cluster.ballot import Ballot
+from vedette.cluster.ballot import NOTHING, Ballot
+from vedette.cluster.charter import Charter
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,41 @@ class Release:
     grant: Grant | None = None
 
 
-Item = Prepare | Promise | Accept | Accepted | Nack | Release
+class Stage(IntEnum):
+    """Of the voters' decision about the next charter."""
+
+    ASK = 1
+    PROMISE = 2
+    PROPOSE = 3
+    ACCEPTED = 4
+    REFUSED = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Motion:
+    """One word in the decision. ``PROMISE``: ``accepted`` and ``charter`` are what was accepted before, if any.
+
+    ``PROPOSE``: ``charter`` is to be accepted. ``REFUSED``: ``accepted`` is the ballot to beat.
+    """
+
+    stage: Stage
+    ballot: Ballot
+    accepted: Ballot | None = None
+    charter: Charter | None = None
+    group: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Teach:
+    """The charter that the sender runs; ``firm``: not only because its document says so."""
+
+    charter: Charter
+    firm: bool
+    ballot: Ballot = NOTHING
+    group: int = 0
+
+
+Item = Prepare | Promise | Accept | Accepted | Nack | Release | Motion | Teach
 
 
 @dataclass(frozen=True, slots=True)

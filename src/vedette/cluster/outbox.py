@@ -18,10 +18,12 @@ MOST_SAID = 128
 
 @dataclass(slots=True)
 class Renewal:
-    """One periodic heartbeat: when it was sent, what it renews by position, and who has acknowledged what."""
+    """One periodic heartbeat: when it was sent, what it renews by position and for how long (``lease``, ns), and who
+    has acknowledged what. How long is what the voters that saw it record, whatever the timings are when they answer."""
 
     sent: int
     groups: tuple[tuple[int, Ballot], ...]
+    lease: int
     acks: dict[int, set[str]] = field(default_factory=dict)
 
 
@@ -65,6 +67,10 @@ class Outbox:
         self._everyone: list[Item] = []
         self._single: dict[str, list[Item]] = {}
         self._tables: set[str] = set()
+
+    def remember_for(self, dead_after: int) -> None:
+        """What was sent longer ago (ns) proves nothing."""
+        self._dead_after = dead_after
 
     # What a call wants to say
 
@@ -118,7 +124,8 @@ class Outbox:
         if everyone and not self._tables and not any(self._single.values()):
             out += self._letters(now, head, items, renewal=renewal, table=table)
         else:
-            for name in sorted(head.echoes if everyone else self._single.keys() | self._tables):
+            known = head.echoes.keys()  # who has parted in this call is told nothing more
+            for name in sorted(known if everyone else known & (self._single.keys() | self._tables)):
                 said_to = items + self._single.get(name, [])
                 taught = table or name in self._tables
                 out += self._letters(now, head, said_to, to=name, renewal=renewal, table=taught)
@@ -144,8 +151,7 @@ class Outbox:
             state = replace(state, flags=state.flags | Flag.PERIODIC)
         items = list(dict.fromkeys(items))
         while True:
-            room = (wire.LARGEST - wire.size(self._addressed(state, head, to))) // wire.ITEM_SIZE
-            room = min(max(room, 0), wire.MOST_ITEMS)
+            room = _fitting(items, wire.LARGEST - wire.size(self._addressed(state, head, to)))
             yield self._send(now, head, replace(state, items=tuple(items[:room])), to)
             items = items[room:]
             if not items:
@@ -233,6 +239,17 @@ class Outbox:
             if now - renewal.sent <= self._dead_after:
                 break
             del self.renewals[sequence]
+
+
+def _fitting(items: list[Item], space: int) -> int:
+    """How many of the items go into so many bytes."""
+    count = 0
+    for item in items[: wire.MOST_ITEMS]:
+        space -= wire.item_size(item)
+        if space < 0:
+            break
+        count += 1
+    return count
 
 
 def _bare(state: Message, *, table: Wishes | None = None) -> Message:

@@ -51,6 +51,8 @@ class Owner:
     def _adoptable(self, lease: Lease, owned: Owned, now: int) -> bool:
         if now >= owned.end - self._margin(owned.end):
             return False
+        if owned.end == FOREVER and not self._site.config.endless:
+            return False  # of another policy: now others may take it without asking this node
         if self._site.config.fencing:
             return self._kept_word(lease)
         if not self._site.config.tolerant:
@@ -93,7 +95,7 @@ class Owner:
         """Rule 18: extend the own records, then the heartbeat that asks the others to may go out."""
         groups = []
         if self._site.config.alone:
-            return Renewal(sent=now, groups=())
+            return Renewal(sent=now, groups=(), lease=self._site.timings.lease)
         for lease in self._leases.values():
             own = lease.own
             if own is None:
@@ -103,7 +105,7 @@ class Owner:
             if not own.adopted:
                 self._voter.extend(lease.tag, own.ballot, now + self._site.timings.dead_after, now)
             groups.append((lease.tag, own.ballot))
-        return Renewal(sent=now, groups=tuple(groups))
+        return Renewal(sent=now, groups=tuple(groups), lease=self._site.timings.lease)
 
     def acknowledged(self, voter: str, renewal: Renewal, positions: int, now: int) -> None:
         """A voter has extended these positions of a renewal; a quorum for one renewal extends the lease."""
@@ -116,7 +118,7 @@ class Owner:
                 continue
             votes = renewal.acks.setdefault(group, {self._site.me})
             votes.add(voter)
-            end = renewal.sent + self._site.timings.lease
+            end = renewal.sent + renewal.lease
             if end > own.end and self._quorum.reached(votes, now):
                 own.end = own.kernel = end
                 self._voter.changed = True

@@ -42,9 +42,9 @@ class Peer:
 
     A peer that is new here, has restarted, or whose disk was rolled back is first echoed from the candidate slot;
     when it echoes our own session in return, it becomes the current one. ``heard`` is the last authentic datagram,
-    ``fresh`` the last that counted and ``signed`` the key of it; ``greeted`` and ``taught``: when an echo or a table
-    of preferences was last sent; ``born``: when its newest session was first heard; ``refused``: when a datagram with
-    an unknown key last named it.
+    ``fresh`` the last that counted and ``signed`` the key of it; ``greeted``, ``taught`` and ``advised``: when an echo,
+    a table of preferences or a charter was last sent; ``born``: when its newest session was first heard; ``refused``:
+    when a datagram with an unknown key last named it.
     ``watchdog`` (ns) is what it advertised last, 0 = nothing: that word outlives its silence, and ends with its goodbye
     and with its next start.
     """
@@ -76,6 +76,7 @@ class Peer:
     echoed: int = 0
     greeted: int | None = None
     taught: int | None = None
+    advised: int | None = None
     born: int = 0
     refused: int = 0
 

@@ -12,6 +12,7 @@ from vedette.cluster.events import Reason
 from vedette.cluster.leases import Lease
 from vedette.cluster.peers import Peer
 from vedette.cluster.preferences import Preferences
+from vedette.cluster.site import Site
 from vedette.kit.units import SECOND
 from vedette.spec.resolved import Failback, Role
 
@@ -34,18 +35,21 @@ class MoveTo:
 class Placement:
     """One node's view of where groups belong. ``peers`` holds all other nodes by name."""
 
-    def __init__(
-        self, config: CoreConfig, me: str, peers: Mapping[str, Peer], preferences: Preferences, *, started: int
-    ) -> None:
-        self.config, self._me, self._peers, self._preferences = config, me, peers, preferences
-        self._started = started
-        self.my_score, self._score_since = MOST_SCORE, started
+    def __init__(self, site: Site, peers: Mapping[str, Peer], preferences: Preferences) -> None:
+        self._site, self._me, self._peers, self._preferences = site, site.me, peers, preferences
+        self._started = site.started
+        self.my_score, self._score_since = MOST_SCORE, site.started
 
     def reaches(self, missing: int, now: int) -> None:
         """How many ping nodes do not answer this node."""
         score = max(0, MOST_SCORE - missing)
         if score != self.my_score:
             self.my_score, self._score_since = score, now
+
+    @property
+    def config(self) -> CoreConfig:
+        """The document's part, as it runs now."""
+        return self._site.config
 
     # Who may
 

@@ -1,18 +1,27 @@
 """How many votes are enough, by policy (cluster.md, *Policy*)."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from vedette.cluster.config import CoreConfig
 from vedette.cluster.fallen import Fallen
 from vedette.cluster.peers import Peer
+from vedette.cluster.site import Site
 
 
 class Quorum:
     """Judges sets of *distinct* voters by name. ``me`` may be one; ``peers`` are all other nodes."""
 
-    def __init__(self, config: CoreConfig, me: str, peers: dict[str, Peer], fallen: Fallen, *, started: int) -> None:
-        self._config, self._me, self._peers, self._fallen = config, me, peers, fallen
-        self.grace_ends = started + config.timings.startup_grace
+    def __init__(self, site: Site, peers: Mapping[str, Peer], fallen: Fallen) -> None:
+        self._site, self._me, self._peers, self._fallen = site, site.me, peers, fallen
+
+    @property
+    def _config(self) -> CoreConfig:
+        return self._site.config
+
+    @property
+    def grace_ends(self) -> int:
+        """When startupGrace is over."""
+        return self._site.started + self._site.timings.startup_grace
 
     def reached(self, votes: Collection[str], now: int) -> bool:
         """Majority of *all* voters.

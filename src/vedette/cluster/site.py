@@ -34,6 +34,10 @@ class Site:
         """Whether this node is a voter; one that is not keeps its own votes, but they count for nobody else."""
         return self.me in self.config.voters
 
+    def listed(self, node: str) -> bool:
+        """Whether this node's document has that one."""
+        return self.config.node(node) is not None
+
     def silent(self, now: int) -> bool:
         return now < self.silent_until
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
+from vedette.cluster import charter as charters
 from vedette.cluster.config import STAGGER, CoreGroup, tag
 from vedette.cluster.events import Maintenance, Move, Reason, Reconfigure, Standby, What
 from vedette.cluster.fencing import Fencing
@@ -22,7 +23,7 @@ from vedette.spec.resolved import Failback
 
 
 class Steering:
-    """Looks at every group once a call. ``gate``, ``services``, ``connected``: see the events of those names."""
+    """Looks at every group once a call. ``gate``, ``services``, ``connected``, ``listed``: see the events."""
 
     def __init__(
         self,
@@ -41,7 +42,7 @@ class Steering:
         self._site, self._leases, self._voter = site, leases, voter
         self._owner, self._proposer, self._placement = owner, proposer, placement
         self._preferences, self._peers, self._quorum, self._fencing = preferences, peers, quorum, fencing
-        self.gate = self.services = self.connected = True
+        self.gate = self.services = self.connected = self.listed = True
         self.stopping = self._in_place = False
         self._noted: dict[str, object] = {}
         self._was_silent = site.silent(site.started)
@@ -77,16 +78,23 @@ class Steering:
             )
 
     def reconfigure(self, event: Reconfigure, now: int) -> None:
-        """Take over groups, preferences, standby and maintenance; raises :class:`UsageError` for more than that."""
-        config = self._site.config
-        if {node.name for node in event.nodes} != {node.name for node in config.nodes}:
-            raise UsageError("adding or removing nodes while running is not supported yet: restart the daemons")
-        config = replace(config, groups=event.groups, nodes=event.nodes, voters=config.voters)
-        self._site.config = self._placement.config = config
-        for group in config.groups:
+        """Take over what needs no voter's consent; raises :class:`UsageError` for what cannot be done (rule 29)."""
+        before = self._site.config
+        names = {node.name for node in event.nodes}
+        kept = set() if charters.changeable(before) else set(before.voters)
+        missing = sorted({self._site.me, *kept} - names)
+        if missing:
+            raise UsageError(f"{', '.join(missing)} cannot be removed while running")
+        given = event.timings or before.timings
+        fixed = (before.timings.interval, before.timings.dead_after)
+        if not charters.changeable(before) and (given.interval, given.dead_after) != fixed:
+            raise UsageError("interval and deadAfter cannot be changed while running")
+        timings = replace(given, interval=fixed[0], dead_after=fixed[1])
+        self._site.config = replace(before, groups=event.groups, nodes=event.nodes, timings=timings)
+        for group in self._site.config.groups:
             self._leases.setdefault(group.tag, Lease(group.name, group.tag))
         for lease in self._leases.values():
-            if config.group(lease.name) is None and lease.attempt is not None:
+            if self._site.config.group(lease.name) is None and lease.attempt is not None:
                 self._proposer.abandon(lease, now)
 
     def stop(self, now: int, *, in_place: bool) -> None:
@@ -167,6 +175,8 @@ class Steering:
         group = self._site.config.group(lease.name)
         if group is None or not self._placement.may_hold(group, self._site.me):
             yield "not placed here"
+        if not self.listed:
+            yield "this node is not in its document"
         if not self._able:
             yield "this node is stopping or not working"
         if self._site.silent(now):
@@ -224,7 +234,7 @@ class Steering:
 
     @property
     def _able(self) -> bool:
-        return self.gate and not self.stopping
+        return self.gate and self.listed and not self.stopping
 
     @property
     def _whole(self) -> bool:
@@ -292,7 +302,7 @@ class Steering:
         if own.adopted and lease.attempt is None and now >= lease.back_off and self._quorum.willing(now):
             self._proposer.begin(lease, now, reason=Reason.ADOPTED)
             return
-        if not (self._placement.paused(group) or self.maintained):
+        if not self.listed or not (self._placement.paused(group) or self.maintained):
             self._move(lease, group, now)
 
     def _move(self, lease: Lease, group: CoreGroup, now: int) -> None:
@@ -308,6 +318,8 @@ class Steering:
 
     def _unfit(self, group: CoreGroup) -> Reason | None:
         me = self._site.config.node(self._site.me)
+        if not self.listed:
+            return Reason.REMOVED
         if (me is not None and me.standby) or self._preferences.standby(self._site.me):
             return Reason.STANDBY
         if not self._placement.may_hold(group, self._site.me):

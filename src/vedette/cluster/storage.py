@@ -9,7 +9,8 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-from vedette.cluster.ballot import Ballot, Record
+from vedette.cluster.ballot import NOTHING, Ballot, Record
+from vedette.cluster.charter import Charter
 from vedette.cluster.events import FOREVER
 from vedette.cluster.messages import About, Wish
 from vedette.cluster.voter import Vote
@@ -22,6 +23,8 @@ class Durable:
     """``incarnation``: of the last start. ``boot_id``: the boot in which it started.
 
     ``written`` (own clock of that boot): from when the time that remains of the wishes counts.
+    ``charter``: what the voters of the ``cluster`` (its id) agreed on last, with the ``voters`` by name, and
+    ``firm``, ``promised`` and ``accepted`` as in :class:`vedette.cluster.council.Choice`; ``None``: no such thing.
     """
 
     name: str
@@ -30,6 +33,12 @@ class Durable:
     config: str
     wishes: tuple[Wish, ...] = ()
     written: int = 0
+    charter: Charter | None = None
+    voters: tuple[str, ...] = ()
+    cluster: str = ""
+    firm: bool = False
+    promised: Ballot = NOTHING
+    accepted: tuple[Ballot, Charter] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +74,12 @@ def dump_durable(state: Durable) -> bytes:
             "incarnation": state.incarnation,
             "boot": state.boot_id,
             "config": state.config,
+            "charter": _plain(state.charter),
+            "voters": list(state.voters),
+            "cluster": state.cluster,
+            "firm": state.firm,
+            "promised": list(state.promised),
+            "accepted": [list(state.accepted[0]), _plain(state.accepted[1])] if state.accepted else None,
             "wishes": [_wish_row(wish) for wish in state.wishes],
             "written": state.written,
         }
@@ -82,6 +97,12 @@ def load_durable(data: bytes) -> Durable | None:
             config=str(body["config"]),
             wishes=tuple(map(_wish, body["wishes"])),
             written=int(body.get("written", 0)),
+            charter=_charter(body.get("charter")),
+            voters=tuple(map(str, body.get("voters", ()))),
+            cluster=str(body.get("cluster", "")),
+            firm=bool(body.get("firm")),
+            promised=Ballot(*map(int, body.get("promised", NOTHING))),
+            accepted=_accepted(body.get("accepted")),
         )
     except (KeyError, TypeError, ValueError):
         return None
@@ -134,6 +155,33 @@ def load_volatile(data: bytes) -> Volatile | None:
         )
     except (KeyError, TypeError, ValueError, IndexError):
         return None
+
+
+def _plain(charter: Charter | None) -> list[Any] | None:
+    if charter is None:
+        return None
+    head = [charter.epoch, charter.parent.hex(), charter.interval, charter.dead_after, charter.before]
+    return [*head, list(charter.voters), list(charter.elders)]
+
+
+def _charter(row: list[Any] | None) -> Charter | None:
+    if row is None:
+        return None
+    epoch, parent, interval, dead_after, before, voters, elders = row
+    return Charter(
+        epoch=int(epoch),
+        parent=bytes.fromhex(parent),
+        voters=tuple(map(int, voters)),
+        interval=int(interval),
+        dead_after=int(dead_after),
+        elders=tuple(map(int, elders)),
+        before=int(before),
+    )
+
+
+def _accepted(row: list[Any] | None) -> tuple[Ballot, Charter] | None:
+    charter = _charter(row[1]) if row is not None else None
+    return (Ballot(*map(int, row[0])), charter) if row is not None and charter is not None else None
 
 
 def _vote(row: list[int]) -> Vote:

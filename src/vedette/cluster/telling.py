@@ -43,7 +43,8 @@ class Telling:
             self._next_heartbeat = now + self._site.timings.interval
         state = self._state(now, steering, owner)
         told = (
-            state.keys, state.own, state.holds, state.flags, state.revision, state.digest, state.score, state.watchdog,
+            state.config, state.keys, state.own, state.holds, state.flags, state.revision, state.digest, state.score,
+            state.watchdog,
         )  # fmt: skip
         if (told != self._told or self._preferences.news or risen) and not owner.releasing():
             self._outbox.announce(table=self._preferences.news)

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from vedette.cluster.config import MOST_SCORE, CoreConfig, tag
+from vedette.cluster.council import Council
 from vedette.cluster.detector import Detector
 from vedette.cluster.events import FOREVER
 from vedette.cluster.fencing import Fencing
@@ -17,7 +18,7 @@ from vedette.cluster.steering import Steering
 from vedette.cluster.telling import Telling
 from vedette.cluster.voter import Voter
 from vedette.kit.units import MILLISECOND, show
-from vedette.state.placement import KeysView, LeaseView, Liveness, NodeView, Order, OrderView, View
+from vedette.state.placement import ConfigView, KeysView, LeaseView, Liveness, NodeView, Order, OrderView, View
 
 
 def view(
@@ -32,9 +33,10 @@ def view(
     keyring: Keyring,
     preferences: Preferences,
     fencing: Fencing,
+    council: Council,
     now: int,
 ) -> View:
-    """Nodes in the document's order, groups too."""
+    """Nodes in the document's order, groups too; last the nodes that are not in it and still hold something."""
     names = {lease.tag: lease.name for lease in leases.values()}
     nodes = []
     for node in site.config.nodes:
@@ -43,6 +45,8 @@ def view(
         else:
             other = _other(peers[node.name], detector, telling, keyring, names, site, now)
             nodes.append(replace(other, off=fencing.off(peers[node.name])))
+    parting = [peer for peer in peers.values() if not site.listed(peer.name)]
+    nodes += [_other(peer, detector, telling, keyring, names, site, now) for peer in parting]
     return View(
         me=site.me,
         now=now,
@@ -51,6 +55,19 @@ def view(
         leases=tuple(_lease(lease, site, peers, voter, steering, now) for lease in leases.values()),
         keys=_keys(keyring, now),
         orders=tuple(_orders(preferences, site.config)),
+        config=_config(site, council, telling, now),
+    )
+
+
+def _config(site: Site, council: Council, telling: Telling, now: int) -> ConfigView:
+    pending = council.pending
+    return ConfigView(
+        step=site.config.epoch,
+        voters=site.config.voters,
+        interval=site.timings.interval,
+        dead_after=site.timings.dead_after,
+        pending=pending,
+        waits=council.obstacle(now, digest=telling.short_digest()) if pending else "",
     )
 
 

@@ -35,6 +35,10 @@ class Voter:
         self.highest = highest
         self.changed = False
 
+    def lives_for(self, dead_after: int) -> None:
+        """Records that are given from now on live so long (ns)."""
+        self._dead_after = dead_after
+
     def next_round(self) -> int:
         """Take a round above every round seen; it is never used again."""
         self.highest += 1
@@ -76,7 +80,7 @@ class Voter:
             return refusal
         vote = self._vote(ask.group, now)
         vote.promised = ask.ballot
-        vote.record = Record(ask.ballot, now + self._dead_after)
+        vote.record = self._recorded(vote, ask.ballot, now)
         self.fallen.end(ask.ballot.node)
         return Accepted(ask.group, ask.ballot)
 
@@ -93,7 +97,7 @@ class Voter:
         if known is None and len(self.votes) >= MOST_VOTES:
             return False
         vote = self._vote(group, now)
-        vote.record = Record(ballot, now + self._dead_after)
+        vote.record = self._recorded(vote, ballot, now)
         vote.promised = max(vote.promised, ballot)
         self.fallen.end(ballot.node)
         return True
@@ -176,8 +180,17 @@ class Voter:
         record = vote.live(now) if vote is not None else None
         return None if record is None or self.fallen.covers(record.ballot) else record
 
+    def _recorded(self, vote: Vote, ballot: Ballot, now: int) -> Record:
+        """A record that lives D, or as long as the same owner's did: it may count on what was longer before."""
+        known, until = vote.record, now + self._dead_after
+        return Record(ballot, max(until, known.deadline) if known is not None and _same(known, ballot) else until)
+
     def _vote(self, group: int, now: int) -> Vote:
         vote = self.votes.setdefault(group, Vote())
         vote.touched = now
         self.changed = True
         return vote
+
+
+def _same(record: Record, ballot: Ballot) -> bool:
+    return record.ballot.node == ballot.node

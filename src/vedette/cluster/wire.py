@@ -10,6 +10,8 @@ Layout, all numbers big-endian::
     own     count, each 4 group · 4 round · 4 incarnation (the node is the sender)
     holds   count, each 4 group
     items   count, each 1 kind · 4 group · 12 ballot · by kind
+            a charter among them is 4 epoch · 8 parent · 8 interval · 8 deadAfter · 8 deadAfter before
+            · count, 4 each: voters · likewise before
     table   1 present [· count, each 1 kind and whether it has ended · 4 about · 4 version · 4 origin · 4 value
             · 4 how long it lasts (ms) · author · reason]
     16 HMAC-SHA256 of all before, truncated to half as RFC 2104 section 5 allows
@@ -24,6 +26,7 @@ import struct
 from collections.abc import Callable, Mapping
 
 from vedette.cluster.ballot import Ballot
+from vedette.cluster.charter import LEAST_VOTERS, Charter
 from vedette.cluster.events import Reason
 from vedette.cluster.messages import (
     About,
@@ -34,24 +37,28 @@ from vedette.cluster.messages import (
     Grant,
     Item,
     Message,
+    Motion,
     Nack,
     Prepare,
     Promise,
     Release,
+    Stage,
+    Teach,
     Wish,
     Wishes,
 )
-from vedette.kit.units import MICROSECOND, MILLISECOND
+from vedette.kit.units import HOUR, MICROSECOND, MILLISECOND
 from vedette.spec.resolved import key_id
 
 LARGEST = 1400
 """Bytes of a datagram: fits every Ethernet, with room for tunnels' headers."""
 MOST_ECHOES, MOST_GROUPS, MOST_ITEMS, MOST_WISHES, MOST_KEYS = 32, 64, 64, 80, 10
+MOST_VOTERS = 7
 LONGEST_TEXT = 96
 HIGHEST_ROUND = 1 << 31
 """Beyond what any cluster reaches; what is above it must not push the rounds of all others over the edge."""
 
-_MAGIC, _VERSION, _MAC = b"VD", 2, 16
+_MAGIC, _VERSION, _MAC = b"VD", 3, 16
 _HEADER = struct.Struct(">2sB8s8s4s")
 _SENDER = struct.Struct(">IQIQIHhII8sI")
 _ECHO, _ACK = struct.Struct(">IQQB"), struct.Struct(">HQ")
@@ -59,12 +66,16 @@ _OWN, _TAG = struct.Struct(">III"), struct.Struct(">I")
 _ITEM, _KIND, _BALLOT = struct.Struct(">BIIII"), struct.Struct(">BI"), struct.Struct(">III")
 _WISH, _ENDED = struct.Struct(">BIIIII"), 0x80
 _GRANT = struct.Struct(">IIQQ")
+_CHARTER = struct.Struct(">I8sQQQ")
+_LONGEST = HOUR
 _MOST_U32 = (1 << 32) - 1
 
 OVERHEAD = _HEADER.size + 1 + 4 * MOST_KEYS + _SENDER.size + 5 + _MAC
 """Bytes of a message with nothing in its lists, at most."""
 ITEM_SIZE = _ITEM.size + _TAG.size + 1 + _GRANT.size
 """Bytes of the largest item."""
+MOTION_SIZE = _ITEM.size + 3 + _BALLOT.size + _CHARTER.size + 2 * (1 + MOST_VOTERS * _TAG.size)
+"""Bytes of the largest item about charters."""
 
 
 def fingerprint(secret: bytes) -> bytes:
@@ -146,6 +157,23 @@ def _item(item: Item) -> bytes:
             return _ITEM.pack(5, group, *ballot) + _TAG.pack(wait) + _BALLOT.pack(*promised)
         case Release(group, ballot, successor, grant):
             return _ITEM.pack(6, group, *ballot) + _TAG.pack(successor) + _grant(grant)
+        case Motion(stage, ballot, accepted, charter, group):
+            return _ITEM.pack(7, group, *ballot) + bytes([stage]) + _optional(accepted) + _charter(charter)
+        case Teach(charter, firm, ballot, group):
+            return _ITEM.pack(8, group, *ballot) + bytes([firm]) + _charter(charter)
+
+
+def item_size(item: Item) -> int:
+    """An upper bound of an item's bytes."""
+    return MOTION_SIZE if isinstance(item, Motion | Teach) else ITEM_SIZE
+
+
+def _charter(charter: Charter | None) -> bytes:
+    if charter is None:
+        return b"\0"
+    head = _CHARTER.pack(charter.epoch, charter.parent, charter.interval, charter.dead_after, charter.before)
+    lists = (bytes([len(names)]) + b"".join(map(_TAG.pack, names)) for names in (charter.voters, charter.elders))
+    return b"\1" + head + b"".join(lists)
 
 
 def _optional(ballot: Ballot | None) -> bytes:
@@ -313,7 +341,41 @@ _ITEMS: Mapping[int, Callable[[_Reader, int, Ballot], Item]] = {
     4: lambda _reader, group, ballot: Accepted(group, ballot),
     5: lambda reader, group, ballot: Nack(group, ballot, reader.unpack(_TAG)[0] * MICROSECOND, reader.ballot()),
     6: lambda reader, group, ballot: _read_release(reader, group, ballot),
+    7: lambda reader, group, ballot: Motion(
+        _read_stage(reader), ballot, reader.optional(), _read_charter(reader), group
+    ),
+    8: lambda reader, group, ballot: _read_teach(reader, group, ballot),
 }
+
+
+def _read_stage(reader: _Reader) -> Stage:
+    try:
+        return Stage(reader.byte())
+    except ValueError:
+        raise _MalformedError from None
+
+
+def _read_teach(reader: _Reader, group: int, ballot: Ballot) -> Teach:
+    firm, charter = bool(reader.byte()), _read_charter(reader)
+    if charter is None:
+        raise _MalformedError
+    return Teach(charter, firm, ballot, group)
+
+
+def _read_charter(reader: _Reader) -> Charter | None:
+    """What the core could not run is malformed, so that nothing behind this has to ask again."""
+    if not reader.byte():
+        return None
+    epoch, parent, interval, dead_after, before = _CHARTER.unpack(reader.take(_CHARTER.size))
+    voters, elders = (tuple(reader.unpack(_TAG)[0] for _ in reader.count(MOST_VOTERS)) for _ in range(2))
+    if not _sound(voters, interval, dead_after) or max(before, dead_after) > _LONGEST or list(elders) != sorted(elders):
+        raise _MalformedError
+    return Charter(epoch, parent, voters, interval, dead_after, elders, before)
+
+
+def _sound(voters: tuple[int, ...], interval: int, dead_after: int) -> bool:
+    distinct = list(voters) == sorted(set(voters)) and len(voters) >= LEAST_VOTERS
+    return distinct and interval > 0 and 4 * interval <= dead_after and dead_after >= 20 * MILLISECOND
 
 
 def _read_release(reader: _Reader, group: int, ballot: Ballot) -> Release:

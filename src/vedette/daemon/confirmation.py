@@ -6,6 +6,7 @@ checked; what only the person can see is theirs to see.
 
 from typing import Any
 
+from vedette.cluster.council import UNHEARD
 from vedette.cluster.events import FenceResult
 from vedette.kit.errors import UsageError
 from vedette.kit.units import show
@@ -37,6 +38,25 @@ def read(command: dict[str, Any], spec: ClusterSpec, view: View, *, requested: i
     node = next(node for node in view.nodes if node.name == name)
     incarnation = node.incarnation if requested is None else requested
     return FenceResult(name, incarnation, confirmed=True, reason=f"human: {who(command)}")
+
+
+def forced(command: dict[str, Any], spec: ClusterSpec, view: View) -> str:
+    """Check the word that the present voters can agree on nothing any more; returns whose it is.
+
+    Raises :class:`UsageError` with the reason where it is refused.
+    """
+    if command.get("typed") != spec.name:
+        raise UsageError("the name of the cluster was not repeated: nothing is forced")
+    if not view.config.pending:
+        raise UsageError("nothing is pending: the document's voters and timings run already")
+    if view.config.waits != UNHEARD:
+        raise UsageError(
+            f"the present voters can agree by themselves: the change {view.config.waits or 'is under way'}"
+        )
+    me = next(node for node in view.nodes if node.name == view.me)
+    if view.now - me.since < view.config.dead_after:
+        raise UsageError(f"this daemon has only just started: listen for {show(view.config.dead_after)} first")
+    return who(command)
 
 
 def who(command: dict[str, Any]) -> str:

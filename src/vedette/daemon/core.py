@@ -8,6 +8,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from random import SystemRandom
 
@@ -15,9 +16,11 @@ from vedette.addresses.addresses import Addresses
 from vedette.cluster import config, events
 from vedette.cluster.machine import Machine
 from vedette.cluster.transport import Links
+from vedette.daemon.durable import DurableState
 from vedette.kit import clock, files, log
+from vedette.kit.net import IPAddress
 from vedette.kit.units import MILLISECOND, SECOND, seconds, show
-from vedette.spec.resolved import ClusterSpec
+from vedette.spec.resolved import ClusterSpec, Link
 from vedette.state.placement import View
 
 logger = logging.getLogger("vedette.core")
@@ -48,7 +51,8 @@ class Core:
     ) -> None:
         self._fence = fence
         self._fencing: tuple[events.FenceRequest, ...] = ()
-        self._durable, self._volatile = state_dir / "core.state", run_dir / "core.state"
+        self._volatile = run_dir / "core.state"
+        self._durable = DurableState(state_dir / "core.state")
         self._addresses, self._changed, self._holding = addresses, changed, holding
         self._punctual = spec.heartbeat.warn_after
         self._due = self._late = 0
@@ -57,20 +61,20 @@ class Core:
         self._news: list[events.CoreEvent] = []
         self._timer: asyncio.TimerHandle | None = None
         self._begun = False
+        self._parting: frozenset[str] = frozenset()
         self._owed: bytes | None = None
-        self._unwritten: bytes | None = None
-        self._writing: asyncio.Task[None] | None = None
         self.stopped = asyncio.Event()
         self.trouble: str | None = None
         self._node = node
-        interfaces = spec.node(node).interfaces
-        self.links = Links(spec.heartbeat.links, me=node, interfaces=interfaces, receive=self._received)
+        self._written, self._interfaces = spec.heartbeat.links, spec.node(node).interfaces
+        self._used: tuple[Link, ...] = self._written
+        self.links = Links(self._used, me=node, interfaces=self._interfaces, receive=self._received)
         self._machine = Machine(
             config=config.from_spec(spec, revision=revision),
             me=node,
             keys=spec.keys,
             boot_id=clock.boot_id(),
-            durable=files.read(self._durable),
+            durable=files.read(state_dir / "core.state"),
             volatile=files.read(self._volatile),
             held=addresses.held(),
             now=clock.boottime(),
@@ -90,8 +94,7 @@ class Core:
         if self._timer is not None:
             self._timer.cancel()
         self.links.close()
-        if self._writing is not None:
-            await self._writing
+        await self._durable.finish()
 
     def handle(self, event: events.Event) -> None:
         """Feed one event to the core and do what it says; events that come meanwhile wait their turn."""
@@ -115,11 +118,31 @@ class Core:
             self._tell()
 
     def reconfigure(self, spec: ClusterSpec, *, revision: int) -> None:
-        """Run another document whose voters, policy and timings are the same."""
-        self.links.change(spec.heartbeat.links, interfaces=spec.node(self._node).interfaces)
-        self.handle(events.Reconfigure(groups=config.groups_of(spec), nodes=config.nodes_of(spec)))
+        """Run another document with the same policy; other voters and timings when the voters have agreed on them."""
+        self._punctual = spec.heartbeat.warn_after
+        self.handle(events.SpecRunning(revision=revision, digest=spec.digest))  # first: who proposes compares it
+        self.handle(
+            events.Reconfigure(
+                groups=config.groups_of(spec),
+                nodes=config.nodes_of(spec),
+                timings=config.timings_of(spec),
+                voters=spec.voters,
+            )
+        )
+        self._written, self._interfaces = spec.heartbeat.links, spec.node(self._node).interfaces
+        self._use_links()
         self.handle(events.Rekey(keys=spec.keys))
-        self.handle(events.SpecRunning(revision=revision, digest=spec.digest))
+
+    def _use_links(self) -> None:
+        """Use the document's links; who is not in it any more is told things where it was until it has parted."""
+        parting = self._machine.parting
+        former = {link.name: link.addresses for link in self._used}
+        self._used = tuple(
+            replace(link, addresses={**link.addresses, **_of(parting, former.get(link.name, {}))})
+            for link in self._written
+        )
+        self._parting = parting
+        self.links.change(self._used, interfaces=self._interfaces)
 
     def refused(self) -> Mapping[str, int]:
         """Datagrams that did not count, by reason."""
@@ -172,6 +195,8 @@ class Core:
 
     def _tell(self) -> None:
         """Log what has happened: after it was done, since others wait for what is done and nobody for a line."""
+        if self._parting - self._machine.parting:
+            self._use_links()
         news, self._news = self._news, []
         for event in news:
             _log(event)
@@ -219,11 +244,14 @@ class Core:
     def _persist(self, ready: events.Ready) -> bool:
         """Write the state first. What cannot be remembered is not said and not held; what is let go is let go.
 
-        Leases that run are not extended meanwhile, and the kernel ends them on time.
+        Leases that run are not extended meanwhile, and the kernel ends them on time. The disk is waited for at a start,
+        when a new incarnation must not be forgotten, and when voters decide who votes. What else changes is operators'
+        wishes, which are advice: a hand-over that one of them asks for must not wait for three disks.
         """
         try:
             if ready.durable is not None:
-                self._write_durable(ready.durable)
+                self._durable.take(ready.durable, now=ready.binding or not self._begun)
+            self._durable.settle()
             self._owed = ready.volatile if ready.volatile is not None else self._owed
             if self._owed is not None:
                 files.replace(self._volatile, self._owed)
@@ -236,28 +264,6 @@ class Core:
         self.trouble = None
         return True
 
-    def _write_durable(self, state: bytes) -> None:
-        """Wait for the disk once, at the start, when a new incarnation must not be forgotten.
-
-        What changes later is operators' wishes, which are advice: a hand-over that one of them asks for must not
-        wait for three disks. They are written beside it, the latest last.
-        """
-        if not self._begun:
-            files.replace(self._durable, state, durable=True)
-            return
-        self._unwritten = state
-        if self._writing is None:
-            self._writing = asyncio.create_task(self._write_wishes())
-
-    async def _write_wishes(self) -> None:
-        while self._unwritten is not None:
-            state, self._unwritten = self._unwritten, None
-            try:
-                await asyncio.to_thread(files.replace, self._durable, state, durable=True)
-            except OSError as error:
-                log.event(logger, logging.ERROR, "state.not_written", file=self._durable, reason=error.strerror)
-        self._writing = None
-
     def _wake_at(self, instant: int) -> None:
         """Have the core look again at ``instant``; the timer is only a prompt, every deadline is compared inside."""
         if self._timer is not None:
@@ -265,6 +271,10 @@ class Core:
         self._due = instant
         delay = max(0, instant - clock.boottime())
         self._timer = asyncio.get_running_loop().call_later(seconds(delay), self.handle, events.Tick())
+
+
+def _of(names: frozenset[str], addresses: Mapping[str, IPAddress]) -> dict[str, IPAddress]:
+    return {name: address for name, address in addresses.items() if name in names}
 
 
 _WARNINGS = frozenset(
@@ -275,6 +285,7 @@ _WARNINGS = frozenset(
         events.What.QUORUM_LOST,
         events.What.DATAGRAM_REFUSED,
         events.What.CONFIG_DIFFERS,
+        events.What.CONFIG_CHANGED,
     }
 )
 

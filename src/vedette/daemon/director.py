@@ -105,6 +105,10 @@ class Director:
 
     async def _propose(self, spec: ClusterSpec, content: bytes | OSError) -> None:
         """Offer a valid document to the keeper and apply it when it agrees."""
+        names = [node.name for node in spec.nodes]
+        if self._node not in names:
+            await self._leave(names)
+            return
         former = self._version or await asyncio.to_thread(self._archive.read)
         same = former is not None and former.spec.digest == spec.digest
         if self._version is None and former is not None and self._put_back(former, spec):
@@ -159,23 +163,31 @@ class Director:
             await self._keep()
         return None
 
+    async def _leave(self, names: Sequence[str]) -> None:
+        """The document does not have this node (any more): hold nothing, and do not begin with an older document."""
+        self._parent.send({"listed": False})
+        await self._reject(
+            (
+                f"{self._path}: this node, {self._node}, is not among its nodes ({', '.join(names)}): it hands "
+                "over what it holds, and takes nothing (see vedette run --node if its name is another)",
+            ),
+            go_on=False,
+        )
+
     async def _offer(self, version: Version) -> str | None:
         """Ask the keeper to run the cluster's part; returns why it refuses, or None."""
-        names = [node.name for node in version.spec.nodes]
-        if self._node not in names:
-            return f"this node, {self._node}, is not among its nodes ({', '.join(names)}): see vedette run --node"
         cluster_part = plain.dump(replace(version.spec, virtual_services=()))
         reply = await self._ask_keeper({"spec": cluster_part, "revision": version.revision})
         return reply.get("error")
 
-    async def _reject(self, problems: tuple[str, ...]) -> None:
-        """Show what is wrong; what runs goes on. At start, go on with the last good version of an earlier run."""
+    async def _reject(self, problems: tuple[str, ...], *, go_on: bool = True) -> None:
+        """Show what is wrong; what runs goes on. At start, ``go_on`` with the last good version of an earlier run."""
         if problems != self._errors:
             log.event(
                 logger, logging.ERROR, "document.refused", file=self._path, problems=len(problems), first=problems[0]
             )
         self._errors = problems
-        if self._version is not None:
+        if self._version is not None or not go_on:
             return
         kept = await asyncio.to_thread(self._archive.read)
         if kept is not None and not await self._offer(kept):
@@ -260,7 +272,7 @@ class Director:
         match request.get("verb"):
             case "status":
                 return self._status()
-            case "move" | "node" | "group" | "restart" | "confirm-off":
+            case "move" | "node" | "group" | "restart" | "confirm-off" | "force-config":
                 return await self._command(request)
             case "fence":
                 return await self._fence(request)

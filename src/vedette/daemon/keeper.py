@@ -14,13 +14,14 @@ import os
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from vedette.addresses import model as addressing
 from vedette.addresses.addresses import Addresses
 from vedette.api import control
-from vedette.cluster import config, events
+from vedette.cluster import charter, config, events
 from vedette.daemon import confirmation, orders, succession, urgency
 from vedette.daemon.core import Core
 from vedette.daemon.fencing import Fencing
@@ -164,8 +165,15 @@ class Keeper:
         if self._core is None or self._spec is None:
             await self._begin(spec, revision)
             return None
-        if config.from_spec(spec).id != config.from_spec(self._spec).id:
-            return _FIXED
+        self._core.handle(events.Listed(True))
+        running, wanted = config.from_spec(self._spec), config.from_spec(spec)
+        if charter.changeable(running):  # what the voters can agree on among themselves is not refused
+            timings = wanted.timings if charter.changeable(wanted) else running.timings
+            voters = wanted.voters if charter.changeable(wanted) else running.voters
+            running = replace(running, voters=voters, timings=timings)
+        differences = config.differences(running, wanted)
+        if differences:
+            return f"{'; '.join(differences)}: {_FIXED}"
         self._spec, self._revision = spec, revision
         self._configure(spec)
         self._core.reconfigure(spec, revision=revision)
@@ -190,6 +198,9 @@ class Keeper:
         elif "missing" in message:
             self._missing = int(message["missing"])
             self._tell_reach()
+        elif "listed" in message:
+            if self._core is not None:
+                self._core.handle(events.Listed(bool(message["listed"])))
         elif "request" in message:
             self._tasks_reply(message)
 
@@ -227,6 +238,10 @@ class Keeper:
                 return await self._ask_fencer(command, self._spec)
             case "confirm-off":
                 return self._confirm_off(command, self._spec, core.view())
+            case "force-config":
+                author = confirmation.forced(command, self._spec, core.view())
+                core.handle(events.ForceConfig(author))
+                return {"done": f"voters and timings of the document run from now on, on the word of {author}"}
         order = orders.read(command, self._spec, core.view())
         if order.event is not None:
             core.handle(order.event)
@@ -460,8 +475,8 @@ def _address(item: addressing.AddressStatus) -> dict[str, Any]:
 
 
 _FIXED = (
-    "changes of nodes, timings and split-brain policy while the daemon runs are not supported yet: "
-    "restart the daemons, one after the other, to apply them"
+    "this cannot be changed while the daemon runs, and nothing of this document is applied: give it to all nodes, stop "
+    "all daemons, then start them"
 )
 
 

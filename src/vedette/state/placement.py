@@ -93,6 +93,21 @@ class OrderView:
 
 
 @dataclass(frozen=True, slots=True)
+class ConfigView:
+    """Who votes now, and the timings (ns) that voters keep to; ``step`` counts what they have agreed on.
+
+    ``pending``: what the document changes of it and is not agreed on yet; ``waits``: what that waits for.
+    """
+
+    step: int = 0
+    voters: tuple[str, ...] = ()
+    interval: int = 0
+    dead_after: int = 0
+    pending: str = ""
+    waits: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class View:
     """Everything that one node's cluster core knows at ``now``."""
 
@@ -103,3 +118,4 @@ class View:
     leases: tuple[LeaseView, ...]
     keys: KeysView = field(default_factory=KeysView)
     orders: tuple[OrderView, ...] = ()
+    config: ConfigView = field(default_factory=ConfigView)

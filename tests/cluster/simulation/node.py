@@ -14,8 +14,21 @@ from tests.cluster.simulation.power import Fencer
 from tests.cluster.simulation.world import Clock, World
 
 from vedette.cluster.config import CoreConfig
-from vedette.cluster.events import FOREVER, Datagram, Emptied, Event, Ready, Rekey, Stop, Tick, What
+from vedette.cluster.events import (
+    FOREVER,
+    Datagram,
+    Emptied,
+    Event,
+    Listed,
+    Ready,
+    Reconfigure,
+    Rekey,
+    Stop,
+    Tick,
+    What,
+)
 from vedette.cluster.machine import Machine
+from vedette.cluster.storage import load_durable
 from vedette.kit.units import MICROSECOND, MILLISECOND, SECOND
 from vedette.spec.resolved import Key
 
@@ -51,6 +64,7 @@ class Node:
         self.world, self.network, self.config, self.name = world, network, config, name
         self.habits = Habits()
         self.keys: tuple[Key, ...] = KEYS
+        self.listed = True
         self.clock = Clock(boots, percent)
         self.boot = 0
         self.durable: bytes | None = None
@@ -87,6 +101,20 @@ class Node:
         self.world.say(self.name, f"document lists {len(keys)} keys, {keys[0].id} first")
         self.put(Rekey(keys))
 
+    def reload(self, document: CoreConfig) -> None:
+        """Edit this node's document: its daemon, or the next one, runs with it, or holds nothing if it is not in it."""
+        self.listed = document.node(self.name) is not None
+        names = " ".join(node.name + ("*" if node.name in document.voters else "") for node in document.nodes)
+        self.world.say(self.name, f"document lists {names}, deadAfter {document.timings.dead_after // MILLISECOND} ms")
+        self.put(Listed(self.listed))
+        if self.listed:
+            self.config = document
+            self.put(
+                Reconfigure(
+                    groups=document.groups, nodes=document.nodes, timings=document.timings, voters=document.voters
+                )
+            )
+
     def start(self) -> None:
         """Start the daemon, with what the state files and the kernel hold now."""
         if self.machine is not None or not self.powered:
@@ -115,6 +143,8 @@ class Node:
         self.world.say(self.name, "daemon starts")
         self._busy = True
         self._perform(self.machine.start(now))
+        if not self.listed:
+            self.put(Listed(False))
 
     def kill(self) -> None:
         """SIGKILL: what the shell had not done is not done; a call into the kernel may or may not have ended."""
@@ -142,6 +172,12 @@ class Node:
         self.powered = True
         self.boot += 1
         self.clock = Clock(self.world.now, self.clock.percent)
+
+    @property
+    def founded(self) -> bool:
+        """The node knows, also after a restart, what its cluster runs."""
+        state = load_durable(self.durable) if self.durable is not None else None
+        return state is not None and state.firm
 
     def pause(self, duration: int) -> None:
         self.world.say(self.name, f"paused for {duration / 1e6:.0f} ms")

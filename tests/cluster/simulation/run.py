@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from tests.cluster.simulation.scenario import PROFILES, Profile, Scenario, build
 from tests.cluster.simulation.world import World
 
-from vedette.cluster.config import tag
+from vedette.cluster.config import CoreConfig, tag
+from vedette.cluster.machine import Machine
 from vedette.kit.units import MILLISECOND, SECOND
 from vedette.spec.resolved import Failback, SplitBrainPolicy
 
@@ -58,6 +59,7 @@ def run(seed: int, profile: Profile | None = None, *, at_least: int = 0) -> Resu
     try:
         world.run_until(max(at_least, profile.lasts * scenario.dead_after))
         scenario.heal()
+        _agree(scenario)
         settled = _converge(scenario)
         _check_places(scenario)
     except AssertionError as error:
@@ -79,6 +81,33 @@ def patience(scenario: Scenario) -> int:
     return scenario.dead_after * 225 // 100 + SECOND
 
 
+def _agree(scenario: Scenario) -> None:
+    """A healed cluster comes to run the voters and timings of its documents, one step after the other."""
+    world, aim = scenario.world, scenario.config
+    if "change config" not in scenario.profile.weights:
+        return
+    longest = max(dead_after for _, dead_after in scenario.profile.timings) * MILLISECOND
+    deadline = world.now + 6 * (3 * longest + SECOND)
+    while not all(_runs(node.machine, aim) for node in scenario.nodes.values()):
+        if world.now > deadline:
+            running = [f"{name}: {_shown(node.machine)}" for name, node in sorted(scenario.nodes.items())]
+            raise NotConvergedError(f"seed {world.seed}: not the document's voters and timings: {'; '.join(running)}")
+        world.run_until(world.now + STEP)
+
+
+def _runs(machine: Machine | None, aim: CoreConfig) -> bool:
+    return (
+        machine is not None
+        and machine.config.voters == aim.voters
+        and machine.config.timings.dead_after == aim.timings.dead_after
+        and machine.config.timings.interval == aim.timings.interval
+    )
+
+
+def _shown(machine: Machine | None) -> str:
+    return "down" if machine is None else f"step {machine.config.epoch} {' '.join(machine.config.voters)}"
+
+
 def _converge(scenario: Scenario) -> int:
     world, healed = scenario.world, scenario.world.now
     deadline = healed + patience(scenario)
@@ -92,8 +121,9 @@ def _converge(scenario: Scenario) -> int:
             missing[group] = 0 if len(holders) == 1 else missing[group] + STEP
             if missing[group]:
                 settled = world.now
+            strangers = [name for name in holders if scenario.config.node(name) is None]
             late = world.now > deadline and missing[group] > GAP
-            if late or (world.now >= end and len(holders) != 1):
+            if late or (world.now >= end and (len(holders) != 1 or strangers)):
                 raise NotConvergedError(f"seed {world.seed}: {group} is held by {holders or 'nobody'}")
     return settled - healed
 
@@ -103,7 +133,8 @@ def _check_places(scenario: Scenario) -> None:
 
     Only a hand-over that kept failing may still be waited with (rule 24). All agree on what operators have ordered.
     """
-    tables = {node.machine._preferences.digest for node in scenario.nodes.values() if node.machine is not None}
+    members = [node for name, node in scenario.nodes.items() if scenario.config.node(name) is not None]
+    tables = {node.machine._preferences.digest for node in members if node.machine is not None}
     if len(tables) > 1:
         raise MisplacedError(f"seed {scenario.world.seed}: nodes disagree about the orders that stand")
     for group in scenario.config.groups:

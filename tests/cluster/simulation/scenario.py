@@ -9,6 +9,7 @@ from tests.cluster.simulation.node import KEYS, SPARE_KEYS, Habits, Node
 from tests.cluster.simulation.power import Fencer, Power
 from tests.cluster.simulation.world import World
 
+from vedette.cluster.charter import LEAST_VOTERS
 from vedette.cluster.config import MOST_VOTERS, CoreConfig, CoreGroup, CoreNode, Timings
 from vedette.cluster.events import FenceResult, Gate, Maintenance, Move, Reach, Readiness, Reconfigure, Standby, Stop
 from vedette.kit.units import MILLISECOND, SECOND
@@ -22,6 +23,7 @@ TIMINGS = ((50, 200), (200, 1000), (250, 1200), (500, 3000))
 class Profile:
     """Which clusters and faults. ``weights``: how often each fault; ``every``: mean time between two (in D).
 
+    ``spare``: of the nodes, so many have no vote, and documents list and drop them.
     ``ambush``: how often something happens to a node at the very moment in which it has won a lease.
     """
 
@@ -36,6 +38,7 @@ class Profile:
     policy: SplitBrainPolicy = SplitBrainPolicy.MAJORITY
     timings: tuple[tuple[int, int], ...] = TIMINGS
     ambush: float = 0.0
+    spare: int = 0
 
     @property
     def large(self) -> bool:
@@ -48,6 +51,8 @@ _ALL = {
     "gate": 0.4, "lose run state": 0.7, "lose disk": 0.7, "roll back disk": 0.5, "reload": 0.7, "maintain": 1.0,
     "outside": 1.0,
 }  # fmt: skip
+_KEPT = {name: weight for name, weight in _ALL.items() if name not in ("lose disk", "roll back disk")}
+"""Who votes is on the disks: a voter that has lost its own is not one that the others can count on (rule 29)."""
 _FENCED = _ALL | {"person": 1.0, "key mistake": 0.3}
 FENCE = SplitBrainPolicy.FENCE
 _ROUGH = Habits(
@@ -96,6 +101,15 @@ PROFILES = (
         Weather(loss=0.02, duplicated=0.01, late=0.02, latest=SECOND), replace(_ROUGH, kernel_slow=0.01, stall=0.001),
         timings=((200, 1000), (500, 3000)),
     ),
+    Profile(
+        "members", (5, 6), (1, 2), 0.5, 14, _ALL | {"edit nodes": 8},
+        Weather(loss=0.03, duplicated=0.03, late=0.02, latest=2 * SECOND, replays=0.02), _ROUGH, spare=2,
+    ),
+    Profile(
+        "configs", (5, 6), (1, 2), 0.7, 24, _KEPT | {"change config": 5},
+        Weather(loss=0.03, duplicated=0.03, late=0.04, latest=2 * SECOND, replays=0.02), _ROUGH,
+        timings=((50, 200), (100, 500), (200, 1000)), spare=2,
+    ),
     Profile("tolerate", (2,), (1, 2), 0.8, 12, _ALL, Weather(loss=0.03, late=0.02), _ROUGH, SplitBrainPolicy.TOLERATE),
     Profile("fence", (2,), (1, 2, 4), 0.9, 16, _FENCED, Weather(loss=0.03, duplicated=0.03, late=0.02), _ROUGH, FENCE),
     Profile(
@@ -124,6 +138,7 @@ class Scenario:
     power: Power
     faults: bool = True
     keys: tuple[Key, ...] = KEYS
+    everyone: tuple[CoreNode, ...] = ()
 
     @property
     def dead_after(self) -> int:
@@ -167,7 +182,7 @@ class Scenario:
             node.put(Gate(working=True))
             node.put(Readiness(services=True))
             node.put(Reach(0))
-            node.put(Reconfigure(groups=self.config.groups, nodes=self.config.nodes))
+            node.reload(self.config)
         for teller in sorted(self.nodes):  # everyone: one that was away does not know yet what there is to take back
             for name in sorted(self.nodes):
                 self.nodes[teller].put(Standby(name, False, "simulation", "healed"))
@@ -206,7 +221,7 @@ def build(
             interval * MILLISECOND, dead_after // 2 * MILLISECOND, dead_after * MILLISECOND, pick((1, 3)) * SECOND
         ),
         groups=tuple(_group(world, index, directors) for index in range(groups)),
-        voters=tuple(node.name for node in (*nodes[count - witnesses :], *nodes[: count - witnesses]))[:MOST_VOTERS],
+        voters=_voters(profile, nodes, witnesses),
     )
     network = Network(world, pick((("a",), ("a", "b"))))
     network.weather = profile.weather
@@ -216,13 +231,20 @@ def build(
         members[node.name] = Node(world, network, config, node.name, percent=pick(percents), boots=boots)
         members[node.name].habits = replace(profile.habits)
     power = Power(world, members)
-    scenario = Scenario(world, network, profile, config, members, power)
+    scenario = Scenario(world, network, profile, config, members, power, everyone=nodes)
     power.cut = partial(_switched_on_later, scenario)
     for member in members.values():
         member.acquired = partial(_ambush, scenario, member)
         if config.fencing:
             member.fencer = Fencer(member, power)
     return scenario
+
+
+def _voters(profile: Profile, nodes: tuple[CoreNode, ...], witnesses: int) -> tuple[str, ...]:
+    """Witnesses first, as documents have it; never the spare ones."""
+    directors = len(nodes) - witnesses
+    names = tuple(node.name for node in (*nodes[directors:], *nodes[:directors]))
+    return names[: min(MOST_VOTERS, len(nodes) - profile.spare)]
 
 
 def _ambush(scenario: Scenario, node: Node) -> None:
@@ -486,14 +508,71 @@ def _roll_back_disk(scenario: Scenario) -> None:
 
 def _reload(scenario: Scenario) -> None:
     """A reload drops a group on one node, and another reload brings it back."""
-    node, groups = scenario.node(), scenario.config.groups
+    node = scenario.node()
+    groups = node.config.groups
     dropped = scenario.world.random.choice(groups)
     scenario.world.say(node.name, f"reloads without {dropped.name}")
     rest = tuple(group for group in groups if group is not dropped)
-    node.put(Reconfigure(groups=rest, nodes=scenario.config.nodes))
+    node.put(Reconfigure(groups=rest, nodes=node.config.nodes))
     scenario.later(
-        scenario.some_time(0.1, 1.5), lambda: node.put(Reconfigure(groups=groups, nodes=scenario.config.nodes))
+        scenario.some_time(0.1, 1.5),
+        lambda: node.put(Reconfigure(groups=node.config.groups, nodes=node.config.nodes)),
     )
+
+
+def _edit_nodes(scenario: Scenario) -> None:
+    """A node without a vote is added or removed: the new document reaches one node after the other, in any order."""
+    spare = [node for node in scenario.everyone if node.name not in scenario.config.voters]
+    changed, listed = scenario.world.random.choice(spare), set(scenario.config.nodes)
+    nodes = tuple(node for node in scenario.everyone if (node in listed) is not (node is changed))
+    names = {node.name for node in nodes}
+    scenario.config = replace(
+        scenario.config,
+        nodes=nodes,
+        groups=tuple(
+            replace(
+                group, nodes=tuple(node.name for node in scenario.everyone if node.name in names and _director(node))
+            )
+            for group in scenario.config.groups
+        ),
+    )
+    for name in sorted(scenario.nodes):
+        scenario.later(scenario.some_time(0.0, 0.6), partial(scenario.nodes[name].reload, scenario.config))
+
+
+def _change_config(scenario: Scenario) -> None:
+    """A document with other voters or timings reaches one node after the other, in any order.
+
+    Not before the cluster is founded: then a document is all that the nodes know.
+    """
+    if not all(node.founded for node in scenario.nodes.values()):
+        return
+    pick, former = scenario.world.random.choice, scenario.config
+    voters, others = list(former.voters), [node.name for node in former.nodes if node.name not in former.voters]
+    kind = pick(("add", "add two", "remove", "replace", "replace two", "timings"))
+    out = {"remove": 1, "replace": 1, "replace two": 2}.get(kind, 0)
+    into = {"add": 1, "add two": 2, "replace": 1, "replace two": 2}.get(kind, 0)
+    for _ in range(min(out, len(voters) + min(into, len(others)) - LEAST_VOTERS)):
+        voters.remove(pick(voters))
+    voters += scenario.world.random.sample(others, k=min(into, len(others)))
+    timings = former.timings
+    if kind == "timings":
+        interval, dead_after = pick(scenario.profile.timings)
+        timings = replace(
+            timings,
+            interval=interval * MILLISECOND,
+            warn_after=dead_after // 2 * MILLISECOND,
+            dead_after=dead_after * MILLISECOND,
+        )
+    scenario.config = replace(former, voters=tuple(voters), timings=timings)
+    scenario.world.say("world", f"change config: {kind}")
+    longest = pick((0.3, 1, 5))
+    for name in sorted(scenario.nodes):
+        scenario.later(scenario.some_time(0.0, longest), partial(scenario.nodes[name].reload, scenario.config))
+
+
+def _director(node: CoreNode) -> bool:
+    return node.role is Role.DIRECTOR
 
 
 def _rotate_keys(scenario: Scenario) -> None:
@@ -537,4 +616,6 @@ FAULTS: dict[str, Callable[[Scenario], None]] = {
     "roll back disk": _roll_back_disk,
     "reload": _reload,
     "rotate keys": _rotate_keys,
+    "edit nodes": _edit_nodes,
+    "change config": _change_config,
 }

@@ -3,7 +3,19 @@
 from collections.abc import Sequence
 
 from vedette.kit.errors import UsageError
-from vedette.lab.drills import daemons, edits, fencing, hostile, interfering, keys, links, moves, power, servers
+from vedette.lab.drills import (
+    daemons,
+    edits,
+    fencing,
+    hostile,
+    interfering,
+    keys,
+    links,
+    moves,
+    power,
+    servers,
+    timings,
+)
 from vedette.lab.drills.drill import Drill
 
 ALL: tuple[Drill, ...] = (
@@ -12,6 +24,7 @@ ALL: tuple[Drill, ...] = (
     *servers.DRILLS,
     *edits.DRILLS,
     *keys.DRILLS,
+    *timings.DRILLS,
     *hostile.DRILLS,
     *daemons.DRILLS,
     *links.DRILLS,

@@ -10,6 +10,7 @@ from typing import Any
 
 from vedette.kit.errors import UsageError
 from vedette.kit.net import IPAddress, parse
+from vedette.kit.units import MILLISECOND
 from vedette.spec import reader
 from vedette.spec.defaults import KEY_FILE
 from vedette.spec.findings import Findings
@@ -84,6 +85,13 @@ def with_keys(text: str, added: str) -> tuple[str, str, str]:
         auth["keys"] = keys
         found.append(json.dumps(document, indent=2))
     return found[0], found[1], found[2]
+
+
+def with_dead_after(text: str, dead_after: int) -> str:
+    """The document with another deadAfter (ns)."""
+    document = copy.deepcopy(values(text))
+    document["spec"].setdefault("heartbeat", {})["deadAfter"] = f"{dead_after // MILLISECOND}ms"
+    return json.dumps(document, indent=2)
 
 
 def broken_syntax(text: str) -> str:

@@ -1,0 +1,320 @@
+"""How voters agree on who votes next and how long a vote binds (rule 29).
+
+The child of a charter is one value that a majority of its voters agree on by Paxos, with ballots and answers that are
+on disk before they are given: whoever proposes, however often, only one child ever comes out. Whoever learns it runs
+it at once, for good, and tells everybody who runs another. The grandchild is proposed only when the charter before is
+over: when most of its voters are seen to run the child, and twice the longer deadAfter has passed since, so that no
+lease that was counted under it lives. So of all charters in use any two are neighbours, whose majorities meet.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from vedette.cluster import charter as charters
+from vedette.cluster.ballot import NOTHING, Ballot
+from vedette.cluster.charter import Charter, Wanted
+from vedette.cluster.config import STAGGER, CoreConfig, tag
+from vedette.cluster.events import What
+from vedette.cluster.leases import Lease
+from vedette.cluster.messages import Motion, Stage, Teach
+from vedette.cluster.outbox import Outbox
+from vedette.cluster.peers import Peer
+from vedette.cluster.proposer import Proposer
+from vedette.cluster.site import Site
+from vedette.cluster.voter import Voter
+from vedette.kit.units import SECOND, show
+
+UNHEARD = "waits for a majority of the present voters to be heard"
+FORCED = 1000
+"""A forced charter is so much newer: more steps than voters that are believed to be off can have taken since."""
+
+
+@dataclass(slots=True)
+class Choice:
+    """What this voter has promised and accepted about the child of the charter that it runs.
+
+    ``firm``: the charter is what the cluster runs, not only what this node's document says.
+    """
+
+    promised: Ballot = NOTHING
+    accepted: tuple[Ballot, Charter] | None = None
+    firm: bool = False
+
+
+@dataclass(slots=True)
+class Proposal:
+    """One try of this node. ``best`` is what somebody has accepted already: it must be proposed instead."""
+
+    ballot: Ballot
+    charter: Charter
+    void_at: int
+    promised: set[str] = field(default_factory=set)
+    accepted: set[str] = field(default_factory=set)
+    best: Ballot | None = None
+    proposed: bool = False
+
+
+class Council:
+    """``wanted`` is what the document says; ``changed`` is set by what must be on disk before anything is sent."""
+
+    def __init__(
+        self,
+        *,
+        site: Site,
+        peers: Mapping[str, Peer],
+        leases: Mapping[int, Lease],
+        voter: Voter,
+        outbox: Outbox,
+        proposer: Proposer,
+        choice: Choice,
+        wanted: Wanted,
+    ) -> None:
+        self._site, self._peers, self._leases, self._voter = site, peers, leases, voter
+        self._outbox, self._proposer = outbox, proposer
+        self.choice, self.wanted = choice, wanted
+        self.changed = False
+        self._proposal: Proposal | None = None
+        self._back_off = 0
+        self._moved_at: int | None = None
+
+    # Every call
+
+    def look(self, now: int, *, digest: bytes, stopping: bool) -> None:
+        """Propose the next step towards the document, when it is this node's turn and nothing stands against it.
+
+        ``digest``: of this node's document, as it goes on the wire.
+        """
+        config = self._site.config
+        if not charters.changeable(config):
+            return
+        self._settle(now)
+        if not self.choice.firm and self._enough(config, self._running()):
+            self.choice.firm = self.changed = True
+        if self._proposal is not None and now >= self._proposal.void_at:
+            self._retreat(now)
+        if self._reached:
+            return
+        if self._proposal is None and not stopping and now >= self._back_off and not self.obstacle(now, digest=digest):
+            self._begin(self._possible(now)[0], now)
+
+    def obstacle(self, now: int, *, digest: bytes) -> str:
+        """Why this node does not propose a charter now; empty when nothing stands against it."""
+        config = self._site.config
+        aimed = charters.steps(config, self.wanted)
+        deciding = [name for name in config.voters if self._site.listed(name) and name in self._running(now)]
+        there = [peer for peer in self._peers.values() if peer.alive(now) and self._site.listed(peer.name)]
+        differing = [peer.name for peer in there if peer.digest != digest]
+        over = self._over_at()
+        checks = (
+            (not charters.changeable(config) or not aimed, "nothing is to be changed"),
+            (not self._site.votes, "the voters decide"),
+            (self._site.silent(now), "this node keeps silent after its start"),
+            (not self._enough(config, self._running(now)), UNHEARD),
+            (bool(differing), f"waits for {', '.join(differing)} to have the same document"),
+            (not self._possible(now), "waits for a majority of the voters that there would be"),
+            (over is None, "waits until most of the voters before know of the last step"),
+            (over is not None and now < over, "waits for the leases of the last step to end"),
+            (deciding[:1] != [self._site.me], "another voter proposes it"),
+        )
+        return next((words for stands, words in checks if stands), "")
+
+    def next_at(self) -> list[int]:
+        """When something is due although nothing has been heard."""
+        if self._reached or not charters.changeable(self._site.config):
+            return []
+        times = [self._back_off, self._over_at() or 0]
+        return [*times, self._proposal.void_at] if self._proposal is not None else times
+
+    @property
+    def _reached(self) -> bool:
+        """Everything that the document wants is in force."""
+        return charters.wanted(self._site.config) == self.wanted
+
+    @property
+    def pending(self) -> str:
+        """What the document changes that the voters have not agreed on, in words; empty when there is nothing."""
+        config = self._site.config
+        return differences(charters.wanted(config), self.wanted) if charters.changeable(config) else ""
+
+    # What is heard
+
+    def hear(self, peer: Peer, motion: Motion, now: int) -> None:
+        """A word of a node that runs the same charter."""
+        if not charters.changeable(self._site.config):
+            return
+        match motion.stage:
+            case Stage.ASK | Stage.PROPOSE:
+                asker = motion.ballot.node == peer.tag and peer.name in self._site.config.voters
+                if asker and self._site.votes and not self._site.silent(now):
+                    self._outbox.answer(peer.name, self._answer(motion))
+            case Stage.PROMISE | Stage.ACCEPTED | Stage.REFUSED:
+                self._answered(peer, motion, now)
+
+    def taught(self, peer: Peer, teach: Teach, now: int) -> None:
+        """The charter that a node runs which runs another than this one."""
+        config = self._site.config
+        if not charters.changeable(config):
+            return
+        newer = teach.charter.epoch > config.epoch
+        if teach.firm and (newer or not self.choice.firm):
+            self.adopt(teach.charter, now, source=peer.name)
+
+    def teach(self, peer: Peer, now: int) -> None:
+        """Tell a node that runs another config what this one runs."""
+        due = peer.advised is None or now - peer.advised >= self._site.timings.interval
+        if charters.changeable(self._site.config) and self.choice.firm and due:
+            peer.advised = now
+            self._outbox.answer(peer.name, self._lesson())
+
+    def adopt(self, charter: Charter, now: int, *, source: str) -> None:
+        """Run it from now on, for good. What was begun under another ends; what is owned goes on being renewed."""
+        config = charters.apply(self._site.config, charter)
+        if config is None or config.id == self._site.config.id:
+            return
+        for lease in self._leases.values():
+            self._proposer.abandon(lease, now)
+            self._proposer.decline(lease, now)
+        words = differences(charters.wanted(self._site.config), charters.wanted(config))
+        self._site.config = config
+        self._voter.lives_for(config.timings.dead_after)
+        self._outbox.remember_for(max(config.timings.dead_after, config.before))
+        self.choice = Choice(firm=True)
+        self._proposal, self._moved_at = None, None
+        self.changed = True
+        self._site.note(What.CONFIG_CHANGED, node=source, detail=f"step {config.epoch}: {words}")
+        self._outbox.announce(self._lesson())
+
+    def force(self, author: str, now: int) -> None:
+        """Run what the document wants, on a person's word that most of the present voters are off for good."""
+        config = self._site.config
+        present = charters.of(config)
+        forced = Charter(
+            epoch=present.epoch + FORCED,
+            parent=config.id,
+            voters=charters.tags(self.wanted.voters),
+            interval=self.wanted.interval,
+            dead_after=self.wanted.dead_after,
+            elders=(),
+            before=present.dead_after,
+        )
+        if charters.changeable(config) and charters.steps(config, self.wanted):
+            self._site.note(What.CONFIG_FORCED, detail=author)
+            self.adopt(forced, now, source=self._site.me)
+
+    # Deciding
+
+    def _answer(self, motion: Motion) -> Motion:
+        """The acceptor. What it says is on disk before it is sent."""
+        choice = self.choice
+        if motion.ballot < choice.promised:
+            return Motion(Stage.REFUSED, motion.ballot, choice.promised)
+        if motion.stage is Stage.ASK:
+            choice.promised, self.changed = motion.ballot, True
+            ballot, charter = choice.accepted if choice.accepted is not None else (None, None)
+            return Motion(Stage.PROMISE, motion.ballot, ballot, charter)
+        if motion.charter is None or not charters.follows(self._site.config, motion.charter):
+            return Motion(Stage.REFUSED, motion.ballot, choice.promised)
+        choice.promised, choice.accepted = motion.ballot, (motion.ballot, motion.charter)
+        self.changed = True
+        return Motion(Stage.ACCEPTED, motion.ballot)
+
+    def _begin(self, charter: Charter, now: int) -> None:
+        self._voter.saw(self.choice.promised)
+        ballot = Ballot(self._voter.next_round(), self._site.incarnation, self._site.tag)
+        patience = max(SECOND // 2, self._site.timings.attempt)
+        self._proposal = Proposal(ballot, charter, now + patience)
+        ask = Motion(Stage.ASK, ballot)
+        self._outbox.broadcast(ask)
+        self._answered_by(self._site.me, self._answer(ask), now)
+
+    def _answered(self, peer: Peer, motion: Motion, now: int) -> None:
+        if motion.accepted is not None:
+            self._voter.saw(motion.accepted)
+        if peer.name in self._site.config.voters:
+            self._answered_by(peer.name, motion, now)
+
+    def _answered_by(self, name: str, motion: Motion, now: int) -> None:
+        proposal = self._proposal
+        if proposal is None or proposal.ballot != motion.ballot or now >= proposal.void_at:
+            return
+        match motion.stage:
+            case Stage.PROMISE if not proposal.proposed:
+                proposal.promised.add(name)
+                earlier = motion.accepted is not None and (proposal.best is None or motion.accepted > proposal.best)
+                if earlier and motion.charter is not None:
+                    proposal.best, proposal.charter = motion.accepted, motion.charter
+                if self._enough(self._site.config, proposal.promised):
+                    self._propose(proposal, now)
+            case Stage.ACCEPTED if proposal.proposed:
+                proposal.accepted.add(name)
+                if self._enough(self._site.config, proposal.accepted):
+                    self.adopt(proposal.charter, now, source=self._site.me)
+            case Stage.REFUSED:
+                self._retreat(now)
+            case _:
+                pass
+
+    def _propose(self, proposal: Proposal, now: int) -> None:
+        proposal.proposed = True
+        motion = Motion(Stage.PROPOSE, proposal.ballot, charter=proposal.charter)
+        self._outbox.broadcast(motion)
+        self._answered_by(self._site.me, self._answer(motion), now)
+
+    def _retreat(self, now: int) -> None:
+        self._proposal = None
+        self._back_off = now + self._site.random.randrange(10 * STAGGER, 40 * STAGGER)
+
+    # When
+
+    def _settle(self, now: int) -> None:
+        """Note when most of the voters before were first seen to run this charter: then theirs is over."""
+        elders = self._site.config.elders
+        if self._moved_at is None and elders:
+            moved = {tag(name) for name in self._running()} & set(elders)
+            if len(moved) > len(elders) // 2:
+                self._moved_at = now
+
+    def _over_at(self) -> int | None:
+        """When no lease that was counted under the charter before lives any more; ``None``: not known yet."""
+        config = self._site.config
+        if not config.elders:
+            return 0
+        longest = max(config.timings.dead_after, config.before)
+        return self._moved_at + 2 * longest if self._moved_at is not None else None
+
+    def _possible(self, now: int) -> list[Charter]:
+        """Steps after which there is a quorum: of a new voter it must be known that it is there.
+
+        Who is silent leaves first.
+        """
+        config = self._site.config
+        there = {tag(name) for name in self._running(now)}
+        found = [
+            step
+            for step in charters.steps(config, self.wanted)
+            if set(step.voters) - set(charters.tags(config.voters)) <= there
+            and len(there & set(step.voters)) > len(step.voters) // 2
+        ]
+        return sorted(found, key=lambda step: (-len(there & set(step.voters)), len(step.voters), step.voters))
+
+    def _running(self, now: int | None = None) -> set[str]:
+        """Who was last heard, or (with ``now``) is alive, with the charter that runs here."""
+        config = self._site.config
+        return {self._site.me} | {
+            peer.name for peer in self._peers.values() if peer.config == config.id and (now is None or peer.alive(now))
+        }
+
+    def _enough(self, config: CoreConfig, names: set[str]) -> bool:
+        return len(names & set(config.voters)) >= config.majority
+
+    def _lesson(self) -> Teach:
+        return Teach(charters.of(self._site.config), firm=self.choice.firm)
+
+
+def differences(before: Wanted, after: Wanted) -> str:
+    """What changes, in words."""
+    added, gone = sorted(set(after.voters) - set(before.voters)), sorted(set(before.voters) - set(after.voters))
+    found = [f"{name} votes" for name in added] + [f"{name} does not vote any more" for name in gone]
+    found += [f"interval is {show(after.interval)}"] if before.interval != after.interval else []
+    found += [f"deadAfter is {show(after.dead_after)}"] if before.dead_after != after.dead_after else []
+    return ", ".join(found)

@@ -1,0 +1,42 @@
+"""Which nodes count while the document is edited: who is new, and who is gone but still holds something (rule 29).
+
+A voter stays until the others have agreed that it is none any more. Whoever is not in the document any more keeps what
+it holds until it has handed it over or fallen silent, and gets no vote for anything new: so the order in which
+documents are edited, the leaving node's own included, costs no group its holder.
+"""
+
+from vedette.cluster.config import MOST_NODES, tag
+from vedette.cluster.detector import Detector
+from vedette.cluster.events import What
+from vedette.cluster.peers import Peer
+from vedette.cluster.site import Site
+
+
+class Membership:
+    """Keeps ``peers``, which all parts of the core share, as the document has them."""
+
+    def __init__(self, site: Site, peers: dict[str, Peer], detector: Detector) -> None:
+        self._site, self._peers, self._detector = site, peers, detector
+
+    def change(self, now: int) -> None:
+        """The document has other nodes than before."""
+        for node in self._site.config.nodes:
+            if node.name != self._site.me and node.name not in self._peers:
+                self._peers[node.name] = Peer(node.name, tag(node.name))
+                self._site.note(What.NODE_ADDED, node=node.name)
+        self.part(now)
+
+    def part(self, now: int) -> None:
+        """Let go of those that are neither in the document nor hold anything; called after every event."""
+        for peer in [peer for peer in self._peers.values() if not self._site.listed(peer.name)]:
+            votes = peer.name in self._site.config.voters
+            holds = peer.alive(now) and (peer.own or peer.holds)
+            if not votes and (not holds or len(self._peers) >= MOST_NODES):
+                del self._peers[peer.name]
+                self._site.note(What.NODE_REMOVED, node=peer.name)
+        self._detector.follow(now)
+
+    @property
+    def parting(self) -> frozenset[str]:
+        """Nodes that are not in the document, and count until they hold nothing any more."""
+        return frozenset(name for name in self._peers if not self._site.listed(name))
