@@ -479,7 +479,12 @@ MUTANTS = (
         _files_change_voters,
         case=test_council.test_hole_35_a_restart_with_another_document_changes_no_voter,
     ),
-    Mutant("several steps at once", "29", _several_steps_at_once, "configs"),
+    Mutant(
+        "several steps at once",
+        "29",
+        _several_steps_at_once,
+        case=test_council.test_voters_that_know_of_different_steps_never_hold_a_group_twice,
+    ),
     Mutant(
         "the former charter is not waited for",
         "29",

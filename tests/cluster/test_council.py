@@ -103,6 +103,25 @@ def test_two_voters_more_are_two_steps_with_time_for_the_leases_between_them() -
     assert voters(bench) == {("a", "b", "c", "d", "e")}
 
 
+def test_voters_that_know_of_different_steps_never_hold_a_group_twice() -> None:
+    """The first to learn of the step and all new nodes are on one side of a cut, the other voters on the other."""
+    bench = running()
+    edit(bench, document("b", "d", "e"))
+    while {bench.machine(name).config.voters for name in ALL} == {("a", "b", "c")}:
+        if bench.post:
+            bench.deliver(rounds=1)
+        else:
+            bench.run_until_something_is_said()
+    learned = [name for name in ALL if bench.machine(name).config.epoch]
+    far, near = {*learned, "d", "e", "f"}, set(ALL) - {*learned, "d", "e", "f"}
+    bench.cut |= {(one, other) for one in far for other in near} | {(one, other) for one in near for other in far}
+    bench.deliver()
+    end = bench.now + 4 * D
+    while bench.now < end:
+        bench.run(5 * MILLISECOND)
+        assert len(bench.holders()) <= 1
+
+
 def test_a_dead_voter_is_replaced_by_adding_one_and_then_removing_it() -> None:
     bench = running()
     bench.kill("c")

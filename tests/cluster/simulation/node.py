@@ -252,7 +252,7 @@ class Node:
         if ready.volatile is not None:
             self.volatile = ready.volatile
         for event in ready.events:
-            if event.what is What.GROUP_ACQUIRED and self.acquired is not None:
+            if event.what in (What.GROUP_ACQUIRED, What.CONFIG_CHANGED) and self.acquired is not None:
                 self.acquired()
             words = [event.what.value, event.group or "", event.node or "", event.reason.value, event.detail]
             self.world.say(self.name, " ".join(word for word in words if word))

@@ -24,7 +24,7 @@ class Profile:
     """Which clusters and faults. ``weights``: how often each fault; ``every``: mean time between two (in D).
 
     ``spare``: of the nodes, so many have no vote, and documents list and drop them.
-    ``ambush``: how often something happens to a node at the very moment in which it has won a lease.
+    ``ambush``: how often something happens to a node at the very moment in which it has won a lease or another charter.
     """
 
     name: str
@@ -108,7 +108,7 @@ PROFILES = (
     Profile(
         "configs", (5, 6), (1, 2), 0.7, 24, _KEPT | {"change config": 5},
         Weather(loss=0.03, duplicated=0.03, late=0.04, latest=2 * SECOND, replays=0.02), _ROUGH,
-        timings=((50, 200), (100, 500), (200, 1000)), spare=2,
+        timings=((50, 200), (100, 500), (200, 1000)), spare=2, ambush=0.3,
     ),
     Profile("tolerate", (2,), (1, 2), 0.8, 12, _ALL, Weather(loss=0.03, late=0.02), _ROUGH, SplitBrainPolicy.TOLERATE),
     Profile("fence", (2,), (1, 2, 4), 0.9, 16, _FENCED, Weather(loss=0.03, duplicated=0.03, late=0.02), _ROUGH, FENCE),
@@ -252,8 +252,11 @@ def _ambush(scenario: Scenario, node: Node) -> None:
     if not scenario.faults or chance >= scenario.profile.ambush:
         return
     if chance < scenario.profile.ambush / 2:
-        scenario.world.say(node.name, "ambush: isolated")
-        _split(scenario, {node.name})
+        left = {node.name}
+        if scenario.profile.spare:  # who has just learned who votes, with some of the others
+            left |= {name for name in sorted(scenario.nodes) if scenario.world.random.random() < 0.4}
+        scenario.world.say(node.name, f"ambush: split off {sorted(left)}")
+        _split(scenario, left)
     elif chance < scenario.profile.ambush * 3 / 4:
         node.pause(scenario.some_time(0.3, 1.5))
     else:
