@@ -1,6 +1,7 @@
 """The datagram: what is written is read again, and no bytes whatever raise or change anything."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -9,6 +10,7 @@ from tests.cluster.bench import KEY, LINK, OTHER_KEY, Bench, config
 
 from vedette.cluster import wire
 from vedette.cluster.ballot import Ballot
+from vedette.cluster.charter import Charter
 from vedette.cluster.events import Datagram, Reason
 from vedette.cluster.messages import (
     About,
@@ -18,14 +20,17 @@ from vedette.cluster.messages import (
     Flag,
     Item,
     Message,
+    Motion,
     Nack,
     Prepare,
     Promise,
     Release,
+    Stage,
+    Teach,
     Wish,
     Wishes,
 )
-from vedette.kit.units import MICROSECOND, MILLISECOND, SECOND
+from vedette.kit.units import HOUR, MICROSECOND, MILLISECOND, MINUTE, SECOND
 
 CLUSTER = bytes(range(8))
 SECRETS = {wire.fingerprint(KEY.secret): KEY.secret}
@@ -35,7 +40,20 @@ u64 = some.integers(0, 2**64 - 1)
 rounds = some.integers(0, wire.HIGHEST_ROUND)
 ballots = some.builds(Ballot, rounds, u32, u32)
 waits = some.integers(0, 2**32 - 1).map(lambda value: value * MICROSECOND)
+tags = some.sets(u32, min_size=3, max_size=wire.MOST_VOTERS).map(lambda found: tuple(sorted(found)))
+charters = some.builds(
+    lambda interval, factor, **others: Charter(interval=interval, dead_after=interval * factor, **others),
+    interval=some.integers(20 * MILLISECOND, SECOND),
+    factor=some.integers(4, 100),
+    epoch=u32,
+    parent=some.binary(min_size=8, max_size=8),
+    voters=tags,
+    elders=some.just(()) | tags,
+    before=some.integers(0, MINUTE),
+)
 items: some.SearchStrategy[Item] = some.one_of(
+    some.builds(Motion, some.sampled_from(Stage), ballots, some.none() | ballots, some.none() | charters, u32),
+    some.builds(Teach, charters, some.booleans(), ballots, u32),
     some.builds(Prepare, u32, ballots, some.none() | ballots),
     some.builds(Promise, u32, ballots, some.none() | ballots),
     some.builds(Accept, u32, ballots, some.none() | ballots),
@@ -95,7 +113,7 @@ def test_what_is_written_is_read_again(message: Message) -> None:
 @settings(max_examples=150, deadline=None)
 @given(messages)
 def test_the_size_is_never_underestimated(message: Message) -> None:
-    assert len(encode(message)) <= wire.size(message) + wire.ITEM_SIZE * len(message.items)
+    assert len(encode(message)) <= wire.size(message) + sum(map(wire.item_size, message.items))
 
 
 @settings(max_examples=300, deadline=None)
@@ -197,3 +215,25 @@ def test_a_datagram_signed_with_another_key_is_counted_and_told_once_a_minute() 
     told = [event for _ in range(50) for event in bench.handle("a", Datagram(LINK, forged)).events]
     assert bench.machine("a").refused == {"unknownKey": 50}
     assert [event.reason for event in told] == [Reason.UNKNOWN_KEY]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"voters": (1, 2)},
+        {"voters": (1, 1, 2)},
+        {"voters": (3, 2, 1)},
+        {"interval": 0},
+        {"dead_after": 3 * SECOND},
+        {"dead_after": 1001 * HOUR},
+        {"before": 1001 * HOUR},
+        {"elders": (2, 1)},
+    ],
+    ids=str,
+)
+def test_a_charter_that_no_core_could_run_is_malformed(changes: dict[str, Any]) -> None:
+    charter = Charter(1, bytes(8), (1, 2, 3), SECOND, 4 * SECOND, (1, 2, 3, 4), SECOND)
+    for made, expected in ((charter, True), (replace(charter, **changes), False)):
+        message = Message(bytes(8), (), 1, 1, 1, 1, Flag.STATE, items=(Teach(made, firm=True),))
+        data = wire.encode(message, cluster=CLUSTER, secret=KEY.secret)
+        assert (wire.decode(data, cluster=CLUSTER, secrets=SECRETS) == message) is expected

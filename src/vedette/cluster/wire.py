@@ -67,7 +67,7 @@ _ITEM, _KIND, _BALLOT = struct.Struct(">BIIII"), struct.Struct(">BI"), struct.St
 _WISH, _ENDED = struct.Struct(">BIIIII"), 0x80
 _GRANT = struct.Struct(">IIQQ")
 _CHARTER = struct.Struct(">I8sQQQ")
-_LONGEST = HOUR
+_LONGEST = 1000 * HOUR  # ns, beyond what anybody means by deadAfter
 _MOST_U32 = (1 << 32) - 1
 
 OVERHEAD = _HEADER.size + 1 + 4 * MOST_KEYS + _SENDER.size + 5 + _MAC
