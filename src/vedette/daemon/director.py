@@ -23,7 +23,7 @@ from vedette.health.client import CheckerClient
 from vedette.health.pinger import Pinger
 from vedette.ipvs.reconciler import Reconciler
 from vedette.ipvs.repair import Repair
-from vedette.kit import clock, log, net, plain
+from vedette.kit import clock, log, net, plain, privileges
 from vedette.kit.child import Parent, serve
 from vedette.kit.errors import UsageError
 from vedette.kit.units import SECOND, seconds
@@ -384,6 +384,7 @@ def _log_repairs(repairs: Sequence[Repair]) -> None:
 
 
 async def _main(parent: Parent) -> None:
+    privileges.leave_no_core()
     path, node, run_dir, state_dir, level = parent.arguments
     log.configure(level.upper())
     director = Director(parent=parent, path=Path(path), node=node, run_dir=Path(run_dir), state_dir=Path(state_dir))

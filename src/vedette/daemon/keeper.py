@@ -25,7 +25,7 @@ from vedette.cluster import charter, config, events
 from vedette.daemon import confirmation, orders, succession, urgency
 from vedette.daemon.core import Core
 from vedette.daemon.fencing import Fencing
-from vedette.kit import clock, files, log, notify, plain
+from vedette.kit import clock, files, log, notify, plain, privileges
 from vedette.kit.channel import Channel
 from vedette.kit.child import Child
 from vedette.kit.errors import PermanentError, UsageError, VedetteError
@@ -483,6 +483,7 @@ _FIXED = (
 def main(*, spec: Path, node: str, run_dir: Path, state_dir: Path, log_level: str) -> int:
     """Run the daemon; returns an exit code. Raises :class:`PermanentError` where it cannot run."""
     log.configure(log_level.upper())
+    privileges.leave_no_core()  # keys and devices' passwords are in its memory
     for folder in (run_dir, state_dir):
         _private_folder(folder)
     with _only_one(run_dir) as leave:

@@ -51,7 +51,9 @@ def leave_no_core() -> None:
     A limit of one byte, because a limit of none does not keep a core from a program that takes it over a pipe; one
     byte means "do not dump" to the kernel there as well (core(5), fs/coredump.c). Also closes /proc/PID to others.
     """
-    resource.setrlimit(resource.RLIMIT_CORE, (1, 1))
+    _, hard = resource.getrlimit(resource.RLIMIT_CORE)
+    most = 1 if hard == resource.RLIM_INFINITY else min(1, hard)  # raising it would take a capability
+    resource.setrlimit(resource.RLIMIT_CORE, (most, most))
     _prctl(_PR_SET_DUMPABLE, 0)
 
 
