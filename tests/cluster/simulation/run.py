@@ -142,7 +142,8 @@ def _check_places(scenario: Scenario) -> None:
         machine = scenario.nodes[holder].machine
         assert machine is not None
         wanted = [name for name in group.nodes if tag(name) == machine._preferences.wanted_on(group.name)]
-        homes = wanted or (group.preferred_nodes[:1] if group.failback is Failback.AUTOMATIC else ())
+        preferred = group.preferred_nodes if group.failback is Failback.AUTOMATIC else ()
+        homes = [name for name in (*wanted, *preferred) if scenario.config.node(name) is not None]
         lease = machine._leases[group.tag]
         if homes and holder != homes[0] and not lease.hold_down.get(homes[0], 0) > machine._now:
             raise MisplacedError(f"seed {scenario.world.seed}: {group.name} is on {holder} and not on {homes[0]}")
