@@ -603,7 +603,12 @@ MUTANTS = (
     ),
     Mutant("off is kept over a vote", "26", _off_is_kept_over_a_vote, "duels", 1000),
     Mutant("a silent peer counts as off", "26", _silent_is_off, "fence"),
-    Mutant("a late word counts for a new life", "26", _late_words_count, "duels", 1000),
+    Mutant(
+        "a late word counts for a new life",
+        "26",
+        _late_words_count,
+        case=test_fencing.test_a_word_about_an_earlier_life_is_void,
+    ),
     Mutant("any grant is new", "20a", _any_grant_is_new, case=test_grants.test_a_grant_is_used_once),
 )
 

@@ -108,6 +108,8 @@ def test_a_word_about_an_earlier_life_is_void() -> None:
     bench.run(5 * SECOND)
     bench.start("b")
     bench.run(SECOND)
+    bench.isolate("b")
+    bench.run(5 * SECOND)
     off(bench, "a", "b", incarnation=1)
     assert noted(bench, "a", What.FENCE_VOID)
     assert facts(bench, "a") == {}
