@@ -1,14 +1,12 @@
 """`vedette fence` and `vedette confirm-off`: what is asked, what is shown, and the exit codes."""
 
-import asyncio
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.cli.daemon import give
 
-from vedette.api import control
-from vedette.cli.main import main
 from vedette.kit.errors import UsageError
 
 THEN = "2026-11-22T12:00:00.000Z"
@@ -52,26 +50,6 @@ ENTRY = {
     "seconds": 2.25,
     "evidence": [{"time": THEN, "device": "pdu", "plug": "4", "asked": "off", "said": "accepted", "detail": ""}],
 }
-
-
-def give(run_dir: Path, words: list[str], reply: control.Reply | UsageError) -> tuple[int, dict[str, Any]]:
-    """Run a verb against a daemon that replies so; returns the exit code and what it was asked."""
-    asked: dict[str, Any] = {}
-
-    async def answer(request: control.Request) -> control.Reply:
-        asked.update(request)
-        if isinstance(reply, UsageError):
-            raise reply
-        return reply
-
-    async def scenario() -> int:
-        server = await control.serve(run_dir, answer)
-        try:
-            return await asyncio.to_thread(main, [*words, "--run-dir", str(run_dir)])
-        finally:
-            server.close()
-
-    return asyncio.run(scenario()), asked
 
 
 def test_status_ends_with_0_when_every_plug_of_a_living_node_reads_on(

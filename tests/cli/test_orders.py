@@ -1,35 +1,13 @@
 """`vedette move`, `node` and `restart`: the order reaches the daemon, and its outcome decides the exit code."""
 
-import asyncio
 from pathlib import Path
-from typing import Any
 
 import pytest
+from tests.cli.daemon import give
 
-from vedette.api import control
 from vedette.cli.main import main
 from vedette.kit.errors import UsageError
 from vedette.kit.units import MINUTE
-
-
-def give(run_dir: Path, words: list[str], reply: control.Reply | UsageError) -> tuple[int, dict[str, Any]]:
-    """Run a verb against a daemon that replies so; returns the exit code and what it was asked."""
-    asked: dict[str, Any] = {}
-
-    async def answer(request: control.Request) -> control.Reply:
-        asked.update(request)
-        if isinstance(reply, UsageError):
-            raise reply
-        return reply
-
-    async def scenario() -> int:
-        server = await control.serve(run_dir, answer)
-        try:
-            return await asyncio.to_thread(main, [*words, "--run-dir", str(run_dir)])
-        finally:
-            server.close()
-
-    return asyncio.run(scenario()), asked
 
 
 def test_an_order_that_was_carried_out_ends_with_0(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
