@@ -34,7 +34,7 @@ class Trial:
         self._reported = asyncio.Event()
         self.attempt: Attempt = prepare(aim)(asyncio.get_running_loop(), self._finished)
 
-    def _finished(self, outcome: Outcome, reason: str) -> None:
+    def _finished(self, outcome: Outcome, reason: str, weight: int | None = None) -> None:
         self.results.append((outcome, reason))
         self._reported.set()
 

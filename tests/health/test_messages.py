@@ -35,7 +35,13 @@ checks = st.builds(
     port=st.none() | st.integers(1, 65535),
 )
 targets = st.builds(Target, address=addresses, port=st.integers(1, 65535), check=checks)
-verdicts = st.builds(Verdict, health=st.sampled_from(Health), since=st.integers(0, 2**60), reason=st.text(max_size=20))
+verdicts = st.builds(
+    Verdict,
+    health=st.sampled_from(Health),
+    since=st.integers(0, 2**60),
+    reason=st.text(max_size=20),
+    weight=st.none() | st.integers(0, 65535),
+)
 assignments = st.builds(
     Assignment,
     add=st.dictionaries(st.integers(0, 2**40), st.tuples(targets, verdicts), max_size=4),

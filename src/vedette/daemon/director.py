@@ -19,7 +19,7 @@ from vedette.daemon import documents
 from vedette.daemon.documents import Archive, Version
 from vedette.daemon.sync import Running, Sync, next_revision
 from vedette.fencing import history
-from vedette.health.client import CheckerClient
+from vedette.health.lanes import Checkers
 from vedette.health.pinger import Pinger
 from vedette.ipvs.reconciler import Reconciler
 from vedette.ipvs.repair import Repair
@@ -67,7 +67,7 @@ class Director:
         self._requests = 0
         self._working: bool | None = None
         self._directing = asyncio.Event()
-        self._checker = CheckerClient(changed=self._verdicts_changed)
+        self._checkers = Checkers(self._verdicts_changed)
         self._sorry = SorryClient(changed=lambda: None)
         self._pinger = Pinger(changed=self._tell_reach)
         self._reconciler = Reconciler(run_dir=run_dir, report=self._tell_readiness, repaired=_log_repairs)
@@ -87,7 +87,7 @@ class Director:
         """What only a director does; a witness never gets here."""
         await self._directing.wait()
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._checker.run())
+            tasks.create_task(self._checkers.run())
             tasks.create_task(self._sorry.run())
             tasks.create_task(self._pinger.run())
             tasks.create_task(self._reconciler.run())
@@ -201,7 +201,7 @@ class Director:
         if spec.node(self._node).role is Role.WITNESS:
             return
         self._directing.set()
-        self._checker.set_targets(all_targets(spec))
+        self._checkers.set_targets(all_targets(spec))
         self._pinger.set_targets(spec.ping_nodes)
         self._sorry.set_pages(
             {
@@ -228,7 +228,7 @@ class Director:
 
     def _reconcile(self) -> None:
         if self._version is not None and self._version.spec.node(self._node).role is Role.DIRECTOR:
-            self._reconciler.update(self._version.spec, self._checker.verdicts, complete=self._checker.complete)
+            self._reconciler.update(self._version.spec, self._checkers.verdicts, complete=self._checkers.complete)
             self._tell_readiness()
 
     def _tell_readiness(self) -> None:
@@ -340,7 +340,7 @@ class Director:
             ),
             view=self._view,
             addresses=self._keeper.get("addresses", ()),
-            verdicts=self._checker.verdicts,
+            verdicts=self._checkers.verdicts,
             services=self._reconciler.status(),
             processes=self._processes(),
             problems=[*self._problems(), *(Problem(**item) for item in fences["problems"])],
@@ -354,7 +354,7 @@ class Director:
         )
 
     def _processes(self) -> Sequence[dict[str, Any]]:
-        helpers = (self._checker.child, self._sorry.child) if self._directing.is_set() else ()
+        helpers = (*self._checkers.children, self._sorry.child) if self._directing.is_set() else ()
         return [
             *self._keeper.get("processes", ()),
             *({"name": c.name, "pid": c.pid, "restarts": c.restarts} for c in helpers),
@@ -365,7 +365,7 @@ class Director:
         found += [Problem(scope, message) for scope, message in self._reconciler.problems()]
         found += [Problem("document", message) for message in self._sync.problems]
         away = (
-            ("checker", self._checker.problem),
+            *(("checker", problem) for problem in self._checkers.problems),
             ("sorry page", self._sorry.problem),
             ("ping nodes", self._pinger.problem),
         )

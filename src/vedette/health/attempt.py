@@ -7,8 +7,11 @@ from typing import Protocol
 from vedette.health.judge import Outcome
 from vedette.state.health import Target
 
-Finished = Callable[[Outcome, str], None]
-"""Takes the result of a check and a reason fit for an operator."""
+
+class Finished(Protocol):
+    """Takes the result of a check, a reason fit for an operator, and the weight that a server asks for, if it does."""
+
+    def __call__(self, outcome: Outcome, reason: str, weight: int | None = None, /) -> None: ...
 
 
 class Attempt(Protocol):

@@ -4,6 +4,7 @@ import asyncio
 import itertools
 import logging
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from types import MappingProxyType
 
 from vedette.health import messages
@@ -21,6 +22,18 @@ LOGGED = 20
 _log = logging.getLogger("vedette.health")
 
 
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """A checker process: its module, and what it is called in the status and the log."""
+
+    module: str
+    name: str
+
+
+FAST = Lane("vedette.health.process", "checker")
+SLOW = Lane("vedette.health.slow.process", "slow checker")
+
+
 class CheckerClient:
     """Keeps a checker process running and its last word on every target.
 
@@ -28,8 +41,11 @@ class CheckerClient:
     checker costs no server its place. ``changed`` is called when the health of a target or :attr:`complete` changes.
     """
 
-    def __init__(self, changed: Callable[[], None], *, now: Callable[[], int] = clock.boottime) -> None:
+    def __init__(
+        self, changed: Callable[[], None], *, lane: Lane = FAST, now: Callable[[], int] = clock.boottime
+    ) -> None:
         self._changed, self._now = changed, now
+        self._lane = lane
         self._serial = itertools.count(1)
         self._numbers: dict[Target, int] = {}
         self._targets: dict[int, Target] = {}
@@ -42,8 +58,8 @@ class CheckerClient:
         self.problem = ""
         """Why the checker is away, fit for an operator; empty while it runs."""
         self.child = Child(
-            module="vedette.health.process",
-            name="checker",
+            module=lane.module,
+            name=lane.name,
             receive=self._receive,
             started=self._started,
             died=self._died,
@@ -113,7 +129,7 @@ class CheckerClient:
 
     def _died(self, reason: str) -> None:
         self._begun = False
-        self.problem = f"the checker is being restarted: {reason}"
+        self.problem = f"the {self._lane.name} is being restarted: {reason}"
 
     def _receive(self, message: Message) -> None:
         if not self._begun:
@@ -121,18 +137,20 @@ class CheckerClient:
             for waiting in self._patience:
                 self._wait_for(waiting)
             self._wait_for_patience()
-        changes = []
+        changes, news = [], False
         for number, verdict in messages.read_verdicts(message):
             target = self._targets.get(number)
             if target is None:
                 continue  # removed while the verdict was on its way
-            if verdict.health is not self._verdicts[target].health:
+            former = self._verdicts[target]
+            if verdict.health is not former.health:
                 changes.append((target, verdict))
+            news = news or (verdict.health, verdict.weight) != (former.health, former.weight)
             self._verdicts[target] = verdict
             if verdict.health is not Health.UNKNOWN:
                 self._patience.pop(target, None)
-        if changes:
-            _log_changes(changes)
+        _log_changes(changes)
+        if news:
             self._wait_for_patience()
             self._changed()
 

@@ -42,6 +42,8 @@ def prepare(target: Target) -> Start:
             return tcp.prepare(target)
         case HttpProbe():
             return http.prepare(target)
+        case probe:
+            raise ValueError(f"{type(probe).__name__} is for the slow lane")
 
 
 class _Course:
@@ -163,7 +165,7 @@ class Engine:
         queue.append((now - self._lost + course.timeout, course, attempt))
         attempt.begin()
 
-    def _ended(self, course: _Course, outcome: Outcome, reason: str) -> None:
+    def _ended(self, course: _Course, outcome: Outcome, reason: str, weight: int | None = None) -> None:
         now = self._now()
         course.attempt = None
         assert course.slot is not None
@@ -175,7 +177,7 @@ class Engine:
                 self._held = False
                 log.event(_log, logging.INFO, "checks.resumed")
             self._schedule.ended(course.slot, now)
-            if course.judge.hear(outcome, reason, now):
+            if course.judge.hear(outcome, reason, now, weight):
                 self._changed(course)
         if course.slot.due < self._wake:
             self._arm(now)

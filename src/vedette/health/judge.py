@@ -29,10 +29,11 @@ class Judge:
         self._streak = 0
         self.verdict = verdict
 
-    def hear(self, outcome: Outcome, reason: str, now: int) -> bool:
+    def hear(self, outcome: Outcome, reason: str, now: int, weight: int | None = None) -> bool:
         """Take a result at ``now`` (ns); True when :attr:`verdict` has changed.
 
-        A server that stays down for a new reason gets the new reason and keeps the instant since when it is down.
+        A server that stays down for a new reason gets the new reason and keeps the instant since when it is down; one
+        that stays up and asks for another ``weight`` gets that at once, because it says so itself.
         """
         health = self.verdict.health
         if outcome is Outcome.UNABLE:
@@ -40,16 +41,18 @@ class Judge:
         heard = Health.UP if outcome is Outcome.PASSED else Health.DOWN
         if heard is health:
             self._streak = 0
-            return health is Health.DOWN and self._correct(reason)
+            return self._correct(reason, weight)
         self._streak += 1
         if health is Health.UNKNOWN or self._streak >= (self._rise if heard is Health.UP else self._fall):
             self._streak = 0
-            self.verdict = Verdict(health=heard, since=now, reason=reason)
+            self.verdict = Verdict(health=heard, since=now, reason=reason, weight=weight)
             return True
         return False
 
-    def _correct(self, reason: str) -> bool:
-        if reason == self.verdict.reason:
+    def _correct(self, reason: str, weight: int | None) -> bool:
+        """Take what is news about a server that stays as it is; that it is up for another reason is none."""
+        former = self.verdict
+        if weight == former.weight and (former.health is Health.UP or reason == former.reason):
             return False
-        self.verdict = Verdict(health=self.verdict.health, since=self.verdict.since, reason=reason)
+        self.verdict = Verdict(health=former.health, since=former.since, reason=reason, weight=weight)
         return True

@@ -9,7 +9,8 @@ import contextlib
 import gc
 
 from vedette.health import body, messages
-from vedette.health.engine import Engine
+from vedette.health.attempt import Prepare
+from vedette.health.engine import Engine, prepare
 from vedette.kit import privileges
 from vedette.kit.channel import Message
 from vedette.kit.child import Parent, serve
@@ -19,9 +20,9 @@ from vedette.state.health import Target, Verdicts
 class Checker:
     """Translates between the numbers of the director and the targets of the engine."""
 
-    def __init__(self, parent: Parent) -> None:
+    def __init__(self, parent: Parent, prepare: Prepare = prepare) -> None:
         self._parent = parent
-        self._engine = Engine(report=self._report)
+        self._engine = Engine(report=self._report, prepare=prepare)
         self._targets: dict[int, Target] = {}
         self._numbers: dict[Target, int] = {}
 

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from vedette.kit.net import IPAddress
+from vedette.spec.probes import SlowProbe
+from vedette.spec.secret import Secret as Secret
 
 
 class Role(Enum):
@@ -158,7 +160,7 @@ class HttpProbe:
     body: str | None = None
 
 
-Probe = TcpProbe | HttpProbe
+Probe = TcpProbe | HttpProbe | SlowProbe
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,13 +255,6 @@ class Fencing:
 
     delay: int
     levels: tuple[tuple[FencingUse, ...], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Secret:
-    """What a secret file holds. It is never printed; whoever needs it says ``text``."""
-
-    text: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)

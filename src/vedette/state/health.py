@@ -27,11 +27,15 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """``since`` is CLOCK_BOOTTIME in ns; ``reason`` is fit for an operator ("connection refused", "status 500")."""
+    """``since`` is CLOCK_BOOTTIME in ns; ``reason`` is fit for an operator ("connection refused", "status 500").
+
+    ``weight`` is what a server that is up asks for by its check; None = what the document says.
+    """
 
     health: Health
     since: int
     reason: str
+    weight: int | None = None
 
 
 Verdicts = Mapping[Target, Verdict]
