@@ -174,7 +174,7 @@ def _likeness(target: Target) -> tuple[object, ...]:
 def _log_changes(changes: list[tuple[Target, Verdict]]) -> None:
     for target, verdict in changes[:LOGGED]:
         level = logging.INFO if verdict.health is Health.UP else logging.WARNING
-        where = net.endpoint(target.address, target.port)
+        where = net.endpoint(target.address, target.port) if target.port else "this node"
         log.event(_log, level, f"server.{verdict.health.value}", server=where, reason=verdict.reason)
     if len(changes) > LOGGED:
         log.event(_log, logging.WARNING, "servers.changed", more=len(changes) - LOGGED)

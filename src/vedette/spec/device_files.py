@@ -1,4 +1,4 @@
-"""The files that fencing devices need: passwords and private keys, certificates and known hosts."""
+"""The files that fencing devices and checks need: passwords and private keys, certificates and known hosts."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from vedette.spec.model import HACluster, anatomy
 from vedette.spec.model.base import Secret as WrittenSecret
 from vedette.spec.model.base import Shape
 from vedette.spec.model.fencing import Agent
-from vedette.spec.resolve.scope import DEVICES, DeviceFiles
+from vedette.spec.resolve.scope import CHECKS, DEVICES, SERVICES, DeviceFiles
 from vedette.spec.resolved import Secret
 from vedette.spec.secrets import SecretFile, Secrets
 from vedette.spec.tree import Path as Place
@@ -23,17 +23,25 @@ _PLAIN = ("caFile", "knownHostsFile")
 
 @dataclass(frozen=True, slots=True)
 class DeviceFile(SecretFile):
-    """A file that a device needs. ``secret``: others may not read it; ``lines``: it may have more than one line."""
+    """A file that a device or a check needs.
+
+    ``secret``: others may not read it; ``lines``: it may have more than one line.
+    """
 
     secret: bool = True
     lines: bool = False
 
 
 def files(document: HACluster, directory: Path) -> tuple[DeviceFile, ...]:
-    """List the files that the devices of a document name, in its order."""
+    """List the files that the devices and the checks of a document name, in its order."""
     found: list[DeviceFile] = []
     for index, device in enumerate(document.spec.fencing_devices or ()):
         found += _below(device, (*DEVICES, index), directory)
+    for index, check in enumerate(document.spec.checks or ()):
+        found += _below(check, (*CHECKS, index), directory)
+    for index, service in enumerate(document.spec.virtual_services or ()):
+        for number, written in enumerate(service.checks or ()):
+            found += _below(written, (*SERVICES, index, "checks", number), directory)
     return tuple(found)
 
 

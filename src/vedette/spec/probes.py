@@ -39,6 +39,12 @@ class FileProbe:
 
 
 SlowProbe = FixedProbe | DialogueProbe | FileProbe
+LocalProbe = FileProbe
+"""What looks at this node, wherever the real server is: one check for all of them."""
+
+PortlessProbe = FixedProbe
+"""What has nothing to do with ports: it applies to a server whatever its services speak."""
+
 _KINDS = get_args(SlowProbe)
 
 

@@ -3,16 +3,22 @@
 Every check of a virtual service becomes one :class:`Target` per real server and endpoint. Two endpoints, or two
 virtual services, that check the same server in the same way yield equal targets, which are checked once.
 
-A check whose port nobody wrote goes to the port that the traffic goes to. That fits TCP only: for a UDP or SCTP
+A check of this node itself (a file, say) is one target, whatever servers ask for it. A check whose port nobody wrote
+goes to the port that the traffic goes to. That fits TCP only: for a UDP or SCTP
 endpoint it goes to the port of the service's TCP endpoint (the same number if there is one), and without any TCP
 endpoint there is nothing to connect to: the check does not apply, and the server counts as up.
 """
 
 from collections.abc import Iterator
 from dataclasses import replace
+from ipaddress import IPv4Address
 
+from vedette.spec.probes import LocalProbe, PortlessProbe
 from vedette.spec.resolved import ClusterSpec, Endpoint, HealthCheck, Protocol, RealServer, VirtualService
 from vedette.state.health import UNKNOWN, Health, Target, Verdict, Verdicts
+
+LOCAL = IPv4Address("127.0.0.1")
+"""The address, with port 0, of a check that looks at this node and at no server."""
 
 UNCHECKED = Verdict(health=Health.UP, since=0, reason="no checks")
 """The verdict on a server that no check applies to."""
@@ -24,6 +30,9 @@ def targets(service: VirtualService, endpoint: Endpoint, server: RealServer) -> 
     """All that must be up for ``server`` to be up behind ``endpoint``; empty: it is always up."""
     found = []
     for check in service.checks:
+        if isinstance(check.probe, LocalProbe):
+            found.append(Target(LOCAL, 0, _cleared(check)))
+            continue
         port = _port(service, endpoint, server, check)
         if port is not None:
             found.append(Target(check.address or server.address, port, _cleared(check)))
@@ -57,7 +66,7 @@ def _cleared(check: HealthCheck) -> HealthCheck:
 def _port(service: VirtualService, endpoint: Endpoint, server: RealServer, check: HealthCheck) -> int | None:
     if check.port is not None:
         return check.port
-    if endpoint.protocol is Protocol.TCP:
+    if endpoint.protocol is Protocol.TCP or isinstance(check.probe, PortlessProbe):
         return server.port or endpoint.port
     over_tcp = [other.port for other in service.endpoints if other.protocol is Protocol.TCP]
     if not over_tcp:

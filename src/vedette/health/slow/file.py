@@ -28,10 +28,10 @@ def prepare(target: Target) -> Check:
         content = await threads.run(progress, partial(_read, probe.path, content=matcher is not None))
         try:
             if matcher is not None and not matcher.found_in(content):
-                raise FailedError("the file does not match")
+                raise FailedError(f"{probe.path} does not match")
         except TooCostlyError:
             raise FailedError("the pattern for the file takes too long: simplify it") from None
-        return Passed("the file is there" if matcher is None else "the file matches")
+        return Passed(f"{probe.path} {'exists' if matcher is None else 'matches'}")
 
     return check
 
@@ -45,11 +45,11 @@ def _read(path: str, *, content: bool) -> bytes:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
         try:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):  # a pipe would wait for its writer
-                raise FailedError("it is not a regular file")
+                raise FailedError(f"{path} is not a regular file")
             return os.read(descriptor, LARGEST)
         finally:
             os.close(descriptor)
     except FileNotFoundError:
-        raise FailedError("the file does not exist") from None
+        raise FailedError(f"{path} does not exist") from None
     except OSError as error:
-        raise FailedError(f"the file cannot be read: {os.strerror(error.errno or 0).lower()}") from None
+        raise FailedError(f"{path} cannot be read: {os.strerror(error.errno or 0).lower()}") from None

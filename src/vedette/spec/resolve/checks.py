@@ -6,11 +6,11 @@ from typing import Any
 
 from vedette.spec import defaults, values, words
 from vedette.spec.model import checks as model
-from vedette.spec.resolve.scope import Scope, duration
+from vedette.spec.resolve import slow_checks
+from vedette.spec.resolve.scope import CHECKS, DeviceFiles, Scope, duration
 from vedette.spec.resolved import HealthCheck, HttpProbe, Probe, TcpProbe
 from vedette.spec.tree import Path
 
-CHECKS: Path = ("spec", "checks")
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VISIBLE = re.compile(r"[\x21-\x7e]*")
 _FIELD = re.compile(r"[\x20-\x7e\t\x80-\U0010ffff]*")
@@ -19,10 +19,11 @@ _FIELD = re.compile(r"[\x20-\x7e\t\x80-\U0010ffff]*")
 class Checks:
     """The named checks of a document, and how to resolve a list of checks with them."""
 
-    def __init__(self, scope: Scope) -> None:
-        self._scope = scope
+    def __init__(self, scope: Scope, files: DeviceFiles) -> None:
+        self._scope, self._files = scope, files
         self._defaults = scope.spec.defaults.checks if scope.spec.defaults else None
         self._named = {check.name: check for check in scope.spec.checks or ()}
+        self._places = {check.name: (*CHECKS, index) for index, check in enumerate(scope.spec.checks or ())}
         if self._defaults is not None:
             self._timings((self._defaults,), ("spec", "defaults", "checks"))
         for index, check in enumerate(scope.spec.checks or ()):
@@ -55,6 +56,9 @@ class Checks:
     def _resolve(self, layers: Sequence[model.Probe], path: Path) -> HealthCheck | None:
         timings = self._timings((*layers, self._defaults), path)
         probe = self._probe(layers[-1], path if len(layers) == 1 else None)
+        if probe is None:
+            place = self._places[layers[-1].name] if isinstance(layers[-1], model.NamedCheck) else path
+            probe = slow_checks.resolve(layers[-1], slow_checks.Here(self._scope, self._files, place, len(layers) == 1))
         if probe is None:
             return None
         address = next((layer.address for layer in layers if layer.address is not None), None)

@@ -12,7 +12,7 @@ from vedette.spec.resolve.checks import Checks, check_headers
 from vedette.spec.resolve.cluster import whole_seconds
 from vedette.spec.resolve.endpoints import Listening
 from vedette.spec.resolve.groups import AddressBook
-from vedette.spec.resolve.scope import Scope
+from vedette.spec.resolve.scope import SERVICES, DeviceFiles, Scope
 from vedette.spec.resolve.servers import Pools, Servers
 from vedette.spec.resolved import (
     Endpoint,
@@ -28,7 +28,6 @@ from vedette.spec.resolved import (
 )
 from vedette.spec.tree import Path
 
-SERVICES: Path = ("spec", "virtualServices")
 MOST_DESTINATIONS = 1 << 18
 """Entries of the kernel's table: endpoints times real servers, over all services."""
 
@@ -36,9 +35,9 @@ MOST_DESTINATIONS = 1 << 18
 class Services:
     """Resolves all virtual services of a document."""
 
-    def __init__(self, scope: Scope, groups: Sequence[Group], book: AddressBook) -> None:
+    def __init__(self, scope: Scope, groups: Sequence[Group], book: AddressBook, files: DeviceFiles) -> None:
         self._scope = scope
-        self._checks = Checks(scope)
+        self._checks = Checks(scope, files)
         self._default_check = (self._checks.default(),)
         self._pools = Pools(scope, book.by_address)
         self._listening = Listening(scope, groups, book)
