@@ -5,7 +5,42 @@ They are kept apart from the kinds of the fast lane (``TcpProbe`` and its neighb
 """
 
 from dataclasses import dataclass
+from enum import Enum
 from typing import get_args
+
+
+class Transport(Enum):
+    """Whether a question goes in a datagram or over a connection."""
+
+    UDP = "udp"
+    TCP = "tcp"
+
+
+class TlsStart(Enum):
+    """When TLS begins: with the connection, or by a command of the protocol."""
+
+    IMPLICIT = "implicit"
+    STARTTLS = "starttls"
+
+
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """How a server proves who it is. ``server_name`` None = its address; ``ca_file`` None = the system's."""
+
+    start: TlsStart
+    verify: bool = True
+    server_name: str | None = None
+    ca_file: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DnsProbe:
+    """A query must be answered: with ``expect`` by that record among others, without by any (NOERROR)."""
+
+    name: str = "."
+    type: str = "NS"
+    expect: str | None = None
+    transport: Transport = Transport.UDP
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +73,7 @@ class FileProbe:
     expect: str | None = None
 
 
-SlowProbe = FixedProbe | DialogueProbe | FileProbe
+SlowProbe = FixedProbe | DialogueProbe | FileProbe | DnsProbe
 LocalProbe = FileProbe
 """What looks at this node, wherever the real server is: one check for all of them."""
 
@@ -51,3 +86,8 @@ _KINDS = get_args(SlowProbe)
 def is_slow(probe: object) -> bool:
     """Tell whether the slow lane carries out a probe."""
     return isinstance(probe, _KINDS)
+
+
+def asks_over_udp(probe: object) -> bool:
+    """Tell whether a probe sends datagrams, and so is meant for a port of UDP where nobody wrote one."""
+    return getattr(probe, "transport", Transport.TCP) is Transport.UDP

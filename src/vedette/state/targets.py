@@ -4,16 +4,16 @@ Every check of a virtual service becomes one :class:`Target` per real server and
 virtual services, that check the same server in the same way yield equal targets, which are checked once.
 
 A check of this node itself (a file, say) is one target, whatever servers ask for it. A check whose port nobody wrote
-goes to the port that the traffic goes to. That fits TCP only: for a UDP or SCTP
-endpoint it goes to the port of the service's TCP endpoint (the same number if there is one), and without any TCP
-endpoint there is nothing to connect to: the check does not apply, and the server counts as up.
+goes to the port that the traffic goes to. A check over TCP of a UDP or SCTP endpoint goes to the port of the service's
+TCP endpoint (the same number if there is one), and without any TCP endpoint there is nothing to connect to: the check
+does not apply, and the server counts as up. A check over UDP goes to the UDP endpoint likewise.
 """
 
 from collections.abc import Iterator
 from dataclasses import replace
 from ipaddress import IPv4Address
 
-from vedette.spec.probes import LocalProbe, PortlessProbe
+from vedette.spec.probes import LocalProbe, PortlessProbe, asks_over_udp
 from vedette.spec.resolved import ClusterSpec, Endpoint, HealthCheck, Protocol, RealServer, VirtualService
 from vedette.state.health import UNKNOWN, Health, Target, Verdict, Verdicts
 
@@ -66,9 +66,10 @@ def _cleared(check: HealthCheck) -> HealthCheck:
 def _port(service: VirtualService, endpoint: Endpoint, server: RealServer, check: HealthCheck) -> int | None:
     if check.port is not None:
         return check.port
-    if endpoint.protocol is Protocol.TCP or isinstance(check.probe, PortlessProbe):
+    spoken = Protocol.UDP if asks_over_udp(check.probe) else Protocol.TCP
+    if endpoint.protocol is spoken or isinstance(check.probe, PortlessProbe):
         return server.port or endpoint.port
-    over_tcp = [other.port for other in service.endpoints if other.protocol is Protocol.TCP]
-    if not over_tcp:
-        return None
-    return server.port or (endpoint.port if endpoint.port in over_tcp else over_tcp[0])
+    fitting = [other.port for other in service.endpoints if other.protocol is spoken]
+    if not fitting:
+        return None if spoken is Protocol.TCP else server.port or endpoint.port
+    return server.port or (endpoint.port if endpoint.port in fitting else fitting[0])

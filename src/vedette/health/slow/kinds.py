@@ -17,6 +17,7 @@ MODULES: dict[type, str] = {
     probes.FixedProbe: "fixed",
     probes.DialogueProbe: "dialogue",
     probes.FileProbe: "file",
+    probes.DnsProbe: "dns",
 }
 """The module of each kind, by what it carries out."""
 

@@ -109,7 +109,7 @@ class Probe(Timings):
     https: Https | None = later("checks of kind https", "HTTP request over TLS.")
     udp: Udp | None = later("checks of kind udp", "UDP datagram.")
     ping: Ping | None = later("checks of kind ping", "ICMP echo.")
-    dns: Dns | None = later("checks of kind dns", "DNS query.")
+    dns: Dns | None = optional("DNS query.")
     smtp: Smtp | None = later("checks of kind smtp", "SMTP greeting.")
     imap: Login | None = later("checks of kind imap", "IMAP greeting.")
     pop3: Login | None = later("checks of kind pop3", "POP3 greeting.")

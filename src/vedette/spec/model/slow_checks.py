@@ -10,11 +10,14 @@ from vedette.spec.model.base import FilePath, Many, Secret, Shape, Text, optiona
 class Dns(Shape):
     """A query must be answered."""
 
-    name: Annotated[str, Field(max_length=255)] | None = optional("Name to ask for.", default="the root")
-    type: Literal["A", "AAAA", "CNAME", "MX", "NS", "PTR", "SOA", "SRV", "TXT"] | None = optional(
-        "Record type.", default="A"
+    name: Annotated[str, Field(min_length=1, max_length=255)] | None = optional("Name to ask for.", default="the root")
+    type: Annotated[str, Field(max_length=16, pattern=r"^[A-Z][A-Z0-9]*$")] | None = optional(
+        "Record type: A, MX, TXT …, TYPE65280 for one without a name.", default="A, of the root NS"
     )
-    expect: Text | None = optional("What one of the answers must be.")
+    expect: Text | None = optional(
+        "What one of the answers must be: `203.0.113.80`, `10 mail.example.org.`.", default="any record of the type"
+    )
+    transport: Literal["udp", "tcp"] | None = optional("How to ask.", default="udp")
 
 
 class Login(Shape):

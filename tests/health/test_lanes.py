@@ -1,0 +1,116 @@
+"""Both lanes as the director has them: processes of their own, seen as one."""
+
+import asyncio
+import contextlib
+import os
+import signal
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+from tests.health.slow import hostile
+from tests.health.targets import target
+from vedette.health.lanes import Checkers
+from vedette.kit.units import MILLISECOND, MINUTE, SECOND
+from vedette.spec.probes import DialogueProbe, FileProbe, FixedProbe, Step
+from vedette.spec.resolved import Probe
+from vedette.state.health import Health, Target
+
+GREETING = DialogueProbe((Step(expect="^hello"),))
+
+
+class Director:
+    """Checkers whose changes can be awaited."""
+
+    def __init__(self) -> None:
+        self._changed = asyncio.Event()
+        self.checkers = Checkers(self._changed.set)
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        while not condition():
+            self._changed.clear()
+            await self._changed.wait()
+
+    def health(self, server: Target) -> Health:
+        return self.checkers.verdicts[server].health
+
+
+@contextlib.asynccontextmanager
+async def directing() -> AsyncIterator[Director]:
+    director = Director()
+    task = asyncio.create_task(director.checkers.run())
+    try:
+        yield director
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+def often(port: int, probe: Probe) -> Target:
+    return target(port=port, probe=probe, interval=50 * MILLISECOND, timeout=SECOND, rise=1, fall=2)
+
+
+async def greeting(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    writer.write(b"hello\n")
+    await reader.read()
+
+
+def test_the_slow_lane_is_started_for_its_first_check() -> None:
+    async def scenario() -> None:
+        async with directing() as director, hostile.tcp(greeting) as port:
+            fast, slow = target(port=port), target(port=port, probe=GREETING)
+            director.checkers.set_targets([fast])
+            await director.until(lambda: director.health(fast) is Health.UP)
+            assert [child.name for child in director.checkers.children] == ["checker"]
+            assert director.checkers.complete
+            director.checkers.set_targets([fast, slow])
+            assert not director.checkers.complete
+            await director.until(lambda: director.health(slow) is Health.UP)
+            assert [child.name for child in director.checkers.children] == ["checker", "slow checker"]
+            assert director.checkers.complete
+            assert director.health(fast) is Health.UP
+            assert director.checkers.problems == []
+
+    asyncio.run(scenario())
+
+
+def test_three_hundred_hung_servers_delay_nobody() -> None:
+    """The hung ones hold their checks for a minute; another server's rise and fall are noticed all the same."""
+
+    async def scenario() -> None:
+        async with hostile.tcp(hostile.silent) as silent, directing() as director:
+            hung = [
+                target(port=silent, probe=DialogueProbe((Step(expect=f"text {number}"),)), timeout=MINUTE)
+                for number in range(300)
+            ]
+            async with hostile.tcp(greeting) as port:
+                server = often(port, GREETING)
+                director.checkers.set_targets([*hung, server])
+                await director.until(lambda: director.health(server) is Health.UP)
+            await director.until(lambda: director.health(server) is Health.DOWN)
+            assert {director.health(one) for one in hung} == {Health.UNKNOWN}
+
+    asyncio.run(scenario())
+
+
+def test_a_killed_slow_lane_is_replaced_and_its_verdicts_survive(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        file = tmp_path / "ready"
+        file.touch()
+        async with directing() as director:
+            ready, down = often(0, FileProbe(str(file))), often(0, FixedProbe(up=False))
+            director.checkers.set_targets([ready, down])
+            await director.until(lambda: Health.UNKNOWN not in (director.health(ready), director.health(down)))
+            before = director.checkers.verdicts
+            slow = director.checkers.children[1]
+            assert slow.pid is not None
+            os.kill(slow.pid, signal.SIGKILL)
+            fresh = often(1, FixedProbe(up=True))
+            director.checkers.set_targets([ready, down, fresh])
+            await director.until(lambda: director.health(fresh) is Health.UP)
+            assert slow.restarts == 1
+            assert {it: director.checkers.verdicts[it] for it in before} == before
+            file.unlink()
+            await director.until(lambda: director.health(ready) is Health.DOWN)
+
+    asyncio.run(scenario())
