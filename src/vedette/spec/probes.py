@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import get_args
 
+from vedette.spec.secret import Secret
+
 
 class Transport(Enum):
     """Whether a question goes in a datagram or over a connection."""
@@ -44,6 +46,75 @@ class DnsProbe:
 
 
 @dataclass(frozen=True, slots=True)
+class Account:
+    """Whom to log in as."""
+
+    username: str
+    password: Secret
+
+
+@dataclass(frozen=True, slots=True)
+class SmtpProbe:
+    """Greeting, EHLO, and what else is set. ``helo`` None = our own address."""
+
+    helo: str | None = None
+    tls: Tls | None = None
+    account: Account | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ImapProbe:
+    """Greeting, and what else is set."""
+
+    tls: Tls | None = None
+    account: Account | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Pop3Probe:
+    """Greeting, and what else is set."""
+
+    tls: Tls | None = None
+    account: Account | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FtpProbe:
+    """Greeting, and what else is set; ``expect`` is a regular expression for the file at ``path``."""
+
+    tls: Tls | None = None
+    account: Account | None = None
+    path: str | None = None
+    expect: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NntpProbe:
+    """Greeting, and what else is set; ``group`` must be carried."""
+
+    tls: Tls | None = None
+    account: Account | None = None
+    group: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SipProbe:
+    """OPTIONS must be answered. ``statuses`` are inclusive ranges."""
+
+    username: str | None = None
+    statuses: tuple[tuple[int, int], ...] = ((200, 200),)
+    transport: Transport = Transport.UDP
+
+
+@dataclass(frozen=True, slots=True)
+class NtpProbe:
+    """The server's clock must be synchronised, at most ``max_stratum`` steps from a reference clock."""
+
+    max_stratum: int = 15
+    transport: Transport = Transport.UDP
+
+
+@dataclass(frozen=True, slots=True)
 class FixedProbe:
     """Always up, or always down."""
 
@@ -73,7 +144,19 @@ class FileProbe:
     expect: str | None = None
 
 
-SlowProbe = FixedProbe | DialogueProbe | FileProbe | DnsProbe
+SlowProbe = (
+    FixedProbe
+    | DialogueProbe
+    | FileProbe
+    | DnsProbe
+    | SmtpProbe
+    | ImapProbe
+    | Pop3Probe
+    | FtpProbe
+    | NntpProbe
+    | SipProbe
+    | NtpProbe
+)
 LocalProbe = FileProbe
 """What looks at this node, wherever the real server is: one check for all of them."""
 

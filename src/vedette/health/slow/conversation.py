@@ -30,6 +30,16 @@ class Conversation:
         self._reader, self._writer, self._progress = reader, writer, progress
         self._left = WHOLE
 
+    @property
+    def local_address(self) -> str:
+        """Our own address on this connection."""
+        return str(self._writer.get_extra_info("sockname")[0])
+
+    @property
+    def local_port(self) -> int:
+        """Our own port on this connection."""
+        return int(self._writer.get_extra_info("sockname")[1])
+
     async def line(self, awaited: str) -> bytes:
         """Return the next line without its end. ``awaited`` says what it should be: "the greeting"."""
         self._progress.stage = f"while waiting for {awaited}"

@@ -91,4 +91,4 @@ def _record(kind: dns.rdatatype.RdataType, text: str) -> dns.rdata.Rdata:
     """A record as people write it: names count from the root, texts need no quotes."""
     if kind in _TEXTS and not text.startswith('"'):
         text = '"{}"'.format(text.replace("\\", "\\\\").replace('"', '\\"'))
-    return dns.rdata.from_text(dns.rdataclass.IN, kind, text, origin=dns.name.root)
+    return dns.rdata.from_text(dns.rdataclass.IN, kind, text, origin=dns.name.root, relativize=False)

@@ -19,20 +19,25 @@ MOST = 64
 
 
 async def ask(target: Target, question: bytes, read: Callable[[bytes], T | None]) -> T:
+    """Send ``question`` to a target and return what ``read`` makes of the answer, see :func:`converse`."""
+    with opened(target) as port:
+        return await converse(port, question, read)
+
+
+async def converse(port: socket.socket, question: bytes, read: Callable[[bytes], T | None]) -> T:
     """Send ``question`` and return what ``read`` makes of the first datagram in which it finds the answer.
 
     ``read`` returns None for what is not meant for us: anybody can send datagrams. Raises ``OSError`` when the
     server's machine says that nobody listens (ICMP).
     """
     loop = asyncio.get_running_loop()
-    with opened(target) as port:
-        await loop.sock_sendall(port, question)
-        for _ in range(MOST):
-            found = read(await loop.sock_recv(port, LARGEST))
-            if found is not None:
-                return found
-            await asyncio.sleep(0)  # a datagram that is there already is received without a turn of the loop
-        raise FailedError(f"{MOST} datagrams, and none of them the answer")
+    await loop.sock_sendall(port, question)
+    for _ in range(MOST):
+        found = read(await loop.sock_recv(port, LARGEST))
+        if found is not None:
+            return found
+        await asyncio.sleep(0)  # a datagram that is there already is received without a turn of the loop
+    raise FailedError(f"{MOST} datagrams, and none of them the answer")
 
 
 @contextlib.contextmanager

@@ -18,6 +18,13 @@ MODULES: dict[type, str] = {
     probes.DialogueProbe: "dialogue",
     probes.FileProbe: "file",
     probes.DnsProbe: "dns",
+    probes.SmtpProbe: "smtp",
+    probes.ImapProbe: "imap",
+    probes.Pop3Probe: "pop3",
+    probes.FtpProbe: "ftp",
+    probes.NntpProbe: "nntp",
+    probes.SipProbe: "sip",
+    probes.NtpProbe: "ntp",
 }
 """The module of each kind, by what it carries out."""
 

@@ -29,7 +29,7 @@ from vedette.spec.model.slow_checks import (
     Ftp,
     Grpc,
     Ldap,
-    Login,
+    Mail,
     Nntp,
     Ntp,
     Radius,
@@ -110,17 +110,17 @@ class Probe(Timings):
     udp: Udp | None = later("checks of kind udp", "UDP datagram.")
     ping: Ping | None = later("checks of kind ping", "ICMP echo.")
     dns: Dns | None = optional("DNS query.")
-    smtp: Smtp | None = later("checks of kind smtp", "SMTP greeting.")
-    imap: Login | None = later("checks of kind imap", "IMAP greeting.")
-    pop3: Login | None = later("checks of kind pop3", "POP3 greeting.")
-    ftp: Ftp | None = later("checks of kind ftp", "FTP greeting or file.")
-    nntp: Nntp | None = later("checks of kind nntp", "NNTP greeting.")
+    smtp: Smtp | None = optional("SMTP: greeting, EHLO, TLS, login.")
+    imap: Mail | None = optional("IMAP: greeting, TLS, login.")
+    pop3: Mail | None = optional("POP3: greeting, TLS, login.")
+    ftp: Ftp | None = optional("FTP: greeting, login, file.")
+    nntp: Nntp | None = optional("NNTP: greeting, login, newsgroup.")
     ldap: Ldap | None = later("checks of kind ldap", "LDAP search.")
     sql: Sql | None = later("checks of kind sql", "SQL query.")
     redis: Redis | None = later("checks of kind redis", "Redis PING.")
     radius: Radius | None = later("checks of kind radius", "RADIUS request.")
-    sip: Sip | None = later("checks of kind sip", "SIP OPTIONS.")
-    ntp: Ntp | None = later("checks of kind ntp", "NTP query.")
+    sip: Sip | None = optional("SIP OPTIONS.")
+    ntp: Ntp | None = optional("NTP query.")
     grpc: Grpc | None = later("checks of kind grpc", "gRPC health service.")
     dialogue: Dialogue | None = optional("Texts sent and expected in turn.")
     exec: Exec | None = later("checks of kind exec", "External command.")

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from vedette.spec.model.base import FilePath, Many, Secret, Shape, Text, optional, required
+from vedette.spec.model.base import FilePath, Many, Secret, Shape, Statuses, Text, optional, required
 
 
 class Dns(Shape):
@@ -21,23 +21,50 @@ class Dns(Shape):
 
 
 class Login(Shape):
-    """A mail or file service: its greeting must come, and the login work if one is given."""
+    """Whom to log in as."""
 
     username: Text | None = optional("User to log in as.")
     password: Secret | None = optional("Password of that user.")
 
 
-class Smtp(Login):
-    helo: Annotated[str, Field(max_length=255)] | None = optional("Name to greet with.")
-    starttls: bool | None = optional("Whether to go on over TLS.", default="false")
+class OverTls(Shape):
+    """How the server is spoken to over TLS, if it is."""
+
+    tls: Literal["implicit", "starttls"] | None = optional(
+        "Speak over TLS: implicit: from the beginning, starttls: by the protocol's command.", default="in the clear"
+    )
+    server_name: Annotated[str, Field(min_length=1, max_length=255)] | None = optional(
+        "Name for SNI and for verification.", default="the address"
+    )
+    verify: bool | None = optional("Whether the certificate must be valid.", default="true")
+    ca_file: FilePath | None = optional("Certificate authorities.", default="those of the system")
 
 
-class Ftp(Login):
-    path: Annotated[str, Field(max_length=4096)] | None = optional("File to fetch.")
+class Mail(OverTls, Login):
+    """A mail server: its greeting must come, and the login work if one is given."""
 
 
-class Nntp(Login):
-    pass
+class Smtp(Mail):
+    """A mail server: its greeting must come, EHLO be accepted, and the login work if one is given."""
+
+    helo: Annotated[str, Field(min_length=1, max_length=255)] | None = optional(
+        "Name to greet with.", default="this node's address"
+    )
+
+
+class Ftp(OverTls, Login):
+    """A file server: its greeting must come, the login work if one is given, and the file be there."""
+
+    path: Annotated[str, Field(min_length=1, max_length=4096)] | None = optional(
+        "File to fetch, anonymously where no user is given."
+    )
+    expect: Text | None = optional("Regular expression that the first 64 KiB of the file must contain.")
+
+
+class Nntp(OverTls, Login):
+    """A news server: its greeting must come, the login work if one is given, and the newsgroup be there."""
+
+    group: Annotated[str, Field(min_length=1, max_length=255)] | None = optional("Newsgroup that it must carry.")
 
 
 class Ldap(Login):
@@ -62,11 +89,21 @@ class Radius(Login):
 
 
 class Sip(Shape):
-    username: Text | None = optional("User part of the request URI.")
+    """OPTIONS must be answered."""
+
+    username: Annotated[str, Field(min_length=1, max_length=255)] | None = optional("User part of the request URI.")
+    status: Annotated[Many[Statuses], Field(min_length=1, max_length=32)] | None = optional(
+        "Accepted status codes and ranges of them.", default="[200]"
+    )
+    transport: Literal["udp", "tcp"] | None = optional("How to ask.", default="udp")
 
 
 class Ntp(Shape):
-    max_stratum: Annotated[int, Field(ge=1, le=15)] | None = optional("Highest stratum that counts as up.")
+    """The server's clock must be synchronised."""
+
+    max_stratum: Annotated[int, Field(ge=1, le=15)] | None = optional(
+        "Most steps from a reference clock.", default="15"
+    )
 
 
 class Grpc(Shape):

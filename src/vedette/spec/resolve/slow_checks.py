@@ -6,15 +6,36 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
+from vedette.spec import values
 from vedette.spec.model import checks as model
 from vedette.spec.model import slow_checks as shapes
-from vedette.spec.probes import DialogueProbe, DnsProbe, FileProbe, FixedProbe, SlowProbe, Step, Transport
+from vedette.spec.probes import (
+    Account,
+    DialogueProbe,
+    DnsProbe,
+    FileProbe,
+    FixedProbe,
+    FtpProbe,
+    ImapProbe,
+    NntpProbe,
+    NtpProbe,
+    Pop3Probe,
+    SipProbe,
+    SlowProbe,
+    SmtpProbe,
+    Step,
+    Tls,
+    TlsStart,
+    Transport,
+)
 from vedette.spec.resolve.scope import DeviceFiles, Scope
 from vedette.spec.secret import Secret
 from vedette.spec.tree import Path
 
 _ANY = re.compile(r".+", re.DOTALL)
 _HOST = r"[A-Za-z0-9_.-]+"
+_WORD = re.compile(r"[\x21-\x7e]+")
+_SIP_USER = re.compile(r"[A-Za-z0-9_.!~*'&=+$,;?/%()-]+")
 _NAME = re.compile(r"[^\s\x00-\x1f\x7f]+")
 _ONE_NAME = re.compile(_HOST), "www.example.org."
 _RECORDS: dict[str, tuple[re.Pattern[str], str]] = {
@@ -107,10 +128,100 @@ def _dns(written: shapes.Dns, here: Here) -> DnsProbe:
     )
 
 
+def _smtp(written: shapes.Smtp, here: Here) -> SmtpProbe:
+    if written.helo is not None and not _WORD.fullmatch(written.helo):
+        here.fault("helo", "a name has no spaces", "write it like mail.example.org")
+    return SmtpProbe(helo=written.helo, tls=_tls(written, here), account=_account(written, written.tls, here))
+
+
+def _imap(written: shapes.Mail, here: Here) -> ImapProbe:
+    return ImapProbe(tls=_tls(written, here), account=_account(written, written.tls, here))
+
+
+def _pop3(written: shapes.Mail, here: Here) -> Pop3Probe:
+    return Pop3Probe(tls=_tls(written, here), account=_account(written, written.tls, here))
+
+
+def _ftp(written: shapes.Ftp, here: Here) -> FtpProbe:
+    if written.path is not None and not written.path.isprintable():
+        here.fault("path", "a path has no control characters", "write it like /pub/README")
+    here.check_pattern("expect", written.expect)
+    if written.expect is not None and written.path is None:
+        here.fault("expect", "`expect` is for a file", "write its `path` too", at_key=True)
+    return FtpProbe(
+        tls=_tls(written, here),
+        account=_account(written, written.tls, here),
+        path=written.path,
+        expect=written.expect,
+    )
+
+
+def _nntp(written: shapes.Nntp, here: Here) -> NntpProbe:
+    if written.group is not None and not _WORD.fullmatch(written.group):
+        here.fault("group", "this is no newsgroup", "write it like comp.lang.c")
+    return NntpProbe(tls=_tls(written, here), account=_account(written, written.tls, here), group=written.group)
+
+
+def _tls(written: shapes.OverTls, here: Here) -> Tls | None:
+    if written.tls is None:
+        for key, value in (
+            ("serverName", written.server_name), ("verify", written.verify), ("caFile", written.ca_file)
+        ):  # fmt: skip
+            if value is not None:
+                here.fault(key, f"`{key}` is for TLS", "write `tls: starttls` or `tls: implicit` too", at_key=True)
+        return None
+    if written.server_name is not None and not _WORD.fullmatch(written.server_name):
+        here.fault("serverName", "a name has no spaces", "write it like mail.example.org")
+    if written.verify is False and written.ca_file is not None:
+        here.fault("caFile", "`caFile` is of no use with `verify: false`", "keep one of them", at_key=True)
+    return Tls(
+        start=TlsStart(written.tls),
+        verify=written.verify is not False,
+        server_name=written.server_name,
+        ca_file=None if written.ca_file is None else here.files.name(written.ca_file),
+    )
+
+
+def _account(written: shapes.Login, secure: object, here: Here) -> Account | None:
+    """Return whom to log in as; half of a login is a fault, and a password in the clear a warning."""
+    if written.username is not None and any(not letter.isprintable() for letter in written.username):
+        here.fault("username", "a user name has no control characters", "write one line")
+    if (written.username is None) != (written.password is None):
+        there, absent = ("username", "password") if written.password is None else ("password", "username")
+        here.fault(there, f"`{there}` needs `{absent}`", f"write `{absent}` too, or leave both out", at_key=True)
+    if written.username is None or written.password is None:
+        return None
+    if secure is None and here.loud:
+        message = "the password goes over the network in the clear"
+        here.scope.findings.warn((*here.path, "password"), message, "write `tls: starttls` or `tls: implicit`")
+    return Account(written.username, here.secret("password"))
+
+
+def _sip(written: shapes.Sip, here: Here) -> SipProbe:
+    if written.username is not None and not _SIP_USER.fullmatch(written.username):
+        here.fault("username", "this is no user of a SIP URI", "letters, digits and -_.!~*'&=+$,;?/ are allowed")
+    return SipProbe(
+        username=written.username,
+        statuses=tuple(values.parse_statuses(status) for status in written.status or ()) or ((200, 200),),
+        transport=Transport(written.transport or "udp"),
+    )
+
+
+def _ntp(written: shapes.Ntp, here: Here) -> NtpProbe:
+    return NtpProbe(max_stratum=written.max_stratum or 15)
+
+
 _KINDS: dict[str, Callable[[Any, Here], SlowProbe]] = {
     "fixed": _fixed,
     "dialogue": _dialogue,
     "file": _file,
     "dns": _dns,
+    "smtp": _smtp,
+    "imap": _imap,
+    "pop3": _pop3,
+    "ftp": _ftp,
+    "nntp": _nntp,
+    "sip": _sip,
+    "ntp": _ntp,
 }
 """By the attribute of :class:`vedette.spec.model.checks.Probe` that holds what was written."""
