@@ -87,6 +87,11 @@ def open_to_others(folder: Path) -> Path:
     return folder
 
 
+def give(path: Path, user: str) -> None:
+    """Make a user of this machine the owner of a path."""
+    shutil.chown(path, user)
+
+
 def _wait(process: "subprocess.Popen[bytes]", ready: Callable[[], bool], folder: Path) -> None:
     until = time.monotonic() + PATIENCE
     while not ready():

@@ -1,0 +1,231 @@
+"""Real servers that several test modules share, each started once a session, when the first test asks for it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.fencing import certificates
+from tests.health.slow import daemons
+from tests.health.slow.daemons import answers, free_port, needs, open_to_others, running
+
+USER, PASSWORD = "karl", 'geheim "4711" \\ ß'
+"""What the servers accept: every letter that a protocol has to quote."""
+
+
+@dataclass(frozen=True)
+class Certified:
+    """A certificate for 127.0.0.1 that the authority in ``ca`` has signed."""
+
+    folder: Path
+
+    @property
+    def ca(self) -> str:
+        return str(self.folder / "ca.pem")
+
+    @property
+    def certificate(self) -> str:
+        return str(self.folder / "server.pem")
+
+    @property
+    def key(self) -> str:
+        return str(self.folder / "server.key")
+
+
+@pytest.fixture(scope="session")
+def certified(tmp_path_factory: pytest.TempPathFactory) -> Certified:
+    folder = open_to_others(tmp_path_factory.mktemp("certificates"))
+    certificates.make(folder)
+    return Certified(folder)
+
+
+@dataclass(frozen=True)
+class Dovecot:
+    imap: int
+    imaps: int
+    pop3: int
+    pop3s: int
+    auth: int
+
+
+@pytest.fixture(scope="session")
+def dovecot(tmp_path_factory: pytest.TempPathFactory, certified: Certified) -> Iterator[Dovecot]:
+    program, folder = needs("dovecot"), open_to_others(tmp_path_factory.mktemp("dovecot"))
+    ports = Dovecot(*(free_port() for _ in range(5)))
+    (folder / "users").write_text(f"{USER}:{{PLAIN}}{PASSWORD}\n")
+    (folder / "users").chmod(0o644)
+    (folder / "dovecot.conf").write_text(
+        f"""
+protocols = imap pop3
+base_dir = {folder}/run
+state_dir = {folder}/run
+listen = 127.0.0.1
+log_path = {folder}/log
+instance_name = vedette-test
+ssl = yes
+ssl_cert = <{certified.certificate}
+ssl_key = <{certified.key}
+disable_plaintext_auth = no
+auth_mechanisms = plain login
+auth_failure_delay = 0
+login_greeting = ready
+mail_location = maildir:{folder}/mail
+first_valid_uid = 1
+passdb {{
+  driver = passwd-file
+  args = {folder}/users
+}}
+userdb {{
+  driver = static
+  args = uid=65534 gid=65534 home={folder}/mail
+}}
+service imap-login {{
+  inet_listener imap {{
+    port = {ports.imap}
+  }}
+  inet_listener imaps {{
+    port = {ports.imaps}
+  }}
+}}
+service pop3-login {{
+  inet_listener pop3 {{
+    port = {ports.pop3}
+  }}
+  inet_listener pop3s {{
+    port = {ports.pop3s}
+  }}
+}}
+service auth {{
+  inet_listener {{
+    address = 127.0.0.1
+    port = {ports.auth}
+  }}
+}}
+service anvil {{
+  unix_listener anvil-auth-penalty {{
+    mode = 0
+  }}
+}}
+service stats {{
+  unix_listener stats-writer {{
+    mode = 0666
+  }}
+}}
+"""
+    )
+    mail = folder / "mail"
+    mail.mkdir()
+    mail.chmod(0o777)
+
+    def ready() -> bool:
+        return all(answers(port) for port in (ports.imap, ports.imaps, ports.pop3, ports.pop3s, ports.auth))
+
+    with running([program, "-F", "-c", str(folder / "dovecot.conf")], folder, ready):
+        yield ports
+
+
+@dataclass(frozen=True)
+class Postfix:
+    smtp: int
+    submission: int
+    smtps: int
+    closed: int
+    """Greets nobody with 220."""
+
+
+@pytest.fixture(scope="session")
+def postfix(tmp_path_factory: pytest.TempPathFactory, certified: Certified, dovecot: Dovecot) -> Iterator[Postfix]:
+    program, folder = needs("postfix"), open_to_others(tmp_path_factory.mktemp("postfix"))
+    ports = Postfix(*(free_port() for _ in range(4)))
+    for part, owner in (("queue", "root"), ("data", "postfix")):
+        (folder / part).mkdir()
+        daemons.give(folder / part, owner)
+    (folder / "main.cf").write_text(
+        f"""compatibility_level = 3.6
+queue_directory = {folder}/queue
+data_directory = {folder}/data
+myhostname = mail.example.org
+mydestination =
+inet_interfaces = 127.0.0.1
+inet_protocols = ipv4
+local_recipient_maps =
+alias_maps =
+alias_database =
+maillog_file = {folder}/maillog
+maillog_file_prefixes = {folder}
+smtpd_tls_cert_file = {certified.certificate}
+smtpd_tls_key_file = {certified.key}
+smtpd_tls_security_level = may
+smtpd_sasl_type = dovecot
+smtpd_sasl_path = inet:127.0.0.1:{dovecot.auth}
+smtpd_peername_lookup = no
+"""
+    )
+    service = "inet n - n - 4 smtpd"
+    submission = "-o smtpd_tls_auth_only=yes -o smtpd_sasl_auth_enable=yes"
+    (folder / "master.cf").write_text(
+        f"""127.0.0.1:{ports.smtp} {service}
+127.0.0.1:{ports.submission} {service} {submission}
+127.0.0.1:{ports.smtps} {service} {submission} -o smtpd_tls_wrappermode=yes
+127.0.0.1:{ports.closed} {service} -o smtpd_client_restrictions=reject -o smtpd_delay_reject=no
+cleanup unix n - n - 0 cleanup
+rewrite unix - - n - - trivial-rewrite
+proxymap unix - - n - - proxymap
+tlsmgr unix - - n 1000? 1 tlsmgr
+anvil unix - - n - 1 anvil
+postlog unix-dgram n - n - 1 postlogd
+"""
+    )
+
+    def ready() -> bool:
+        return all(answers(port) for port in (ports.smtp, ports.submission, ports.smtps, ports.closed))
+
+    with running([program, "-c", str(folder), "start-fg"], folder, ready):
+        yield ports
+
+
+@dataclass(frozen=True)
+class Vsftpd:
+    ftp: int
+    user: str
+    password: str
+
+
+@pytest.fixture(scope="session")
+def vsftpd(tmp_path_factory: pytest.TempPathFactory, certified: Certified) -> Iterator[Vsftpd]:
+    """Anonymous only, and only with one password: a login that needs no account of this machine."""
+    program, folder = needs("vsftpd"), open_to_others(tmp_path_factory.mktemp("vsftpd"))
+    port = free_port()
+    (folder / "empty").mkdir(mode=0o755)
+    (folder / "root").mkdir(mode=0o755)
+    (folder / "root" / "state").write_text("in service\n")
+    (folder / "root" / "state").chmod(0o644)
+    (folder / "root" / "large").write_bytes(b"x" * 1_000_000)
+    (folder / "root" / "large").chmod(0o644)
+    (folder / "passwords").write_text("right@example.org\n")
+    (folder / "vsftpd.conf").write_text(
+        f"""listen=YES
+background=NO
+listen_address=127.0.0.1
+listen_port={port}
+anonymous_enable=YES
+local_enable=NO
+secure_email_list_enable=YES
+email_password_file={folder}/passwords
+anon_root={folder}/root
+secure_chroot_dir={folder}/empty
+ssl_enable=YES
+allow_anon_ssl=YES
+rsa_cert_file={certified.certificate}
+rsa_private_key_file={certified.key}
+ssl_tlsv1=YES
+xferlog_enable=NO
+seccomp_sandbox=NO
+isolate_network=NO
+isolate=NO
+ftpd_banner=ready
+"""
+    )
+    with running([program, str(folder / "vsftpd.conf")], folder, lambda: answers(port)):
+        yield Vsftpd(port, "anonymous", "right@example.org")
