@@ -1,5 +1,7 @@
 """Real servers that several test modules share, each started once a session, when the first test asks for it."""
 
+import socket
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -229,3 +231,85 @@ ftpd_banner=ready
     )
     with running([program, str(folder / "vsftpd.conf")], folder, lambda: answers(port)):
         yield Vsftpd(port, "anonymous", "right@example.org")
+
+
+@pytest.fixture(scope="session")
+def leafnode(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    """A news server that speaks to its standard input, on a port, in namespaces where the machine has a full name."""
+    program, folder, port = needs("leafnode"), open_to_others(tmp_path_factory.mktemp("leafnode")), free_port()
+    (folder / "etc").mkdir()
+    (folder / "etc" / "config").write_text(
+        "server = news.vedette.net\nexpire = 20\nhostname = news.vedette.net\nallowstrangers = 42\n"
+    )
+    (folder / "hosts").write_text("127.0.0.1 news.vedette.net localhost\n")
+    for name in ("interesting.groups", "leaf.node", "message.id", "out.going", "temp.files", "failed.postings"):
+        (folder / "spool" / name).mkdir(parents=True)
+    (folder / "spool" / "leaf.node" / "groupinfo").write_text("local.test 1 1 1700000000 Test\n")
+    for path in (folder / "etc", folder / "spool", *(folder / "etc").rglob("*"), *(folder / "spool").rglob("*")):
+        daemons.give(path, "news")
+    script = folder / "start"
+    script.write_text(
+        f"""hostname news.vedette.net
+mount --bind {folder}/etc /etc/news/leafnode
+mount --bind {folder}/spool /var/spool/news
+mount --bind {folder}/hosts /etc/hosts
+exec {sys.executable} {Path(__file__).parent / "inetd.py"} {port} {program}
+"""
+    )
+    with running(["unshare", "--uts", "--mount", "sh", str(script)], folder, lambda: answers(port)):
+        yield port
+
+
+@pytest.fixture(scope="session")
+def kamailio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    """Answers OPTIONS by 200 over UDP and TCP; for `gone` by 404, for `slow` by 100 first."""
+    program, folder, port = needs("kamailio"), tmp_path_factory.mktemp("kamailio"), daemons.free_port_of_both()
+    (folder / "kamailio.cfg").write_text(
+        f"""#!KAMAILIO
+fork=no
+children=1
+tcp_children=1
+log_stderror=yes
+listen=udp:127.0.0.1:{port}
+listen=tcp:127.0.0.1:{port}
+loadmodule "sl.so"
+loadmodule "pv.so"
+request_route {{
+  if ($rU == "gone") {{
+    sl_send_reply("404", "Not here");
+    exit;
+  }}
+  if ($rU == "slow") {{
+    sl_send_reply("100", "Trying");
+  }}
+  sl_send_reply("200", "OK");
+  exit;
+}}
+"""
+    )
+    command = [program, "-f", "kamailio.cfg", "-DD", "-E", "-m", "32", "-M", "4", "-Y", str(folder)]
+    with running(command, folder, lambda: answers(port)):
+        yield port
+
+
+@pytest.fixture(scope="session")
+def chrony(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    """A clock that is its own reference, of stratum 3; our machine's clock is not touched."""
+    program, folder, port = needs("chronyd"), tmp_path_factory.mktemp("chrony"), free_port(socket.SOCK_DGRAM)
+    (folder / "chrony.conf").write_text(
+        f"local stratum 3\nallow 127.0.0.1\nport {port}\nbindaddress 127.0.0.1\ncmdport 0\n"
+        f"pidfile {folder}/pid\nbindcmdaddress /\nuser root\n"
+    )
+
+    def ready() -> bool:
+        with socket.socket(type=socket.SOCK_DGRAM) as probe:
+            probe.settimeout(0.2)
+            probe.connect(("127.0.0.1", port))
+            try:
+                probe.send(bytes([0x23]).ljust(48, b"\0"))
+                return len(probe.recv(100)) >= 48
+            except OSError:
+                return False
+
+    with running([program, "-d", "-x", "-f", "chrony.conf"], folder, ready):
+        yield port
