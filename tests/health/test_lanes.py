@@ -4,14 +4,17 @@ import asyncio
 import contextlib
 import os
 import signal
+import tempfile
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
-from tests.health.slow import hostile
+import pytest
+
+from tests.health.slow import daemons, hostile
 from tests.health.targets import target
 from vedette.health.lanes import Checkers
 from vedette.kit.units import MILLISECOND, MINUTE, SECOND
-from vedette.spec.probes import DialogueProbe, FileProbe, FixedProbe, Step
+from vedette.spec.probes import DialogueProbe, ExecProbe, FileProbe, FixedProbe, Step
 from vedette.spec.resolved import Probe
 from vedette.state.health import Health, Target
 
@@ -91,6 +94,34 @@ def test_three_hundred_hung_servers_delay_nobody() -> None:
             assert {director.health(one) for one in hung} == {Health.UNKNOWN}
 
     asyncio.run(scenario())
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can run programs as another user")
+def test_programs_run_as_nobody_and_are_killed_when_their_time_is_up() -> None:
+    """The process that runs them has given up all capabilities but those that this takes."""
+
+    async def scenario(folder: Path) -> None:
+        folder.chmod(0o777)
+        good = ExecProbe(
+            ("/bin/sh", "-c", f"test $(id -u) = 65534 && exit $(cat {folder}/status)"), dynamic_weight=True
+        )
+        bad = ExecProbe(("/bin/sh", "-c", f"echo $$ >> {folder}/hung; exec sleep 1000"))
+        (folder / "status").write_text("0")
+        async with directing() as director:
+            up, hung = often(80, good), often(80, bad)
+            director.checkers.set_targets([up, hung])
+            await director.until(lambda: director.health(up) is Health.UP)
+            await director.until(lambda: director.health(hung) is Health.DOWN)
+            assert director.checkers.verdicts[hung].reason == "no answer in 1s from /bin/sh"
+            assert director.checkers.verdicts[up].weight is None
+            (folder / "status").write_text("12")
+            await director.until(lambda: director.checkers.verdicts[up].weight == 10)
+            assert [child.name for child in director.checkers.children] == ["checker", "program checker"]
+        for pid in (folder / "hung").read_text().split():
+            assert daemons.ends(int(pid)), "nothing outlives the checker"
+
+    with tempfile.TemporaryDirectory(prefix="vedette-test-") as name:
+        asyncio.run(scenario(Path(name)))
 
 
 def test_a_killed_slow_lane_is_replaced_and_its_verdicts_survive(tmp_path: Path) -> None:

@@ -23,15 +23,15 @@ _log = logging.getLogger("vedette.health")
 
 
 @dataclass(frozen=True, slots=True)
-class Lane:
-    """A checker process: its module, and what it is called in the status and the log."""
+class Process:
+    """A checker process: its module, what it is called in the status and the log, and its arguments."""
 
     module: str
     name: str
+    arguments: tuple[str, ...] = ()
 
 
-FAST = Lane("vedette.health.process", "checker")
-SLOW = Lane("vedette.health.slow.process", "slow checker")
+FAST = Process("vedette.health.process", "checker")
 
 
 class CheckerClient:
@@ -42,10 +42,10 @@ class CheckerClient:
     """
 
     def __init__(
-        self, changed: Callable[[], None], *, lane: Lane = FAST, now: Callable[[], int] = clock.boottime
+        self, changed: Callable[[], None], *, process: Process = FAST, now: Callable[[], int] = clock.boottime
     ) -> None:
         self._changed, self._now = changed, now
-        self._lane = lane
+        self._process = process
         self._serial = itertools.count(1)
         self._numbers: dict[Target, int] = {}
         self._targets: dict[int, Target] = {}
@@ -58,8 +58,9 @@ class CheckerClient:
         self.problem = ""
         """Why the checker is away, fit for an operator; empty while it runs."""
         self.child = Child(
-            module=lane.module,
-            name=lane.name,
+            module=process.module,
+            name=process.name,
+            arguments=process.arguments,
             receive=self._receive,
             started=self._started,
             died=self._died,
@@ -129,7 +130,7 @@ class CheckerClient:
 
     def _died(self, reason: str) -> None:
         self._begun = False
-        self.problem = f"the {self._lane.name} is being restarted: {reason}"
+        self.problem = f"the {self._process.name} is being restarted: {reason}"
 
     def _receive(self, message: Message) -> None:
         if not self._begun:

@@ -1,66 +1,75 @@
-"""All checks of a director: the fast lane and the slow one, each a process, seen as one.
+"""All checks of a director: its lanes, each a process, seen as one.
 
-The fast lane has the kinds that are ours (TCP, HTTP and their like) and runs always; the slow one has those that need
-a library, a program or a file, and is started with the first check of such a kind.
+The fast lane has the kinds that are ours (TCP, HTTP and their like) and runs always. The others are started with the
+first check that needs them: the slow one has what needs a library, a file or a dialogue, and the one for programs has
+what is to run as another user, for which it keeps capabilities that nothing else here has.
 """
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from types import MappingProxyType
 
-from vedette.health.client import SLOW, CheckerClient
+from vedette.health.client import FAST, CheckerClient, Process
 from vedette.kit.child import Child
-from vedette.spec.probes import is_slow
+from vedette.spec.probes import Lane, lane
 from vedette.state.health import Target, Verdicts
+
+_SLOW = "vedette.health.slow.process"
+PROCESSES = {
+    Lane.FAST: FAST,
+    Lane.SLOW: Process(_SLOW, "slow checker"),
+    Lane.PROGRAMS: Process(_SLOW, "program checker", ("programs",)),
+}
 
 
 class Checkers:
     """``changed`` is called when the health of a target or :attr:`complete` changes."""
 
     def __init__(self, changed: Callable[[], None]) -> None:
-        self._fast = CheckerClient(changed)
-        self._slow = CheckerClient(changed, lane=SLOW)
-        self._slow_needed = asyncio.Event()
+        self._clients = {name: CheckerClient(changed, process=process) for name, process in PROCESSES.items()}
+        self._needed = {name: asyncio.Event() for name in Lane}
+        self._needed[Lane.FAST].set()
 
     async def run(self) -> None:
         """Keep the checkers running until cancelled."""
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._fast.run())
-            tasks.create_task(self._run_slow())
+            for name in Lane:
+                tasks.create_task(self._run(name))
 
-    async def _run_slow(self) -> None:
-        await self._slow_needed.wait()
-        await self._slow.run()
+    async def _run(self, name: Lane) -> None:
+        await self._needed[name].wait()
+        await self._clients[name].run()
 
     def set_targets(self, targets: Iterable[Target], known: Verdicts = MappingProxyType({})) -> None:
         """Check exactly ``targets`` from now on; see :meth:`CheckerClient.set_targets`."""
-        wanted = tuple(targets)
-        slow = [target for target in wanted if is_slow(target.check.probe)]
-        self._fast.set_targets((target for target in wanted if not is_slow(target.check.probe)), known)
-        self._slow.set_targets(slow, known)
-        if slow:
-            self._slow_needed.set()
+        wanted: dict[Lane, list[Target]] = {name: [] for name in Lane}
+        for target in targets:
+            wanted[lane(target.check.probe)].append(target)
+        for name, found in wanted.items():
+            self._clients[name].set_targets(found, known)
+            if found:
+                self._needed[name].set()
 
     @property
     def verdicts(self) -> Verdicts:
         """The last word on every target, as of now."""
-        return {**self._fast.verdicts, **self._slow.verdicts}
+        return {target: verdict for client in self._clients.values() for target, verdict in client.verdicts.items()}
 
     @property
     def complete(self) -> bool:
         """Whether every target has a verdict, or has had its time for one."""
-        return self._fast.complete and self._slow.complete
+        return all(client.complete for client in self._clients.values())
 
     @property
     def problems(self) -> Sequence[str]:
         """Why checkers are away, fit for an operator."""
-        return [client.problem for client in self._clients if client.problem]
+        return [client.problem for client in self._started if client.problem]
 
     @property
     def children(self) -> Sequence[Child]:
         """The processes that have been started."""
-        return [client.child for client in self._clients]
+        return [client.child for client in self._started]
 
     @property
-    def _clients(self) -> Sequence[CheckerClient]:
-        return (self._fast, self._slow) if self._slow_needed.is_set() else (self._fast,)
+    def _started(self) -> Sequence[CheckerClient]:
+        return [client for name, client in self._clients.items() if self._needed[name].is_set()]

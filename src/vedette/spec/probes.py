@@ -1,13 +1,14 @@
 """What the checks of the slow lane do: one class a kind, every default filled in.
 
 They are kept apart from the kinds of the fast lane (``TcpProbe`` and its neighbours in
-:mod:`vedette.spec.resolved`) because another process carries them out: :data:`SlowProbe` says which those are.
+:mod:`vedette.spec.resolved`) because other processes carry them out: :func:`lane` says which.
 """
 
 from dataclasses import dataclass
 from enum import Enum
 from typing import get_args
 
+from vedette.kit.net import IPAddress
 from vedette.spec.secret import Secret
 
 
@@ -144,6 +145,50 @@ class FileProbe:
     expect: str | None = None
 
 
+class Arguments(Enum):
+    """What is appended to an external command: nothing, the real server's address and port, or before these the
+    virtual service's, as ldirectord does."""
+
+    NONE = "none"
+    SERVER = "server"
+    LDIRECTORD = "ldirectord"
+
+
+@dataclass(frozen=True, slots=True)
+class ExecProbe:
+    """A command must end with 0. With ``dynamic_weight``, 2 to 255 is a weight from 0 to 253.
+
+    ``environment`` and ``secrets`` are variables, by name. ``virtual_address`` and ``virtual_port`` are those of the
+    endpoint that asks, where the arguments name them.
+    """
+
+    command: tuple[str, ...]
+    user: str = "nobody"
+    arguments: Arguments = Arguments.NONE
+    dynamic_weight: bool = False
+    environment: tuple[tuple[str, str], ...] = ()
+    secrets: tuple[tuple[str, Secret], ...] = ()
+    virtual_address: IPAddress | None = None
+    virtual_port: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessProbe:
+    """A process with that name must run on this node."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class SystemdProbe:
+    """A unit must be active on this node."""
+
+    unit: str
+
+
+ProgramProbe = ExecProbe | SystemdProbe
+"""What starts programs: in a process that may change its user, apart from those that read strangers' answers."""
+
 SlowProbe = (
     FixedProbe
     | DialogueProbe
@@ -156,19 +201,32 @@ SlowProbe = (
     | NntpProbe
     | SipProbe
     | NtpProbe
+    | ExecProbe
+    | ProcessProbe
+    | SystemdProbe
 )
-LocalProbe = FileProbe
+LocalProbe = FileProbe | ProcessProbe | SystemdProbe
 """What looks at this node, wherever the real server is: one check for all of them."""
 
-PortlessProbe = FixedProbe
+PortlessProbe = FixedProbe | ExecProbe
 """What has nothing to do with ports: it applies to a server whatever its services speak."""
 
-_KINDS = get_args(SlowProbe)
+_KINDS, _PROGRAMS = get_args(SlowProbe), get_args(ProgramProbe)
 
 
-def is_slow(probe: object) -> bool:
-    """Tell whether the slow lane carries out a probe."""
-    return isinstance(probe, _KINDS)
+class Lane(Enum):
+    """Which process carries a probe out."""
+
+    FAST = "fast"
+    SLOW = "slow"
+    PROGRAMS = "programs"
+
+
+def lane(probe: object) -> Lane:
+    """Tell where a probe is carried out."""
+    if isinstance(probe, _PROGRAMS):
+        return Lane.PROGRAMS
+    return Lane.SLOW if isinstance(probe, _KINDS) else Lane.FAST
 
 
 def asks_over_udp(probe: object) -> bool:

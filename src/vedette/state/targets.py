@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from ipaddress import IPv4Address
 
-from vedette.spec.probes import LocalProbe, PortlessProbe, asks_over_udp
+from vedette.spec.probes import Arguments, ExecProbe, LocalProbe, PortlessProbe, asks_over_udp
 from vedette.spec.resolved import ClusterSpec, Endpoint, HealthCheck, Protocol, RealServer, VirtualService
 from vedette.state.health import UNKNOWN, Health, Target, Verdict, Verdicts
 
@@ -35,7 +35,8 @@ def targets(service: VirtualService, endpoint: Endpoint, server: RealServer) -> 
             continue
         port = _port(service, endpoint, server, check)
         if port is not None:
-            found.append(Target(check.address or server.address, port, _cleared(check)))
+            address = check.address or server.address
+            found.append(Target(address, port, _told(_cleared(check), endpoint)))
     return tuple(found)
 
 
@@ -61,6 +62,14 @@ def _cleared(check: HealthCheck) -> HealthCheck:
     if check.address is None and check.port is None:
         return check
     return replace(check, address=None, port=None)
+
+
+def _told(check: HealthCheck, endpoint: Endpoint) -> HealthCheck:
+    """Tell a command which virtual service asks, if it wants to know: then it is run for each."""
+    probe = check.probe
+    if not isinstance(probe, ExecProbe) or probe.arguments is not Arguments.LDIRECTORD:
+        return check
+    return replace(check, probe=replace(probe, virtual_address=endpoint.address, virtual_port=endpoint.port))
 
 
 def _port(service: VirtualService, endpoint: Endpoint, server: RealServer, check: HealthCheck) -> int | None:

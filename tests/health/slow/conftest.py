@@ -2,6 +2,7 @@
 
 import socket
 import sys
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,10 +11,25 @@ import pytest
 
 from tests.fencing import certificates
 from tests.health.slow import daemons
-from tests.health.slow.daemons import answers, free_port, needs, open_to_others, running
+from tests.health.slow.daemons import answers, free_port, needs, running
 
 USER, PASSWORD = "karl", 'geheim "4711" \\ ß'
 """What the servers accept: every letter that a protocol has to quote."""
+
+
+@pytest.fixture(scope="session")
+def public() -> Iterator[Path]:
+    """A folder that servers can reach after they have given up root. Pytest's own are closed to them again and again,
+    whenever another session of the same user starts."""
+    with tempfile.TemporaryDirectory(prefix="vedette-test-") as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
+
+
+def fresh(public: Path, name: str) -> Path:
+    """A folder of one server."""
+    (public / name).mkdir(mode=0o755)
+    return public / name
 
 
 @dataclass(frozen=True)
@@ -36,8 +52,8 @@ class Certified:
 
 
 @pytest.fixture(scope="session")
-def certified(tmp_path_factory: pytest.TempPathFactory) -> Certified:
-    folder = open_to_others(tmp_path_factory.mktemp("certificates"))
+def certified(public: Path) -> Certified:
+    folder = fresh(public, "certificates")
     certificates.make(folder)
     return Certified(folder)
 
@@ -52,8 +68,8 @@ class Dovecot:
 
 
 @pytest.fixture(scope="session")
-def dovecot(tmp_path_factory: pytest.TempPathFactory, certified: Certified) -> Iterator[Dovecot]:
-    program, folder = needs("dovecot"), open_to_others(tmp_path_factory.mktemp("dovecot"))
+def dovecot(public: Path, certified: Certified) -> Iterator[Dovecot]:
+    program, folder = needs("dovecot"), fresh(public, "dovecot")
     ports = Dovecot(*(free_port() for _ in range(5)))
     (folder / "users").write_text(f"{USER}:{{PLAIN}}{PASSWORD}\n")
     (folder / "users").chmod(0o644)
@@ -137,8 +153,8 @@ class Postfix:
 
 
 @pytest.fixture(scope="session")
-def postfix(tmp_path_factory: pytest.TempPathFactory, certified: Certified, dovecot: Dovecot) -> Iterator[Postfix]:
-    program, folder = needs("postfix"), open_to_others(tmp_path_factory.mktemp("postfix"))
+def postfix(public: Path, certified: Certified, dovecot: Dovecot) -> Iterator[Postfix]:
+    program, folder = needs("postfix"), fresh(public, "postfix")
     ports = Postfix(*(free_port() for _ in range(4)))
     for part, owner in (("queue", "root"), ("data", "postfix")):
         (folder / part).mkdir()
@@ -195,9 +211,9 @@ class Vsftpd:
 
 
 @pytest.fixture(scope="session")
-def vsftpd(tmp_path_factory: pytest.TempPathFactory, certified: Certified) -> Iterator[Vsftpd]:
+def vsftpd(public: Path, certified: Certified) -> Iterator[Vsftpd]:
     """Anonymous only, and only with one password: a login that needs no account of this machine."""
-    program, folder = needs("vsftpd"), open_to_others(tmp_path_factory.mktemp("vsftpd"))
+    program, folder = needs("vsftpd"), fresh(public, "vsftpd")
     port = free_port()
     (folder / "empty").mkdir(mode=0o755)
     (folder / "root").mkdir(mode=0o755)
@@ -234,9 +250,9 @@ ftpd_banner=ready
 
 
 @pytest.fixture(scope="session")
-def leafnode(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+def leafnode(public: Path) -> Iterator[int]:
     """A news server that speaks to its standard input, on a port, in namespaces where the machine has a full name."""
-    program, folder, port = needs("leafnode"), open_to_others(tmp_path_factory.mktemp("leafnode")), free_port()
+    program, folder, port = needs("leafnode"), fresh(public, "leafnode"), free_port()
     (folder / "etc").mkdir()
     (folder / "etc" / "config").write_text(
         "server = news.vedette.net\nexpire = 20\nhostname = news.vedette.net\nallowstrangers = 42\n"
@@ -261,9 +277,9 @@ exec {sys.executable} {Path(__file__).parent / "inetd.py"} {port} {program}
 
 
 @pytest.fixture(scope="session")
-def kamailio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+def kamailio(public: Path) -> Iterator[int]:
     """Answers OPTIONS by 200 over UDP and TCP; for `gone` by 404, for `slow` by 100 first."""
-    program, folder, port = needs("kamailio"), tmp_path_factory.mktemp("kamailio"), daemons.free_port_of_both()
+    program, folder, port = needs("kamailio"), fresh(public, "kamailio"), daemons.free_port_of_both()
     (folder / "kamailio.cfg").write_text(
         f"""#!KAMAILIO
 fork=no
@@ -293,9 +309,9 @@ request_route {{
 
 
 @pytest.fixture(scope="session")
-def chrony(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+def chrony(public: Path) -> Iterator[int]:
     """A clock that is its own reference, of stratum 3; our machine's clock is not touched."""
-    program, folder, port = needs("chronyd"), tmp_path_factory.mktemp("chrony"), free_port(socket.SOCK_DGRAM)
+    program, folder, port = needs("chronyd"), fresh(public, "chrony"), free_port(socket.SOCK_DGRAM)
     (folder / "chrony.conf").write_text(
         f"local stratum 3\nallow 127.0.0.1\nport {port}\nbindaddress 127.0.0.1\ncmdport 0\n"
         f"pidfile {folder}/pid\nbindcmdaddress /\nuser root\n"

@@ -38,7 +38,7 @@ class OverTcp:
         result = self._against(hostile.silent, SHORT)
         assert result.outcome is Outcome.FAILED
         assert result.expired
-        assert result.reason.startswith("no answer in 300ms")
+        assert result.reason.startswith("no answer in 150ms")
 
     @pytest.mark.parametrize("behaviour", hostile.GARBAGE, ids=lambda behaviour: behaviour.__name__)
     def test_garbage_fails_within_bounds(self, behaviour: hostile.Behaviour) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import random
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import cast
 
@@ -58,24 +59,35 @@ GARBAGE = (closing, random_bytes, zeros, endless_line, endless_stream)
 @contextlib.asynccontextmanager
 async def tcp(behaviour: Behaviour) -> AsyncIterator[int]:
     """Serve on loopback; yields the port. A failed assertion of the server is one of the test."""
+    loop = asyncio.get_running_loop()
     tasks: list[asyncio.Task[None]] = []
 
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def serve(connection: socket.socket) -> None:
+        reader = asyncio.StreamReader()
+        protocol = asyncio.StreamReaderProtocol(reader)
+        transport, _ = await loop.connect_accepted_socket(lambda: protocol, connection)
+        writer = asyncio.StreamWriter(transport, protocol, reader, loop)
         try:
             with contextlib.suppress(ConnectionError):
                 await behaviour(reader, writer)
         finally:
-            writer.transport.abort()
+            transport.abort()
 
-    def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        tasks.append(asyncio.create_task(serve(reader, writer)))
+    def accept() -> None:
+        with contextlib.suppress(BlockingIOError):
+            connection, _ = listener.accept()
+            connection.setblocking(False)
+            tasks.append(asyncio.create_task(serve(connection)))
 
-    listener = await asyncio.start_server(accept, "127.0.0.1", 0)
-    try:
-        yield listener.sockets[0].getsockname()[1]
-    finally:
-        listener.close()
-        await asyncio.gather(*tasks)
+    # asyncio's own server loses a connection that comes while it is being closed.
+    with socket.create_server(("127.0.0.1", 0), backlog=1024) as listener:
+        listener.setblocking(False)
+        loop.add_reader(listener, accept)
+        try:
+            yield listener.getsockname()[1]
+        finally:
+            loop.remove_reader(listener)
+    await asyncio.gather(*tasks)
 
 
 class _Datagrams(asyncio.DatagramProtocol):

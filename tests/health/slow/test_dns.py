@@ -1,10 +1,12 @@
 """Checks of kind dns, against unbound."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.health.slow import daemons
+from tests.health.slow.conftest import fresh
 from tests.health.slow.contract import OverTcp, OverUdp
 from tests.health.slow.trial import Result, check
 from tests.health.targets import target
@@ -29,8 +31,8 @@ RECORDS = (
 
 
 @pytest.fixture(scope="session")
-def unbound(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    program, folder, port = daemons.needs("unbound"), tmp_path_factory.mktemp("unbound"), daemons.free_port_of_both()
+def unbound(public: Path) -> Iterator[int]:
+    program, folder, port = daemons.needs("unbound"), fresh(public, "unbound"), daemons.free_port_of_both()
     lines = [f"  local-data: '{record}'" for record in RECORDS]
     lines.append("""  local-data: 'txt.example.org. IN TXT "v=spf1 -all"'""")
     (folder / "unbound.conf").write_text(

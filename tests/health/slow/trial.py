@@ -1,7 +1,6 @@
 """One check of the slow lane, as the engine runs it, and what it leaves behind."""
 
 import asyncio
-import gc
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from vedette.state.health import Target
 
 PATIENCE = 5_000 * MILLISECOND
 """A time-out (ns) for checks that are to end by themselves, on a busy machine too."""
-SHORT = 300 * MILLISECOND
+SHORT = 150 * MILLISECOND
 """A time-out for servers that say nothing."""
 
 
@@ -57,7 +56,6 @@ async def attempt(target: Target, timeout: int = PATIENCE) -> Result:
     timer.cancel()
     while attempts.leftovers:
         await asyncio.sleep(0)
-    gc.collect()
     for _ in range(1000):  # a server in this very process closes its end when it sees ours closed
         if descriptors() <= before:
             break

@@ -25,6 +25,9 @@ MODULES: dict[type, str] = {
     probes.NntpProbe: "nntp",
     probes.SipProbe: "sip",
     probes.NtpProbe: "ntp",
+    probes.ExecProbe: "exec",
+    probes.ProcessProbe: "process_name",
+    probes.SystemdProbe: "systemd",
 }
 """The module of each kind, by what it carries out."""
 

@@ -1,7 +1,10 @@
-"""The process of the slow lane: ``python -m vedette.health.slow.process FD``, started by :mod:`vedette.health.lanes`.
+"""The process of the slow lane: ``python -m vedette.health.slow.process FD [programs]``, see lanes.py.
 
 The engine, the schedule and the judge are those of the fast lane; only what carries a check out differs. It lives
 alone because libraries may block, leak and hang: nothing of that reaches a TCP or HTTP check, let alone a heartbeat.
+
+With the argument ``programs`` it is the lane for programs: it keeps the capabilities to start them as another user and
+to kill them, and reads no stranger's answers.
 """
 
 import contextlib
@@ -12,15 +15,19 @@ from vedette.health.slow import kinds, upkeep
 from vedette.kit import privileges
 from vedette.kit.child import Parent, serve
 
+_FOR_PROGRAMS = (privileges.CAP_KILL, privileges.CAP_SETGID, privileges.CAP_SETUID)
+
 
 async def main(parent: Parent) -> None:
     """Check until the director goes away."""
     privileges.leave_no_core()  # passwords are in here
-    privileges.allow_many_descriptors()
+    programs = "programs" in parent.arguments
+    if not programs:
+        privileges.allow_many_descriptors()  # else a program would inherit the limit, and some close all they may have
     body.limit_searches()
     with contextlib.closing(Checker(parent, kinds.prepare)) as checker:
         await parent.open(checker.receive)
-        privileges.keep_capabilities(())
+        privileges.keep_capabilities(_FOR_PROGRAMS if programs else ())
         await upkeep.watch()
 
 

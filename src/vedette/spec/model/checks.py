@@ -123,9 +123,11 @@ class Probe(Timings):
     ntp: Ntp | None = optional("NTP query.")
     grpc: Grpc | None = later("checks of kind grpc", "gRPC health service.")
     dialogue: Dialogue | None = optional("Texts sent and expected in turn.")
-    exec: Exec | None = later("checks of kind exec", "External command.")
-    process: Text | None = later("checks of kind process", "Name of a process that must run here.")
-    systemd: Text | None = later("checks of kind systemd", "Unit that must be active here.")
+    exec: Exec | None = optional("External command.")
+    process: Annotated[str, Field(min_length=1, max_length=255)] | None = optional(
+        "Name of a process that must run here."
+    )
+    systemd: Annotated[str, Field(min_length=1, max_length=255)] | None = optional("Unit that must be active here.")
     file: FileCheck | None = optional("File that must exist here.")
     fixed: Literal["up", "down"] | None = optional("Always up, or always down.")
     port: Port | None = optional("Port to check.", default="the real server's")

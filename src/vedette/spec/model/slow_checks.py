@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from vedette.spec.model.base import FilePath, Many, Secret, Shape, Statuses, Text, optional, required
+from vedette.spec.model.base import FilePath, Many, Secret, Shape, Statuses, Text, Words, optional, required
 
 
 class Dns(Shape):
@@ -128,9 +128,23 @@ class Dialogue(Shape):
 
 
 class Exec(Shape):
-    """A command must end with 0."""
+    """A command must end with 0; it knows the real server by VEDETTE_ADDRESS and VEDETTE_PORT."""
 
     command: Annotated[Many[Text], Field(min_length=1, max_length=64)] = required("Program and arguments; no shell.")
+    arguments: Literal["none", "server", "ldirectord"] | None = optional(
+        "What is appended. server: the real server's address and port. ldirectord: the virtual service's before them.",
+        default="none",
+    )
+    dynamic_weight: bool | None = optional(
+        "Whether an exit status of 2 to 255 is a weight of 0 to 253 (keepalived: misc_dynamic).", default="false"
+    )
+    user: Annotated[str, Field(min_length=1, max_length=32)] | None = optional(
+        "User whose rights it has.", default="nobody"
+    )
+    environment: Words | None = optional("Further environment variables.")
+    secret_files: Annotated[dict[str, FilePath], Field(max_length=16)] | None = optional(
+        "Environment variables whose value is in a file (mode 0600)."
+    )
 
 
 class FileCheck(Shape):

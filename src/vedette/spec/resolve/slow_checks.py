@@ -11,8 +11,10 @@ from vedette.spec.model import checks as model
 from vedette.spec.model import slow_checks as shapes
 from vedette.spec.probes import (
     Account,
+    Arguments,
     DialogueProbe,
     DnsProbe,
+    ExecProbe,
     FileProbe,
     FixedProbe,
     FtpProbe,
@@ -20,10 +22,12 @@ from vedette.spec.probes import (
     NntpProbe,
     NtpProbe,
     Pop3Probe,
+    ProcessProbe,
     SipProbe,
     SlowProbe,
     SmtpProbe,
     Step,
+    SystemdProbe,
     Tls,
     TlsStart,
     Transport,
@@ -36,6 +40,8 @@ _ANY = re.compile(r".+", re.DOTALL)
 _HOST = r"[A-Za-z0-9_.-]+"
 _WORD = re.compile(r"[\x21-\x7e]+")
 _SIP_USER = re.compile(r"[A-Za-z0-9_.!~*'&=+$,;?/%()-]+")
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_UNIT = re.compile(r"[A-Za-z0-9:_.\\@-]+")
 _NAME = re.compile(r"[^\s\x00-\x1f\x7f]+")
 _ONE_NAME = re.compile(_HOST), "www.example.org."
 _RECORDS: dict[str, tuple[re.Pattern[str], str]] = {
@@ -68,7 +74,15 @@ class Here:
     def below(self, *keys: str | int) -> "Here":
         return replace(self, path=(*self.path, *keys))
 
-    def fault(self, key: str, message: str, remedy: str, *, at_key: bool = False) -> None:
+    @property
+    def above(self) -> "Here":
+        return replace(self, path=self.path[:-1])
+
+    @property
+    def key(self) -> str | int:
+        return self.path[-1]
+
+    def fault(self, key: str | int, message: str, remedy: str, *, at_key: bool = False) -> None:
         """Report a fault of a key of this mapping, once."""
         if self.loud and self.scope.sound((*self.path, key)):
             self.scope.fault((*self.path, key), message, remedy, at_key=at_key)
@@ -211,6 +225,44 @@ def _ntp(written: shapes.Ntp, here: Here) -> NtpProbe:
     return NtpProbe(max_stratum=written.max_stratum or 15)
 
 
+def _exec(written: shapes.Exec, here: Here) -> ExecProbe:
+    environment, files = written.environment or {}, written.secret_files or {}
+    if not written.command[0].startswith("/"):
+        here.below("command").fault(0, "a program is named by its whole path", "write it like /usr/local/bin/check")
+    if any("\0" in word for word in written.command):
+        here.fault("command", "a word holds a zero byte", "leave it out")
+    for key, names in (("environment", environment), ("secretFiles", files)):
+        for name in names:
+            if not _VARIABLE.fullmatch(name):
+                remedy = "letters, digits and `_` are allowed"
+                here.below(key).fault(name, f"`{values.shorten(name)}` is no variable", remedy, at_key=True)
+    for name in environment.keys() & files.keys():
+        here.below("environment").fault(name, f"`{name}` is in `secretFiles` too", "keep it there", at_key=True)
+    if written.user == "root" and here.loud:
+        message = "the command has the rights of root"
+        here.scope.findings.warn((*here.path, "user"), message, "leave `user` out, or make a user for it")
+    return ExecProbe(
+        command=written.command,
+        user=written.user or "nobody",
+        arguments=Arguments(written.arguments or "none"),
+        dynamic_weight=bool(written.dynamic_weight),
+        environment=tuple(environment.items()),
+        secrets=tuple((name, here.files.secret((*here.path, "secretFiles", name))) for name in files),
+    )
+
+
+def _process(written: str, here: Here) -> ProcessProbe:
+    if "/" in written or not written.isprintable():
+        here.above.fault(here.key, "a process is named without its folder", "write it like haproxy")
+    return ProcessProbe(written)
+
+
+def _systemd(written: str, here: Here) -> SystemdProbe:
+    if not _UNIT.fullmatch(written):
+        here.above.fault(here.key, f"{values.shorten(written)} is no unit", "write it like nginx.service")
+    return SystemdProbe(written if "." in written else f"{written}.service")
+
+
 _KINDS: dict[str, Callable[[Any, Here], SlowProbe]] = {
     "fixed": _fixed,
     "dialogue": _dialogue,
@@ -223,5 +275,8 @@ _KINDS: dict[str, Callable[[Any, Here], SlowProbe]] = {
     "nntp": _nntp,
     "sip": _sip,
     "ntp": _ntp,
+    "exec": _exec,
+    "process": _process,
+    "systemd": _systemd,
 }
 """By the attribute of :class:`vedette.spec.model.checks.Probe` that holds what was written."""
