@@ -2,8 +2,8 @@
 
     python -m benchmarks [NAME ...] [--rounds 3] [--quick]
 
-Peers run in the same run, in turns with ours. Compare ratios, not milliseconds of two days. As root: the load balancer's
-table needs a kernel of its own (User Mode Linux), and ldirectord a mount of its own.
+Peers run in the same run, in turns with ours. Compare ratios, not milliseconds of two days. As root: the load
+balancer's table needs a kernel of its own (User Mode Linux), and ldirectord a mount of its own.
 """
 
 import argparse

@@ -1,7 +1,7 @@
 """Figures as rows: printed for people, kept in ``benchmarks/results.json`` for machines.
 
-The file has one row a line of work: ours, the peer's, the ratio of the two, and how many times each was measured. Running
-one benchmark again replaces its rows and leaves the others.
+The file has one row a line of work: ours, the peer's, the ratio of the two, and how many times each was measured.
+Running one benchmark again replaces its rows and leaves the others.
 """
 
 import json
