@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from vedette.health.judge import Outcome
+from vedette.health.poller import Poller
 from vedette.health.slow import attempt as attempts
 from vedette.health.slow import kinds, threads
 from vedette.kit.units import MILLISECOND, seconds, show
@@ -49,11 +50,13 @@ async def attempt(target: Target, timeout: int = PATIENCE) -> Result:
         if not trial.done:
             trial.expire(show(timeout))
 
-    trial = kinds.prepare(target)(loop, finished)
+    poller = Poller(loop)
+    trial = kinds.prepare(target)(poller, finished)
     timer = loop.call_later(seconds(timeout), expire)
     trial.begin()
     result = await over
     timer.cancel()
+    poller.close()
     while attempts.leftovers:
         await asyncio.sleep(0)
     for _ in range(1000):  # a server in this very process closes its end when it sees ours closed

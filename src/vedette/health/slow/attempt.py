@@ -9,6 +9,7 @@ import asyncio
 from vedette.health import reasons
 from vedette.health.attempt import Finished
 from vedette.health.judge import Outcome
+from vedette.health.poller import Poller
 from vedette.health.slow.check import Check, FailedError, Passed, Progress, UnableError
 
 leftovers: set[asyncio.Task[Passed]] = set()
@@ -18,16 +19,16 @@ leftovers: set[asyncio.Task[Passed]] = set()
 class CheckAttempt:
     """One check under way."""
 
-    __slots__ = ("_check", "_finished", "_loop", "_progress", "_task", "done")
+    __slots__ = ("_check", "_finished", "_progress", "_task", "done")
 
-    def __init__(self, check: Check, loop: asyncio.AbstractEventLoop, finished: Finished) -> None:
-        self._check, self._loop, self._finished = check, loop, finished
+    def __init__(self, check: Check, poller: Poller, finished: Finished) -> None:
+        self._check, self._finished = check, finished  # a coroutine waits on the loop itself, not on the poller
         self._progress = Progress()
         self._task: asyncio.Task[Passed] | None = None
         self.done = False
 
     def begin(self) -> None:
-        self._task = self._loop.create_task(self._check(self._progress))
+        self._task = asyncio.get_running_loop().create_task(self._check(self._progress))
         self._task.add_done_callback(self._over)
 
     def expire(self, duration: str) -> None:

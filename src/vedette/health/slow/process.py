@@ -24,8 +24,7 @@ async def main(parent: Parent) -> None:
     programs = "programs" in parent.arguments
     if not programs:
         privileges.allow_many_descriptors()  # else a program would inherit the limit, and some close all they may have
-    body.limit_searches()
-    with contextlib.closing(Checker(parent, kinds.prepare)) as checker:
+    with body.limited_searches(), contextlib.closing(Checker(parent, kinds.prepare)) as checker:
         await parent.open(checker.receive)
         privileges.keep_capabilities(_FOR_PROGRAMS if programs else ())
         await upkeep.watch()
