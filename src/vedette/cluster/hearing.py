@@ -30,6 +30,7 @@ from vedette.cluster.peers import Peer, Verdict
 from vedette.cluster.placement import Placement
 from vedette.cluster.preferences import Preferences
 from vedette.cluster.proposer import Proposer
+from vedette.cluster.ranking import Ranking
 from vedette.cluster.site import Site
 from vedette.cluster.voter import Voter
 from vedette.kit.units import MINUTE
@@ -54,6 +55,7 @@ class Hearing:
         owner: Owner,
         proposer: Proposer,
         placement: Placement,
+        ranking: Ranking,
         preferences: Preferences,
         outbox: Outbox,
         council: Council,
@@ -62,7 +64,7 @@ class Hearing:
         self._site, self._keyring, self._leases = site, keyring, leases
         self._peers = peers
         self._voter, self._owner, self._proposer = voter, owner, proposer
-        self._placement, self._preferences, self._outbox = placement, preferences, outbox
+        self._placement, self._ranking, self._preferences, self._outbox = placement, ranking, preferences, outbox
         self.refused: dict[Reason, int] = {}
         self.refused_on: dict[str, int] = {}
         self._counted: dict[bytes, Peer] = {}
@@ -201,8 +203,7 @@ class Hearing:
         ready = votes and bool(message.flags & Flag.READY)  # with another config it could never win what it is handed
         if ready and not peer.ready:
             peer.ready_since = now
-        if message.score != peer.score:
-            peer.score, peer.score_since = message.score, now
+        self._ranking.scored(peer, message.score, now)
         peer.ready, peer.silent = ready, bool(message.flags & Flag.SILENT)
         peer.revision, peer.digest = message.revision, message.digest
         peer.watchdog = message.watchdog

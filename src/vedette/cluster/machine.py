@@ -44,6 +44,7 @@ from vedette.cluster.placement import Placement
 from vedette.cluster.preferences import Preferences
 from vedette.cluster.proposer import Proposer
 from vedette.cluster.quorum import Quorum
+from vedette.cluster.ranking import Ranking
 from vedette.cluster.steering import Steering
 from vedette.cluster.telling import Telling
 from vedette.spec.resolved import Key
@@ -105,7 +106,8 @@ class Machine:
         self._outbox = Outbox(dead_after=max(site.timings.dead_after, site.config.before))
         self._proposer = Proposer(site, voter, self._quorum, self._outbox)
         self._owner = Owner(site, leases, voter, self._quorum, self._outbox, self._proposer, peers)
-        self._placement = Placement(site, peers, self._preferences)
+        self._ranking = Ranking(site, peers, self._preferences)
+        self._placement = Placement(site, peers, self._ranking)
         self._detector = Detector(site, peers, self._quorum)
         self._membership = Membership(site, peers, self._detector)
         self._council = Council(
@@ -126,6 +128,7 @@ class Machine:
             owner=self._owner,
             proposer=self._proposer,
             placement=self._placement,
+            ranking=self._ranking,
             preferences=self._preferences,
             peers=peers,
             quorum=self._quorum,
@@ -140,6 +143,7 @@ class Machine:
             owner=self._owner,
             proposer=self._proposer,
             placement=self._placement,
+            ranking=self._ranking,
             preferences=self._preferences,
             outbox=self._outbox,
             council=self._council,
@@ -234,7 +238,7 @@ class Machine:
             case Readiness(services, connected):
                 self._steering.services, self._steering.connected = services, connected
             case Reach(missing):
-                self._placement.reaches(missing, now)
+                self._ranking.reaches(missing, now)
             case SpecRunning(revision, digest):
                 self._telling.running(revision, digest)
             case Move() | Standby() | Maintenance():
