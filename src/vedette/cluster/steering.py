@@ -192,7 +192,8 @@ class Steering:
         record = self._voter.live(lease.tag, now)
         if record is not None and not self._site.mine(record.ballot):
             yield "the last holder's lease still runs"
-        yield from filter(None, (self._fencing.blocks(peer, now) for peer in self._peers.values()))
+        if self._site.config.fencing:
+            yield from filter(None, (self._fencing.blocks(peer, now) for peer in self._peers.values()))
         if not self._quorum.heard(now):
             yield "no quorum"
         if not self._quorum.willing(now):
@@ -212,28 +213,26 @@ class Steering:
         """When something is due for a group although nothing has been heard."""
         times = [self._site.silent_until, self._quorum.grace_ends, *self._preferences.next_at()]
         for lease in self._leases.values():
-            group = self._site.config.group(lease.name)
-            record = self._voter.live(lease.tag, now)
-            times += [
-                time
-                for time in (
-                    self._proposer.next_at(lease),
-                    self._owner.next_at(lease),
-                    record.deadline if record is not None else None,
-                    lease.back_off,
-                    lease.own.resume_at if lease.own is not None else None,
-                )
-                if time is not None
-            ]
-            if group is None:
-                continue
-            if lease.own is not None:
-                times += self._placement.move_times(group, lease)
-            elif lease.free_since is not None:
-                times.append(self._try_at(lease, group, now))
+            times += self._times(lease, now)
         return times
 
     # Inside
+
+    def _times(self, lease: Lease, now: int) -> Iterator[int]:
+        yield lease.back_off
+        group, record = self._site.config.group(lease.name), self._voter.live(lease.tag, now)
+        if record is not None:
+            yield record.deadline
+        if lease.attempt is not None:
+            yield self._proposer.next_at(lease.attempt)
+        if lease.own is not None:
+            yield self._owner.next_at(lease.own)
+            if lease.own.resume_at is not None:
+                yield lease.own.resume_at
+            if group is not None:
+                yield from self._placement.move_times(group, lease)
+        elif group is not None and lease.free_since is not None:
+            yield self._try_at(lease, group, now)
 
     @property
     def _able(self) -> bool:
