@@ -89,7 +89,8 @@ class Machine:
             random=random,
         )
         self._site, self._now = found.site, now
-        self._rest = Ready()
+        self._last = Ready()
+        self._rest: Ready | None = None
         self._own, self._held = found.own, held
         self._voter = found.voter
         self._preferences = Preferences(found.wishes, now)
@@ -164,9 +165,9 @@ class Machine:
     def handle(self, event: Event, now: int) -> Ready:
         """Take in one event at ``now``, which was read after the event came."""
         now = max(now, self._now)
-        if isinstance(event, Datagram) and now < self._rest.wake_at:
+        if isinstance(event, Datagram) and now < self._last.wake_at:
             if not self._hearing.datagram(event.link, event.data, now):
-                return self._rest  # a flood of forgeries or copies costs no more than looking at each
+                return self._unchanged()  # a flood of forgeries or copies costs no more than looking at each
             return self._finish(now)
         self._steering.expire(now)
         self._take(event, now)
@@ -178,7 +179,7 @@ class Machine:
         self._preferences.changed = self._preferences.changed or ready.durable is not None
         self._council.changed = self._council.changed or ready.binding
         self._owner.release = list(dict.fromkeys((*ready.release, *self._owner.release)))
-        self._rest = Ready()
+        self._last, self._rest = Ready(), None
 
     def view(self, now: int) -> View:
         """What this node knows, for status and for the reconcilers."""
@@ -306,8 +307,16 @@ class Machine:
             stopped=self._steering.stopped(self._outbox, now),
         )
         invariants.check(self._site, self._leases.values(), self._voter, ready, now)
-        self._rest = Ready(hold=hold, fence=fence, wake_at=ready.wake_at, unchanged=True, stopped=ready.stopped)
+        self._last, self._rest = ready, None
         return ready
+
+    def _unchanged(self) -> Ready:
+        if self._rest is None:
+            last = self._last
+            self._rest = Ready(
+                hold=last.hold, fence=last.fence, wake_at=last.wake_at, unchanged=True, stopped=last.stopped
+            )
+        return self._rest
 
     def _wake_at(self, now: int) -> int:
         """The earliest time at which anything is due; whatever is due already has just been looked at."""
