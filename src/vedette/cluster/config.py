@@ -146,6 +146,11 @@ class CoreConfig:
         object.__setattr__(self, "id", self._digest())
         self._check()
 
+    @cached_property
+    def names(self) -> frozenset[str]:
+        """The nodes of the document."""
+        return frozenset(self._nodes)
+
     def node(self, name: str) -> CoreNode | None:
         return self._nodes.get(name)
 

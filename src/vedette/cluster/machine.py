@@ -282,7 +282,7 @@ class Machine:
         self._membership.part(now)
         risen = self._detector.look(now)
         self._keyring.forget(now)
-        self._council.look(now, digest=self._telling.short_digest(), stopping=self._steering.stopping)
+        self._council.look(now, digest=self._telling.short_digest, stopping=self._steering.stopping)
         self._steering.pursue(now)
         self._telling.kernel |= {lease.name for lease in self._leases.values() if lease.own is not None}
         if self._steering.leaving():
@@ -327,7 +327,7 @@ class Machine:
             *self._fencing.next_at(now),
             *self._council.next_at(),
         ]
-        return min((time for time in times if time > now), default=now + self._site.timings.interval)
+        return min([time for time in times if time > now], default=now + self._site.timings.interval)
 
 
 def _by_value(entry: tuple[Reason, int]) -> str:

@@ -24,7 +24,7 @@ class _State(NamedTuple):
     goodbye: bool
     score: int
     revision: int
-    digest: str
+    digest: bytes
     watchdog: int
     own: tuple[tuple[int, Ballot], ...]
     holds: tuple[int, ...]
@@ -32,7 +32,8 @@ class _State(NamedTuple):
 
 class Telling:
     """``kernel`` is what this node's kernel holds as far as it was told to and has confirmed, ``watchdog`` (ns) how
-    soon its armed watchdog resets this machine, 0 = none is armed."""
+    soon its armed watchdog resets this machine, 0 = none is armed, ``short_digest`` the head of the document's digest, as
+    it goes on the wire."""
 
     def __init__(
         self, site: Site, keyring: Keyring, peers: dict[str, Peer], preferences: Preferences, outbox: Outbox
@@ -41,13 +42,13 @@ class Telling:
         self._keyring = keyring
         self.kernel: set[str] = set()
         self.watchdog = 0
-        self.revision, self.digest = site.config.revision, site.config.digest
+        self.running(site.config.revision, site.config.digest)
         self._next_heartbeat = site.started
         self._told: _State | None = None
 
     def running(self, revision: int, digest: str) -> None:
         """The document that this node runs now."""
-        self.revision, self.digest = revision, digest
+        self.revision, self.digest, self.short_digest = revision, digest, _short(digest)
 
     def speak(self, now: int, steering: Steering, owner: Owner, *, risen: bool) -> tuple[Outgoing, ...]:
         """Make the datagrams of this call; ``risen``: somebody has come up who should hear from us at once.
@@ -83,13 +84,6 @@ class Telling:
         repeat = self._outbox.repeat_at()
         return [self._next_heartbeat] if repeat is None else [self._next_heartbeat, repeat]
 
-    def short_digest(self) -> bytes:
-        """The head of the document's digest, as it goes on the wire."""
-        try:
-            return bytes.fromhex(self.digest[:16]).ljust(8, b"\0")
-        except ValueError:
-            return bytes(8)
-
     def _state(self, now: int, steering: Steering, owner: Owner) -> _State:
         return _State(
             config=self._site.config.id,
@@ -99,7 +93,7 @@ class Telling:
             goodbye=steering.leaving(),
             score=steering.score,
             revision=self.revision,
-            digest=self.digest,
+            digest=self.short_digest,
             watchdog=self.watchdog,
             own=owner.claims(),
             holds=owner.tags(self.kernel),
@@ -118,8 +112,15 @@ class Telling:
             score=state.score,
             wishes=self._preferences.digest,
             revision=state.revision,
-            digest=self.short_digest(),
+            digest=state.digest,
             watchdog=state.watchdog,
             own=state.own,
             holds=state.holds,
         )
+
+
+def _short(digest: str) -> bytes:
+    try:
+        return bytes.fromhex(digest[:16]).ljust(8, b"\0")
+    except ValueError:
+        return bytes(8)

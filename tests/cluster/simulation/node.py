@@ -206,17 +206,17 @@ class Node:
         """For what runs beside the core: not after the daemon's death, and late when the machine is paused."""
         self._later(delay, do)
 
-    def _later(self, delay: int, do: Callable[[], None]) -> None:
+    def _later(self, delay: int, do: Callable[..., None], *given: object) -> None:
         """Do it in this life of the daemon, and not while it is paused."""
-        self.world.after(delay, partial(self._run, self._life, do))
+        self.world.after(delay, partial(self._run, self._life, do, *given))
 
-    def _run(self, life: int, do: Callable[[], None]) -> None:
+    def _run(self, life: int, do: Callable[..., None], *given: object) -> None:
         if life != self._life:
             return
         if self.world.now < self._paused_until:
-            self.world.at(self._paused_until, partial(self._run, life, do))
+            self.world.at(self._paused_until, partial(self._run, life, do, *given))
             return
-        do()
+        do(*given)
 
     def _next(self) -> None:
         if not self._inbox or self.machine is None or self.stopped:
@@ -232,7 +232,7 @@ class Node:
         self._step((self._persist, self._release, self._send, self._hold), ready)
 
     def _step(self, steps: tuple[Callable[[Ready], None], ...], ready: Ready) -> None:
-        self._later(self.world.draw(0, self.habits.step // 4), partial(self._do, steps, ready))
+        self._later(self.world.draw(0, self.habits.step // 4), self._do, steps, ready)
 
     def _do(self, steps: tuple[Callable[[Ready], None], ...], ready: Ready) -> None:
         steps[0](ready)
@@ -301,7 +301,7 @@ class Node:
         if self.world.random.random() < self.habits.kernel_slow:
             latency *= 50
         self._in_flight = group, wanted
-        self._later(latency, lambda: self._apply(group, wanted))
+        self._later(latency, self._apply, group, wanted)
 
     def _apply(self, group: str, wanted: int | None) -> None:
         self._in_flight = None
