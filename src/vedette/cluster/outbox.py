@@ -108,11 +108,11 @@ class Outbox:
         return self._said is None and not self._announce
 
     def flush(
-        self, now: int, write: Callable[[], Letterhead], *, renewal: Renewal | None, alive: list[Peer]
+        self, now: int, write: Callable[[bool], Letterhead], *, renewal: Renewal | None, alive: list[Peer]
     ) -> tuple[Outgoing, ...]:
         """Make the datagrams of this call; ``renewal``: the periodic heartbeat that is due with it.
 
-        ``write`` makes their head; most calls need none.
+        ``write`` makes their head, with the table or without; most calls need none.
         One for everyone, or, when somebody is to be answered too, one for each: of two datagrams that leave together
         the second could overtake the first, which would then not count.
         """
@@ -125,7 +125,8 @@ class Outbox:
         first = self._sequence + 1
         out: tuple[Outgoing, ...] = ()
         if everyone or self._single or self._tables:
-            out = tuple(self._written(now, write(), items, renewal=renewal, table=table, everyone=everyone))
+            head = write(table or bool(self._tables))
+            out = tuple(self._written(now, head, items, renewal=renewal, table=table, everyone=everyone))
         self._settle(now, first)
         return out
 

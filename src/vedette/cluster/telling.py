@@ -5,7 +5,7 @@ from typing import NamedTuple
 from vedette.cluster.ballot import Ballot
 from vedette.cluster.events import Outgoing
 from vedette.cluster.keyring import Keyring
-from vedette.cluster.messages import Flag, Message
+from vedette.cluster.messages import Flag, Message, Wishes
 from vedette.cluster.outbox import Letterhead, Outbox
 from vedette.cluster.owner import Owner
 from vedette.cluster.peers import Peer
@@ -67,10 +67,10 @@ class Telling:
             self._told, self._preferences.news = state, False
         secret = self._keyring.sign(now)
 
-        def write() -> Letterhead:
+        def write(table: bool) -> Letterhead:
             return Letterhead(
                 state=self._message(state),
-                table=self._preferences.table(now),
+                table=self._preferences.table(now) if table else Wishes(()),
                 echoes={name: tuple(peer.echoes()) for name, peer in self._peers.items()},
                 cluster=self._site.config.cluster_id,
                 secret=secret,
