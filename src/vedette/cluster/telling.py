@@ -32,8 +32,8 @@ class _State(NamedTuple):
 
 class Telling:
     """``kernel`` is what this node's kernel holds as far as it was told to and has confirmed, ``watchdog`` (ns) how
-    soon its armed watchdog resets this machine, 0 = none is armed, ``short_digest`` the head of the document's digest, as
-    it goes on the wire."""
+    soon its armed watchdog resets this machine, 0 = none is armed, ``short_digest`` the head of the document's digest,
+    as it goes on the wire."""
 
     def __init__(
         self, site: Site, keyring: Keyring, peers: dict[str, Peer], preferences: Preferences, outbox: Outbox

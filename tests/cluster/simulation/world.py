@@ -45,7 +45,7 @@ class World:
 
     def at(self, when: int, do: Callable[[], None]) -> None:
         self._count += 1
-        heapq.heappush(self._queue, (when if when > self.now else self.now, self._count, do))
+        heapq.heappush(self._queue, (max(self.now, when), self._count, do))
 
     def after(self, delay: int, do: Callable[[], None]) -> None:
         self.at(self.now + delay, do)
