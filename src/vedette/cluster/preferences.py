@@ -33,7 +33,7 @@ class _Entry:
 class Preferences:
     """``changed`` is set by whatever must be persisted, ``news`` by what was wished here and nobody else knows.
 
-    ``version`` rises with every change. ``entries``: what was stored; what remains of each one's time counts from ``now``.
+    ``version`` rises with every change. ``entries``: what was stored; their remaining time counts from ``now``.
     """
 
     def __init__(self, entries: Iterable[Wish] = (), now: int = 0) -> None:
