@@ -7,7 +7,7 @@ import pytest
 
 from vedette.cluster import wire
 from vedette.cluster.events import Reason
-from vedette.cluster.messages import Flag, Message
+from vedette.cluster.messages import Message
 from vedette.lab import forgeries
 
 PORT = 694
