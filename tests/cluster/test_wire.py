@@ -61,7 +61,7 @@ items: some.SearchStrategy[Item] = some.one_of(
     some.builds(Nack, u32, ballots, waits, ballots),
     some.builds(Release, u32, ballots, u32),
 )
-echoes = some.builds(Echo, u32, u64, some.integers(0, 2**64 - 1)) | some.builds(
+echoes = some.builds(Echo, u32, u64, u64, some.just(0), some.just(0)) | some.builds(
     lambda node, session, sequence, behind, groups: Echo(node, session, sequence, sequence - behind, groups),
     u32,
     u64,
