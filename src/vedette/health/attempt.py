@@ -7,8 +7,11 @@ from typing import Protocol
 from vedette.health.judge import Outcome
 from vedette.state.health import Target
 
-Finished = Callable[[Outcome, str], None]
-"""Takes the result of a check and a reason fit for an operator."""
+
+class Finished(Protocol):
+    """Takes the result of a check, a reason fit for an operator, and what he should know though it is no failure."""
+
+    def __call__(self, outcome: Outcome, reason: str, notice: str = "", /) -> None: ...
 
 
 class Attempt(Protocol):

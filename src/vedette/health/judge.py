@@ -1,8 +1,10 @@
 """Rise and fall: how single results become a verdict that traffic is steered by.
 
-The first result of a target decides at once, so that a director that has just started knows its servers after one
-round of checks. From then on a target that is up goes down after ``fall`` failures in a row, and one that is down
-comes up after ``rise`` successes in a row; a result to the contrary starts the count again.
+A target that is up goes down after ``fall`` failures in a row, and one that is down comes up after ``rise`` successes
+in a row; a result to the contrary starts the count again. Of a target without a verdict, the first success says that
+it is up, so that a director that has just started has its servers after one round of checks; a first failure says
+nothing yet, because just then it is often this machine that is not ready. ``fall`` failures in a row do, and the
+engine makes them follow each other quickly (:attr:`Judge.doubts`).
 """
 
 from enum import Enum
@@ -11,11 +13,16 @@ from vedette.state.health import UNKNOWN, Health, Verdict
 
 
 class Outcome(Enum):
-    """How a single check ends. ``UNABLE``: this machine could not check, which says nothing of the server."""
+    """How a single check ends.
+
+    ``UNABLE``: this machine lacks something that other checks need too; ``BLOCKED``: this check cannot be made from
+    here. Neither says anything of the server.
+    """
 
     PASSED = "passed"
     FAILED = "failed"
     UNABLE = "unable"
+    BLOCKED = "blocked"
 
 
 class Judge:
@@ -29,27 +36,38 @@ class Judge:
         self._streak = 0
         self.verdict = verdict
 
-    def hear(self, outcome: Outcome, reason: str, now: int) -> bool:
+    @property
+    def doubts(self) -> bool:
+        """Whether there are failures, and still no verdict."""
+        return self._streak > 0 and self.verdict.health is Health.UNKNOWN
+
+    def hear(self, outcome: Outcome, reason: str, now: int, notice: str = "") -> bool:
         """Take a result at ``now`` (ns); True when :attr:`verdict` has changed.
 
         A server that stays down for a new reason gets the new reason and keeps the instant since when it is down.
         """
-        health = self.verdict.health
         if outcome is Outcome.UNABLE:
             return False
+        if outcome is Outcome.BLOCKED:
+            return self._correct(reason, f"is not checked: {reason}")
+        health = self.verdict.health
         heard = Health.UP if outcome is Outcome.PASSED else Health.DOWN
         if heard is health:
             self._streak = 0
-            return health is Health.DOWN and self._correct(reason)
+            return self._correct(reason, notice)
         self._streak += 1
-        if health is Health.UNKNOWN or self._streak >= (self._rise if heard is Health.UP else self._fall):
+        if self._streak >= (self._fall if heard is Health.DOWN else 1 if health is Health.UNKNOWN else self._rise):
             self._streak = 0
-            self.verdict = Verdict(health=heard, since=now, reason=reason)
+            self.verdict = Verdict(health=heard, since=now, reason=reason, notice=notice)
             return True
         return False
 
-    def _correct(self, reason: str) -> bool:
-        if reason == self.verdict.reason:
+    def _correct(self, reason: str, notice: str) -> bool:
+        """Set right what is said beside the health; a server that is up keeps the reason why it came up."""
+        former = self.verdict
+        if former.health is Health.UP:
+            reason = former.reason
+        if reason == former.reason and notice == former.notice:
             return False
-        self.verdict = Verdict(health=self.verdict.health, since=self.verdict.since, reason=reason)
+        self.verdict = Verdict(health=former.health, since=former.since, reason=reason, notice=notice)
         return True

@@ -4,11 +4,11 @@ The director numbers its targets; a number is never used twice in its life, so a
 cannot be taken for another target's. Checks are sent once a message however many targets use them::
 
     director → checker   {"checks": [CHECK, ...], "remove": [NUMBER, ...],
-                          "add": [[NUMBER, ADDRESS, PORT, index into checks, HEALTH, SINCE, REASON], ...]}
-    checker → director   {"verdicts": [[NUMBER, HEALTH, SINCE, REASON], ...]}
+                          "add": [[NUMBER, ADDRESS, PORT, index into checks, HEALTH, SINCE, REASON, NOTICE], ...]}
+    checker → director   {"verdicts": [[NUMBER, HEALTH, SINCE, REASON, NOTICE], ...]}
 
 Every assignment is answered at once with what is known, which may be nothing: the checks have begun then.
-``HEALTH``, ``SINCE`` and ``REASON`` in an addition are what an earlier checker found: it goes on from there.
+``HEALTH`` to ``NOTICE`` in an addition are what an earlier checker found: it goes on from there.
 Readers raise ``ValueError`` on any other shape.
 """
 
@@ -39,9 +39,7 @@ def write_assignment(assignment: Assignment) -> Message:
             str(target.address),
             target.port,
             checks.setdefault(target.check, len(checks)),
-            verdict.health.value,
-            verdict.since,
-            verdict.reason,
+            *_plain(verdict),
         ]
         for number, (target, verdict) in assignment.add.items()
     ]
@@ -55,9 +53,9 @@ def read_assignment(message: Message) -> Assignment:
         add = {
             int(number): (
                 Target(address=net.parse(address), port=int(port), check=checks[index]),
-                _verdict(health, since, reason),
+                _verdict(*verdict),
             )
-            for number, address, port, index, health, since, reason in message["add"]
+            for number, address, port, index, *verdict in message["add"]
         }
         return Assignment(add=add, remove=tuple(int(number) for number in message["remove"]))
     except (KeyError, TypeError, IndexError) as error:
@@ -66,16 +64,20 @@ def read_assignment(message: Message) -> Assignment:
 
 def write_verdicts(verdicts: Iterable[tuple[int, Verdict]]) -> Message:
     """Their message."""
-    return {"verdicts": [[number, verdict.health.value, verdict.since, verdict.reason] for number, verdict in verdicts]}
+    return {"verdicts": [[number, *_plain(verdict)] for number, verdict in verdicts]}
 
 
 def read_verdicts(message: Message) -> list[tuple[int, Verdict]]:
     """The verdicts of a message, by number."""
     try:
-        return [(int(number), _verdict(health, since, reason)) for number, health, since, reason in message["verdicts"]]
+        return [(int(number), _verdict(*verdict)) for number, *verdict in message["verdicts"]]
     except (KeyError, TypeError) as error:
         raise ValueError(f"not a list of verdicts: {error}") from error
 
 
-def _verdict(health: Any, since: Any, reason: Any) -> Verdict:
-    return Verdict(health=Health(health), since=int(since), reason=str(reason))
+def _plain(verdict: Verdict) -> tuple[str, int, str, str]:
+    return verdict.health.value, verdict.since, verdict.reason, verdict.notice
+
+
+def _verdict(health: Any, since: Any, reason: Any, notice: Any) -> Verdict:
+    return Verdict(health=Health(health), since=int(since), reason=str(reason), notice=str(notice))

@@ -1,14 +1,16 @@
 """The checker process: ``python -m vedette.health.process FD``, started by :mod:`vedette.health.client`.
 
 It lives alone so that thousands of checks, a costly pattern or a hostile answer delay neither a heartbeat nor the
-programming of IPVS. It keeps no privilege: what it needs to connect, every user may do.
+programming of IPVS. What it needs to connect, every user may do; the sockets to ping with are opened before it gives
+up its privileges. Only for a document with firewall marks on checks it keeps one, CAP_NET_RAW, with which Linux from
+5.17 on lets a process mark its packets. When such a document comes later, the process ends and is started again.
 """
 
 import asyncio
 import contextlib
 import gc
 
-from vedette.health import body, messages
+from vedette.health import body, messages, ping
 from vedette.health.engine import Engine
 from vedette.kit import privileges
 from vedette.kit.channel import Message
@@ -24,10 +26,12 @@ class Checker:
         self._engine = Engine(report=self._report)
         self._targets: dict[int, Target] = {}
         self._numbers: dict[Target, int] = {}
+        self._shed = self._marks = False
 
     def receive(self, message: Message) -> None:
         """Take an assignment."""
         assignment = messages.read_assignment(message)
+        self._shed_privileges(marks=any(target.check.mark for target, _ in assignment.add.values()))
         for number in assignment.remove:
             del self._numbers[self._targets.pop(number)]
         for number, (target, _) in assignment.add.items():
@@ -41,6 +45,15 @@ class Checker:
         """End all checks."""
         self._engine.close()
 
+    def _shed_privileges(self, *, marks: bool) -> None:
+        """Keep for good what the first targets need, and nothing else."""
+        if not self._shed:
+            self._shed = True
+            self._marks = marks
+            privileges.keep_capabilities((privileges.CAP_NET_RAW,) if marks else ())
+        elif marks and not self._marks:
+            raise SystemExit("the checker starts again, with the privilege to mark packets")
+
     def _report(self, verdicts: Verdicts) -> None:
         found = [(self._numbers[target], verdict) for target, verdict in verdicts.items()]
         if not self._parent.send(messages.write_verdicts(found)):
@@ -52,9 +65,10 @@ async def main(parent: Parent) -> None:
     """Check until the director goes away."""
     privileges.allow_many_descriptors()  # with hung servers, all checks may be under way at once
     body.limit_searches()
+    ping.echoes.open()
+    privileges.keep_capabilities((privileges.CAP_NET_RAW,))
     with contextlib.closing(Checker(parent)) as checker:
         await parent.open(checker.receive)
-        privileges.keep_capabilities(())
         await asyncio.Event().wait()
 
 

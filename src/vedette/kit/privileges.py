@@ -12,6 +12,8 @@ from vedette.kit.errors import PermanentError
 
 CAP_NET_BIND_SERVICE = 10
 """Bind to ports below 1024 (linux/capability.h)."""
+CAP_NET_RAW = 13
+"""Open raw sockets, and since Linux 5.17 mark packets."""
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_DUMPABLE = 4

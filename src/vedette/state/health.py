@@ -27,11 +27,15 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """``since`` is CLOCK_BOOTTIME in ns; ``reason`` is fit for an operator ("connection refused", "status 500")."""
+    """``since`` is CLOCK_BOOTTIME in ns; ``reason`` is fit for an operator ("connection refused", "status 500").
+
+    ``notice``: what an operator should know of a server whatever its health ("certificate expires on …"), or empty.
+    """
 
     health: Health
     since: int
     reason: str
+    notice: str = ""
 
 
 Verdicts = Mapping[Target, Verdict]
