@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from tests.health.targets import target
-from vedette.health.attempt import Attempt
+from vedette.health import poller
+from vedette.health.attempt import Attempt, Start
 from vedette.health.engine import prepare
 from vedette.health.judge import Outcome
 from vedette.spec.resolved import HttpProbe, Probe, TcpProbe
@@ -29,13 +30,16 @@ PROBES = (TcpProbe(), HttpProbe())
 class Trial:
     """One attempt at a target and what it reports."""
 
-    def __init__(self, aim: Target) -> None:
+    def __init__(self, aim: Target, *, start: Start | None = None) -> None:
         self.results: list[Result] = []
+        self.notice = ""
         self._reported = asyncio.Event()
-        self.attempt: Attempt = prepare(aim)(asyncio.get_running_loop(), self._finished)
+        self.start = start or prepare(aim)
+        self.attempt: Attempt = self.start(asyncio.get_running_loop(), self._finished)
 
-    def _finished(self, outcome: Outcome, reason: str) -> None:
+    def _finished(self, outcome: Outcome, reason: str, /, *, notice: str = "") -> None:
         self.results.append((outcome, reason))
+        self.notice = notice
         self._reported.set()
 
     async def result(self) -> Result:
@@ -149,6 +153,7 @@ def test_a_deaf_server_fails_when_its_time_is_up(probe: Probe) -> None:
 def test_a_cancelled_attempt_says_nothing_and_leaves_nothing(probe: Probe) -> None:
     async def scenario() -> None:
         with deaf_port() as port:
+            poller.of(asyncio.get_running_loop())
             before = descriptors()
             trial = Trial(target(port=port, probe=probe))
             trial.attempt.begin()

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from tests.health.targets import target
 from vedette.health.client import BIRTH, CheckerClient
+from vedette.health.schedule import RETRY
 from vedette.kit.units import MILLISECOND, MINUTE, SECOND
 from vedette.spec.resolved import HttpProbe
 from vedette.state.health import UNKNOWN, Health, Target, Verdict
@@ -188,7 +189,7 @@ def test_a_checker_that_has_not_begun_gets_time_to_before_its_targets_count_as_w
         client.set_targets([server])
         moment = 50 * MILLISECOND
         assert not client.complete
-        moment += BIRTH
+        moment += BIRTH + 3 * RETRY + 90 * MILLISECOND
         assert client.complete
         assert client.verdicts[server].health is Health.UNKNOWN
 

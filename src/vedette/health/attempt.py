@@ -11,7 +11,7 @@ from vedette.state.health import Target
 class Finished(Protocol):
     """Takes the result of a check, a reason fit for an operator, and what he should know though it is no failure."""
 
-    def __call__(self, outcome: Outcome, reason: str, notice: str = "", /) -> None: ...
+    def __call__(self, outcome: Outcome, reason: str, /, *, notice: str = "") -> None: ...
 
 
 class Attempt(Protocol):

@@ -169,7 +169,7 @@ class Engine:
         queue.append((now - self._lost + course.timeout, course, attempt))
         attempt.begin()
 
-    def _ended(self, course: _Course, outcome: Outcome, reason: str, notice: str = "") -> None:
+    def _ended(self, course: _Course, outcome: Outcome, reason: str, /, *, notice: str = "") -> None:
         now = self._now()
         course.attempt = None
         assert course.slot is not None
@@ -180,7 +180,7 @@ class Engine:
             if self._held and now >= self._held_until + CALM:
                 self._held = False
                 log.event(_log, logging.INFO, "checks.resumed")
-            if course.judge.hear(outcome, reason, now, notice):
+            if course.judge.hear(outcome, reason, now, notice=notice):
                 self._changed(course)
             if course.judge.doubts:
                 self._schedule.postpone(course.slot, now + min(RETRY, course.target.check.interval))

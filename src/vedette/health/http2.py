@@ -20,8 +20,38 @@ from vedette.health.response import EMPTY, INCOMPLETE, Body, Hash
 
 NOT_HTTP2 = "not an HTTP/2 answer"
 _STREAM = 1
+_FRAME_HEAD, _LONGEST_FRAME, _SETTINGS = 9, 16384, 4
+"""Sections 4.1, 4.2 (what holds where we ask for nothing else) and 6.5."""
 _DROPPED = frozenset({"host", "connection", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade", "te"})
 """Headers of HTTP/1 that have no place here (section 8.2.2); the host is a pseudo-header."""
+
+
+class _Frames:
+    """Looks at the frames' lengths as they arrive: the library waits for up to 16 MiB before it does (section 4.1)."""
+
+    __slots__ = ("_first", "_head", "_left")
+
+    def __init__(self) -> None:
+        self._head, self._left, self._first = b"", 0, True
+
+    def fit(self, data: bytes) -> bool:
+        """Whether what arrives can be HTTP/2: SETTINGS first (section 3.4), and no frame longer than we allow."""
+        at = 0
+        while at < len(data):
+            if self._left:
+                passed = min(self._left, len(data) - at)
+                self._left -= passed
+                at += passed
+                continue
+            part = data[at : at + _FRAME_HEAD - len(self._head)]
+            self._head += part
+            at += len(part)
+            if len(self._head) == _FRAME_HEAD:
+                self._left = int.from_bytes(self._head[:3])
+                if self._left > _LONGEST_FRAME or (self._first and self._head[3] != _SETTINGS):
+                    return False
+                self._head, self._first = b"", False
+        return True
 
 
 class Exchange:
@@ -35,6 +65,7 @@ class Exchange:
         self._connection = H2Connection(H2Configuration(client_side=True, header_encoding=None))
         self._connection.initiate_connection()
         self._connection.send_headers(_STREAM, _fields(request, scheme, authorization), end_stream=not request.body)
+        self._frames = _Frames()
         self._pending = request.body
         self._send_body()
         self.status = 0
@@ -58,6 +89,9 @@ class Exchange:
     def feed(self, data: bytes) -> None:
         """Take some bytes."""
         if self.done:
+            return
+        if not self._frames.fit(data):
+            self._fail(NOT_HTTP2)
             return
         try:
             for event in self._connection.receive_data(data):

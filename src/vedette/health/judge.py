@@ -41,7 +41,7 @@ class Judge:
         """Whether there are failures, and still no verdict."""
         return self._streak > 0 and self.verdict.health is Health.UNKNOWN
 
-    def hear(self, outcome: Outcome, reason: str, now: int, notice: str = "") -> bool:
+    def hear(self, outcome: Outcome, reason: str, now: int, *, notice: str = "") -> bool:
         """Take a result at ``now`` (ns); True when :attr:`verdict` has changed.
 
         A server that stays down for a new reason gets the new reason and keeps the instant since when it is down.

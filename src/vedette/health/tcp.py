@@ -75,7 +75,7 @@ class TcpAttempt:
         self.done = True
         self.close()
         if notice:
-            self._finished(outcome, reason, notice)
+            self._finished(outcome, reason, notice=notice)
         else:
             self._finished(outcome, reason)
 

@@ -6,6 +6,7 @@ are looked at again after a while, because certificates are renewed in place.
 
 import errno
 import os
+import re
 import ssl
 import time
 from collections.abc import Callable
@@ -29,7 +30,7 @@ _VERIFICATION = {
     18: "its certificate is signed by itself: name it as `caFile`",
     19: "its certificate is signed by an unknown authority: name that as `caFile`",
     20: "its certificate is signed by an unknown authority: name that as `caFile`",
-    21: "its certificate is signed by an unknown authority: name that as `caFile`, or have the server send its chain",
+    21: "its certificate is signed by an unknown authority: name that as `caFile`",
     23: "its certificate is revoked",
 }
 """OpenSSL's codes (x509_vfy.h)."""
@@ -53,6 +54,7 @@ _REASONS = {
     "TLSV1_ALERT_INSUFFICIENT_SECURITY": "the server refuses our ciphers as too weak",
     "TLSV1_ALERT_INTERNAL_ERROR": "the server reports an internal error of its TLS",
     "TLSV1_ALERT_NO_APPLICATION_PROTOCOL": "the server does not speak this version of HTTP",
+    "NO_APPLICATION_PROTOCOL": "the server does not speak this version of HTTP",
     "DH_KEY_TOO_SMALL": "the server's Diffie-Hellman key is too short",
     "EE_KEY_TOO_SMALL": "the key of the server's certificate is too short",
     "CA_MD_TOO_WEAK": "the server's certificate is signed with a weak hash",
@@ -225,10 +227,16 @@ class Connection:
             return _VERIFICATION.get(error.verify_code, f"its certificate is not valid: {error.verify_message}")
         if isinstance(error, ssl.SSLEOFError) or error.reason == "UNEXPECTED_EOF_WHILE_READING":
             return "connection closed during the TLS handshake"
-        name = error.reason or ""
+        name = error.reason or _name_in(str(error))  # Python does not know the names of all errors
         if name in _NOT_TLS:
             return "not a TLS answer"
         return _REASONS.get(name) or f"TLS failed: {name.replace('_', ' ').lower() or 'for no known reason'}"
+
+
+def _name_in(message: str) -> str:
+    """OpenSSL's name of an error in a message like ``[SSL] tlsv1 alert access denied (_ssl.c:1006)``."""
+    found = re.search(r"\] (.*) \(", message)
+    return found[1].replace(" ", "_").upper() if found else ""
 
 
 def expiry_notice(not_after: int, warning: int) -> str:

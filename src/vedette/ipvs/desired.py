@@ -5,8 +5,7 @@ verdict    destination
 =========  ==========================================================================================
 up         there, with the real server's weight
 down       ``onFailure: remove``: not there; ``onFailure: quiesce``: there, with weight 0
-unknown    as it was: there if it was there (weight 0 stays 0), else not added before the first verdict;
-           with ``checksOnStandby: false`` it counts as up until then
+unknown    as it was: there if it was there (weight 0 stays 0), else not added before the first verdict
 =========  ==========================================================================================
 
 Maintenance, of the real server or of the whole virtual service, makes the weight 0: no new connections, while those
@@ -103,8 +102,6 @@ def _destinations(
                 undecided = undecided or weight > 0
                 if key in before:
                     found[key] = Destination(weight if before[key].weight else 0, method)
-                elif not virtual.checks_on_standby:
-                    found[key] = Destination(weight, method)
     if virtual.sorry is not None and not any(destination.weight for destination in found.values()):
         key = sorry_key(endpoint, virtual.sorry)
         if not undecided or key in before:

@@ -27,6 +27,9 @@ from vedette.state.health import UNKNOWN, Health, Target, Verdict, Verdicts
 UNCHECKED = Verdict(health=Health.UP, since=0, reason="no checks")
 """The verdict on a server that no check applies to."""
 
+ASSUMED = Verdict(health=Health.UP, since=0, reason="not checked yet: taken to be up (checksOnStandby: false)")
+"""The verdict on a server that the holder of the group alone checks, until there is one: a takeover does not wait."""
+
 _GRAVITY = {Health.DOWN: 0, Health.UNKNOWN: 1, Health.UP: 2}
 
 
@@ -59,7 +62,9 @@ def all_targets(spec: ClusterSpec, held: Container[str] | None = None) -> Iterat
 
 
 def decisive(service: VirtualService, endpoint: Endpoint, server: RealServer, verdicts: Verdicts) -> Verdict:
-    """The verdict that decides: as many must be up as the service wants; :data:`UNCHECKED` where no check applies.
+    """The verdict that decides: as many must be up as the service wants.
+
+    :data:`UNCHECKED` where no check applies, :data:`ASSUMED` where nothing is known and that is meant so.
 
     Of the verdicts, worst first, the n-th from the end of those wanted decides: it is up when enough are, and down
     when too many are for that ever to be so. Where all are wanted, that is the worst one.
@@ -68,7 +73,10 @@ def decisive(service: VirtualService, endpoint: Endpoint, server: RealServer, ve
     if not found:
         return UNCHECKED
     found.sort(key=lambda verdict: _GRAVITY[verdict.health])
-    return found[-min(service.checks_required or len(found), len(found))]
+    verdict = found[-min(service.checks_required or len(found), len(found))]
+    if verdict.health is Health.UNKNOWN and not service.checks_on_standby:
+        return ASSUMED
+    return verdict
 
 
 def _cleared(check: HealthCheck) -> HealthCheck:

@@ -60,7 +60,9 @@ class Http(Shape):
     send: Text | None = optional("Body of the request.")
     host: Annotated[str, Field(max_length=255)] | None = optional("Host header.", default="the real server's address")
     headers: Words | None = optional("Further request headers.")
-    version: Literal["1.0", "1.1", "2"] | None = optional("Version of HTTP.", default="1.1")
+    protocol: Literal["HTTP/1.0", "HTTP/1.1", "HTTP/2"] | None = optional(
+        "What to speak; without TLS, HTTP/2 by prior knowledge.", default="HTTP/1.1"
+    )
     username: Text | None = optional("User to authenticate as.")
     password: Secret | None = optional("Password of that user.")
     authentication: Literal["basic", "digest"] | None = optional("How user and password are sent.", default="basic")

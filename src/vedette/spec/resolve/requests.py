@@ -26,7 +26,7 @@ def resolve_http(scope: Scope, http: model.Http, path: Path, files: DeviceFiles)
         **{name: getattr(first, name) for name in HttpRequest.__dataclass_fields__},
         host=http.host,
         headers=tuple((http.headers or {}).items()),
-        version=http.version or "1.1",
+        version=(http.protocol or "HTTP/1.1").removeprefix("HTTP/"),
         credentials=_credentials(scope, http, path, files),
         further=tuple(further),
         tls=_tls(scope, http, path, files) if isinstance(http, model.Https) else None,
@@ -96,6 +96,8 @@ def _credentials(scope: Scope, http: model.Http, path: Path, files: DeviceFiles)
         remedy = "add `password: {secretFile: …}`" if http.password is None else "add it"
         scope.fault(path, f"`{missing}` is missing", remedy)
         return None
+    if not _FIELD.fullmatch(http.username):
+        scope.fault((*path, "username"), "a user name is one line", "write it without line breaks")
     authentication = Authentication(http.authentication or "basic")
     if ":" in http.username and authentication is Authentication.BASIC:
         scope.fault((*path, "username"), "a user of basic authentication has no `:`", "write `authentication: digest`")
