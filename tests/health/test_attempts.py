@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 
 from tests.health.targets import target
-from vedette.health import poller
 from vedette.health.attempt import Attempt, Start
 from vedette.health.engine import prepare
 from vedette.health.judge import Outcome
+from vedette.health.poller import Poller
 from vedette.spec.resolved import HttpProbe, Probe, TcpProbe
 from vedette.state.health import Target
 
@@ -35,7 +35,7 @@ class Trial:
         self.notice = ""
         self._reported = asyncio.Event()
         self.start = start or prepare(aim)
-        self.attempt: Attempt = self.start(asyncio.get_running_loop(), self._finished)
+        self.attempt: Attempt = self.start(Poller(asyncio.get_running_loop()), self._finished)
 
     def _finished(self, outcome: Outcome, reason: str, /, *, notice: str = "") -> None:
         self.results.append((outcome, reason))
@@ -153,9 +153,8 @@ def test_a_deaf_server_fails_when_its_time_is_up(probe: Probe) -> None:
 def test_a_cancelled_attempt_says_nothing_and_leaves_nothing(probe: Probe) -> None:
     async def scenario() -> None:
         with deaf_port() as port:
-            poller.of(asyncio.get_running_loop())
-            before = descriptors()
             trial = Trial(target(port=port, probe=probe))
+            before = descriptors()
             trial.attempt.begin()
             assert descriptors() == before + 1
             trial.attempt.cancel()

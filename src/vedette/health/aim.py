@@ -42,9 +42,9 @@ class Aim:
     sources: tuple[str, ...] = ()
     mark: int = 0
 
-    def open(self, kind: int) -> socket.socket:
+    def open(self, kind: int) -> socket.SocketType:
         """A non-blocking socket of ``kind``, bound and marked; raises ``OSError`` and :class:`BlockedError`."""
-        opened = socket.socket(self.family, kind | socket.SOCK_NONBLOCK)
+        opened = socket.SocketType(self.family, kind | socket.SOCK_NONBLOCK)
         if self.mark or self.sources:
             try:
                 self._prepare(opened)
@@ -53,7 +53,7 @@ class Aim:
                 raise
         return opened
 
-    def _prepare(self, opened: socket.socket) -> None:
+    def _prepare(self, opened: socket.SocketType) -> None:
         if self.mark:
             try:
                 opened.setsockopt(socket.SOL_SOCKET, socket.SO_MARK, self.mark)
@@ -63,7 +63,7 @@ class Aim:
             opened.setsockopt(socket.IPPROTO_IP, _IP_BIND_ADDRESS_NO_PORT, 1)
             self._bind(opened)
 
-    def _bind(self, opened: socket.socket) -> None:
+    def _bind(self, opened: socket.SocketType) -> None:
         for source in self.sources:
             try:
                 opened.bind((source, 0))

@@ -1,16 +1,16 @@
 """The HTTP check: requests, each over a new connection, in the clear or over TLS."""
 
-import asyncio
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
 from vedette.health import aim as aims
-from vedette.health import certificate, poller, tcp, tls
+from vedette.health import certificate, tcp, tls
 from vedette.health.aim import Aim, BlockedError
 from vedette.health.attempt import Finished, Start
 from vedette.health.judge import Outcome
+from vedette.health.poller import Poller
 from vedette.health.requests import Answer, Identity, Request, requests, write
 from vedette.health.response import Hash, Response
 from vedette.spec.resolved import HttpProbe, Tls
@@ -72,10 +72,10 @@ def prepare(target: Target) -> Start:
 class HttpAttempt(tcp.TcpAttempt):
     """The requests of one check, in their order, until one is not answered as expected."""
 
-    __slots__ = ("_answer", "_hashing", "_notice", "_plan", "_step", "_tls", "_tried", "_unsent")
+    __slots__ = ("_answer", "_hashing", "_notice", "_plan", "_step", "_tls", "_tried", "_unsent", "_writing")
 
-    def __init__(self, plan: Plan, loop: asyncio.AbstractEventLoop, finished: Finished) -> None:
-        super().__init__(plan.aim, loop, finished)
+    def __init__(self, plan: Plan, poller: Poller, finished: Finished) -> None:
+        super().__init__(plan.aim, poller, finished)
         self._plan = plan
         self._step = 0
         self._tried = False
@@ -85,8 +85,10 @@ class HttpAttempt(tcp.TcpAttempt):
         self._hashing: Hash | None = None
         self._tls: tls.Connection | None = None
         self._notice = ""
+        self._writing = True
+        """Whether the socket is watched for room to write, not for what there is to read."""
 
-    def connected(self, connection: socket.socket) -> None:
+    def connected(self, connection: socket.SocketType) -> None:
         plan = self._plan
         if plan.tls is None:
             self._ask()
@@ -101,7 +103,7 @@ class HttpAttempt(tcp.TcpAttempt):
                 return
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self._unsent = self._tls.unsent()
-        self._poller.watch(self._descriptor, poller.READ, self._readable)
+        self._writing = True
         self._send(connection)
 
     def overdue(self, duration: str) -> str:
@@ -132,22 +134,26 @@ class HttpAttempt(tcp.TcpAttempt):
 
     def _writable(self) -> None:
         assert self._socket is not None
-        self._poller.watch(self._descriptor, poller.READ, self._readable)
         self._send(self._socket)
 
-    def _send(self, connection: socket.socket) -> None:
+    def _send(self, connection: socket.SocketType) -> None:
         """Send as much as the kernel takes; while it takes no more, nothing is read."""
-        if not self._unsent:
-            return
-        try:
-            self._unsent = self._unsent[connection.send(self._unsent) :]
-        except BlockingIOError:
-            pass
-        except OSError as error:
-            self.fail(error.errno or 0)
-            return
         if self._unsent:
-            self._poller.watch(self._descriptor, poller.WRITE, self._writable)
+            try:
+                self._unsent = self._unsent[connection.send(self._unsent) :]
+            except BlockingIOError:
+                pass
+            except OSError as error:
+                self.fail(error.errno or 0)
+                return
+        if self._unsent:
+            if not self._writing:
+                self._poller.remove_reader(self._descriptor)
+            self._poller.add_writer(self._descriptor, self._writable)
+            self._writing = True
+        elif self._writing:
+            self._poller.read_only(self._descriptor, self._readable)
+            self._writing = False
 
     def _readable(self) -> None:
         connection = self._socket

@@ -119,7 +119,7 @@ class Exchange:
             case DataReceived(data=data, flow_controlled_length=length):
                 taken = bytes(data or b"")
                 self._body.take(taken[: self._body.room])
-                self.problem, self.done = self._body.problem, self._body.full
+                self.problem, self.done = self._body.problem, self._body.room <= 0
                 self._connection.acknowledge_received_data(length or 0, _STREAM)
             case StreamEnded():
                 self.done = True

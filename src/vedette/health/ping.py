@@ -4,7 +4,6 @@ All pings share two raw sockets, one for each version of IP, because a socket of
 copy of the answers to all others. They are opened before the process gives up its privileges, and kept.
 """
 
-import asyncio
 import errno
 import secrets
 import socket
@@ -14,10 +13,11 @@ from functools import partial
 from weakref import WeakKeyDictionary
 
 from vedette.health import aim as aims
-from vedette.health import echo, icmp, poller
+from vedette.health import echo, icmp
 from vedette.health.aim import Aim
 from vedette.health.attempt import Finished, Start
 from vedette.health.judge import Outcome
+from vedette.health.poller import Poller
 from vedette.kit import net
 from vedette.kit.net import IPAddress
 from vedette.state.health import Target
@@ -42,7 +42,7 @@ class Echoes:
         self._sockets: dict[int, socket.socket] = {}
         self._problems: dict[int, OSError] = {}
         self._waiting: dict[bytes, tuple[str, Answered]] = {}
-        self._watched: WeakKeyDictionary[asyncio.AbstractEventLoop, set[int]] = WeakKeyDictionary()
+        self._watched: WeakKeyDictionary[Poller, set[int]] = WeakKeyDictionary()
 
     def open(self) -> None:
         """Open what is not open; to be called while there is the privilege. A failure shows when something pings."""
@@ -54,12 +54,12 @@ class Echoes:
                 except OSError as error:
                     self._problems[version] = error
 
-    def ask(self, address: IPAddress, aim: Aim, answered: Answered, loop: asyncio.AbstractEventLoop) -> bytes:
+    def ask(self, address: IPAddress, aim: Aim, answered: Answered, poller: Poller) -> bytes:
         """Send a request; returns its token. Raises ``OSError``, ``BlockedError``."""
         self.open()
         if address.version not in self._sockets:
             raise aims.BlockedError(f"this machine does not allow pings: {self._problems[address.version].strerror}")
-        self._watch(address.version, loop)
+        self._watch(address.version, poller)
         token = secrets.token_bytes(echo.TOKEN)
         self._sequence += 1
         packet = echo.request(address, identifier=self.identifier, sequence=self._sequence, token=token)
@@ -71,11 +71,11 @@ class Echoes:
         """Wait for the reply with ``token`` no longer."""
         self._waiting.pop(token, None)
 
-    def _watch(self, version: int, loop: asyncio.AbstractEventLoop) -> None:
-        watched = self._watched.setdefault(loop, set())
+    def _watch(self, version: int, poller: Poller) -> None:
+        watched = self._watched.setdefault(poller, set())
         if version not in watched:
             watched.add(version)
-            poller.of(loop).watch(self._sockets[version].fileno(), poller.READ, partial(self._read, version))
+            poller.add_reader(self._sockets[version].fileno(), self._read, version)
 
     def _read(self, version: int) -> None:
         for _ in range(AT_ONCE):
@@ -104,17 +104,17 @@ def prepare(target: Target) -> Start:
 class PingAttempt:
     """One echo request and its reply."""
 
-    __slots__ = ("_address", "_aim", "_finished", "_loop", "_token", "done")
+    __slots__ = ("_address", "_aim", "_finished", "_poller", "_token", "done")
 
-    def __init__(self, address: IPAddress, aim: Aim, loop: asyncio.AbstractEventLoop, finished: Finished) -> None:
-        self._address, self._aim, self._loop, self._finished = address, aim, loop, finished
+    def __init__(self, address: IPAddress, aim: Aim, poller: Poller, finished: Finished) -> None:
+        self._address, self._aim, self._poller, self._finished = address, aim, poller, finished
         self._token = b""
         self.done = False
 
     def begin(self) -> None:
         """Ask. May report at once."""
         try:
-            self._token = echoes.ask(self._address, self._aim, self._answered, self._loop)
+            self._token = echoes.ask(self._address, self._aim, self._answered, self._poller)
         except aims.BlockedError as blocked:
             self._finish(Outcome.BLOCKED, str(blocked))
         except OSError as error:

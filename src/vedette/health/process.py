@@ -9,6 +9,7 @@ up its privileges. Only for a document with firewall marks on checks it keeps on
 import asyncio
 import contextlib
 import gc
+from collections.abc import Iterable
 
 from vedette.health import body, messages, ping
 from vedette.health.engine import Engine
@@ -26,12 +27,11 @@ class Checker:
         self._engine = Engine(report=self._report)
         self._targets: dict[int, Target] = {}
         self._numbers: dict[Target, int] = {}
-        self._shed = self._marks = False
 
     def receive(self, message: Message) -> None:
         """Take an assignment."""
         assignment = messages.read_assignment(message)
-        self._shed_privileges(marks=any(target.check.mark for target, _ in assignment.add.values()))
+        self.admit(target for target, _ in assignment.add.values())
         for number in assignment.remove:
             del self._numbers[self._targets.pop(number)]
         for number, (target, _) in assignment.add.items():
@@ -41,18 +41,12 @@ class Checker:
         gc.freeze()
         self._report({})  # says that the checks have begun
 
+    def admit(self, added: Iterable[Target]) -> None:
+        """Prepare this process for more targets; here there is nothing to prepare."""
+
     def close(self) -> None:
         """End all checks."""
         self._engine.close()
-
-    def _shed_privileges(self, *, marks: bool) -> None:
-        """Keep for good what the first targets need, and nothing else."""
-        if not self._shed:
-            self._shed = True
-            self._marks = marks
-            privileges.keep_capabilities((privileges.CAP_NET_RAW,) if marks else ())
-        elif marks and not self._marks:
-            raise SystemExit("the checker starts again, with the privilege to mark packets")
 
     def _report(self, verdicts: Verdicts) -> None:
         found = [(self._numbers[target], verdict) for target, verdict in verdicts.items()]
@@ -61,13 +55,29 @@ class Checker:
             raise SystemExit("the director does not take verdicts")
 
 
+class FastChecker(Checker):
+    """Keeps for good the privileges that the first targets need, and no other."""
+
+    def __init__(self, parent: Parent) -> None:
+        super().__init__(parent)
+        self._marks: bool | None = None
+
+    def admit(self, added: Iterable[Target]) -> None:
+        marks = any(target.check.mark for target in added)
+        if self._marks is None:
+            self._marks = marks
+            privileges.keep_capabilities((privileges.CAP_NET_RAW,) if marks else ())
+        elif marks and not self._marks:
+            raise SystemExit("it needs the privilege to mark packets, which it had given up")
+
+
 async def main(parent: Parent) -> None:
     """Check until the director goes away."""
     privileges.allow_many_descriptors()  # with hung servers, all checks may be under way at once
-    body.limit_searches()
+    privileges.leave_no_core()  # passwords are in here
     ping.echoes.open()
     privileges.keep_capabilities((privileges.CAP_NET_RAW,))
-    with contextlib.closing(Checker(parent)) as checker:
+    with body.limited_searches(), contextlib.closing(FastChecker(parent)) as checker:
         await parent.open(checker.receive)
         await asyncio.Event().wait()
 

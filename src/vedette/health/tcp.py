@@ -1,20 +1,19 @@
 """The TCP check: the server must accept a connection.
 
-Checks are plain callbacks: no task, no stream, no transport, which costs a quarter to a third of the processor time of
-coroutines (facts-checks.md section 1). The other checks over TCP build on :class:`TcpAttempt`.
+Checks are plain callbacks of a :class:`Poller`: no task, no stream, no transport, which costs a quarter to a third of
+the processor time of coroutines (facts-checks.md section 1). The other checks over TCP build on :class:`TcpAttempt`.
 """
 
-import asyncio
 import errno
 import socket
 import struct
 from functools import partial
 
 from vedette.health import aim as aims
-from vedette.health import poller
 from vedette.health.aim import Aim, BlockedError
 from vedette.health.attempt import Finished, Start
 from vedette.health.judge import Outcome
+from vedette.health.poller import Poller
 from vedette.state.health import Target
 
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
@@ -35,10 +34,10 @@ class TcpAttempt:
 
     __slots__ = ("_aim", "_descriptor", "_finished", "_poller", "_socket", "done")
 
-    def __init__(self, aim: Aim, loop: asyncio.AbstractEventLoop, finished: Finished) -> None:
+    def __init__(self, aim: Aim, poller: Poller, finished: Finished) -> None:
         self._aim, self._finished = aim, finished
-        self._poller = poller.of(loop)
-        self._socket: socket.socket | None = None
+        self._poller = poller
+        self._socket: socket.SocketType | None = None
         self._descriptor = -1
         self.done = False
 
@@ -55,7 +54,7 @@ class TcpAttempt:
         except OSError as problem:
             error = problem.errno or errno.EINVAL
         if error in (errno.EINPROGRESS, 0):
-            self._poller.watch(self._descriptor, poller.WRITE, self._established)
+            self._poller.add_writer(self._descriptor, self._established)
         else:
             self.fail(error)
 
@@ -93,7 +92,7 @@ class TcpAttempt:
 
     # What the checks that speak over the connection replace
 
-    def connected(self, connection: socket.socket) -> None:
+    def connected(self, connection: socket.SocketType) -> None:
         """The server has accepted; nothing more is asked of it here."""
         self.finish(Outcome.PASSED, "connection accepted")
 
@@ -115,6 +114,6 @@ class TcpAttempt:
         else:
             self.connected(connection)
 
-    def _is_its_own_peer(self, connection: socket.socket) -> bool:
+    def _is_its_own_peer(self, connection: socket.SocketType) -> bool:
         own = connection.getsockname()
         return own[1] == self._aim.peer[1] and bool(own == connection.getpeername())

@@ -4,17 +4,16 @@ Without an expectation only an ICMP error ("port unreachable", which the kernel 
 failure: many services say nothing to what they do not understand. Then the check lasts as long as its time-out.
 """
 
-import asyncio
 import errno
 import socket
 from functools import partial
 
 from vedette.health import aim as aims
-from vedette.health import poller
 from vedette.health.aim import Aim, BlockedError
 from vedette.health.attempt import Finished, Start
 from vedette.health.body import Matcher, TooCostlyError
 from vedette.health.judge import Outcome
+from vedette.health.poller import Poller
 from vedette.spec.resolved import UdpProbe
 from vedette.state.health import Target
 
@@ -34,12 +33,10 @@ class UdpAttempt:
 
     __slots__ = ("_aim", "_finished", "_matcher", "_poller", "_send", "_socket", "done")
 
-    def __init__(
-        self, send: bytes, matcher: Matcher | None, aim: Aim, loop: asyncio.AbstractEventLoop, finished: Finished
-    ) -> None:
+    def __init__(self, send: bytes, matcher: Matcher | None, aim: Aim, poller: Poller, finished: Finished) -> None:
         self._send, self._matcher, self._aim, self._finished = send, matcher, aim, finished
-        self._poller = poller.of(loop)
-        self._socket: socket.socket | None = None
+        self._poller = poller
+        self._socket: socket.SocketType | None = None
         self.done = False
 
     def begin(self) -> None:
@@ -53,7 +50,7 @@ class UdpAttempt:
         except OSError as error:
             self._fail(error.errno or errno.EINVAL)
         else:
-            self._poller.watch(opened.fileno(), poller.READ, self._readable)
+            self._poller.add_reader(opened.fileno(), self._readable)
 
     def expire(self, duration: str) -> None:
         """The time is up: that no answer came is a failure only where one is expected."""
