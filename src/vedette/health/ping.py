@@ -9,6 +9,7 @@ import secrets
 import socket
 import struct
 from collections.abc import Callable
+from contextlib import closing
 from functools import partial
 from weakref import WeakKeyDictionary
 
@@ -66,6 +67,12 @@ class Echoes:
         _send(self._sockets[address.version], packet, aim)
         self._waiting[token] = str(address), answered
         return token
+
+    def close(self) -> None:
+        """Close the sockets; nobody waits any more."""
+        for opened in self._sockets.values():
+            opened.close()
+        self._sockets.clear()
 
     def forget(self, token: bytes) -> None:
         """Wait for the reply with ``token`` no longer."""
@@ -141,29 +148,24 @@ class PingAttempt:
 
 
 def _send(opened: socket.socket, packet: bytes, aim: Aim) -> None:
-    """Send one request, from the first source that this machine has; the kernel refuses others with EINVAL."""
-    peer = (aim.peer[0], 0)
-    mark = [(socket.SOL_SOCKET, socket.SO_MARK, struct.pack("@I", aim.mark))] if aim.mark else []
-    for source in aim.sources or ("",):
-        try:
-            opened.sendmsg([packet], [*mark, *_from(source)], 0, peer)
-        except PermissionError as error:
-            if aim.mark and error.errno == errno.EPERM:
-                raise aims.BlockedError(aims.NO_MARKS) from None
-            raise
-        except OSError as error:
-            if not source or error.errno not in (errno.EINVAL, errno.EADDRNOTAVAIL):
-                raise
-        else:
-            return
-    raise aims.BlockedError(aims.no_source(aim.sources))
+    """Send one request, marked and from a certain address where that is wanted."""
+    said = []
+    if aim.mark:
+        said.append((socket.SOL_SOCKET, socket.SO_MARK, struct.pack("@I", aim.mark)))
+    if aim.sources:
+        with closing(aim.open(socket.SOCK_DGRAM)) as bound:  # which of them this machine has
+            said.append(_from(bound.getsockname()[0]))
+    try:
+        opened.sendmsg([packet], said, 0, (aim.peer[0], 0))
+    except PermissionError as error:
+        if aim.mark and error.errno == errno.EPERM:
+            raise aims.BlockedError(aims.NO_MARKS) from None
+        raise
 
 
-def _from(source: str) -> list[tuple[int, int, bytes]]:
+def _from(source: str) -> tuple[int, int, bytes]:
     """Ancillary data that say where a packet comes from (ip(7) IP_PKTINFO, RFC 3542 section 6.2)."""
-    if not source:
-        return []
     address = net.parse(source)
     if address.version == 4:
-        return [(socket.IPPROTO_IP, _IP_PKTINFO, struct.pack("@i4s4s", 0, address.packed, bytes(4)))]
-    return [(socket.IPPROTO_IPV6, socket.IPV6_PKTINFO, struct.pack("@16si", address.packed, 0))]
+        return socket.IPPROTO_IP, _IP_PKTINFO, struct.pack("@i4s4s", 0, address.packed, bytes(4))
+    return socket.IPPROTO_IPV6, socket.IPV6_PKTINFO, struct.pack("@16si", address.packed, 0)
