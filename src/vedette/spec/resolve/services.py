@@ -111,7 +111,7 @@ class Services:
                 self._scope.findings.warn(
                     path,
                     "no check: a TCP connect says nothing about UDP or SCTP",
-                    "write one, like `checks: [{tcp: {}, port: 22}]`, or `checks: []` if none is meant",
+                    "write one, like `checks: [{ping: {}}]`, or `checks: []` if none is meant",
                 )
                 return ()
             return self._default_check if self._scope.sound((*path, "checks")) else ()
