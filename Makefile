@@ -15,12 +15,15 @@ LAB_PACKAGES := user-mode-linux iproute2 ipvsadm nftables tcpdump kmod procps cu
 # What fencing is tested against: controllers and power strips that somebody else wrote, and fence agents.
 FENCING_PACKAGES := ipmitool openipmi snmp snmpd openssh-client openssh-server openssl fence-agents iproute2
 
+# What checks are tested against: real servers of their protocols.
+SERVER_PACKAGES := nginx-light lighttpd socat openssl
+
 # The model of the lease is checked by Spin, which writes its verifier in C.
 MODEL_PACKAGES := spin gcc libc6-dev
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test lint format bench simulate mutants model test-unit test-fencing test-kernel test-lab lock \
-  clean lab-packages fencing-packages model-packages
+  clean lab-packages fencing-packages server-packages model-packages test-servers
 
 help:  ## Say what each target does
 	@echo 'Vedette. Targets:'
@@ -44,6 +47,9 @@ lab-packages:
 fencing-packages:
 	@tools/debian-packages $(FENCING_PACKAGES)
 
+server-packages:
+	@tools/debian-packages $(SERVER_PACKAGES)
+
 model-packages:
 	@tools/debian-packages $(MODEL_PACKAGES)
 
@@ -51,7 +57,7 @@ demo: setup lab-packages  ## Two routers on real kernels, a client, and every dr
 	@echo 'Rehearsing examples/two-routers: power cuts, killed daemons, cut cables, edits'
 	@$(BIN)/vedette rehearse examples/two-routers/cluster.yaml
 
-test: lint lab-packages fencing-packages model-packages  ## Lint, then every test, those on real kernels included (root)
+test: lint lab-packages fencing-packages server-packages model-packages  ## Lint, then every test, those on real kernels included (root)
 	@echo 'Running every test'
 	@$(BIN)/pytest
 
@@ -67,10 +73,13 @@ format: setup  ## Put the code into the project's format
 	@$(BIN)/ruff check --fix
 
 test-unit: setup  ## The tests that need neither root nor a real kernel: seconds
-	@$(BIN)/pytest -m 'not kernel and not lab and not fencing and not model'
+	@$(BIN)/pytest -m 'not kernel and not lab and not fencing and not servers and not model'
 
 test-fencing: setup fencing-packages  ## Fencing drivers against simulators of their devices (root)
 	@$(BIN)/pytest -m fencing
+
+test-servers: setup server-packages  ## Checks against real servers of their protocols, on loopback (root)
+	@$(BIN)/pytest -m servers
 
 test-kernel: setup lab-packages  ## The drivers against a real kernel, in one machine (root)
 	@$(BIN)/pytest -m kernel
