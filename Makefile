@@ -15,8 +15,9 @@ LAB_PACKAGES := user-mode-linux iproute2 ipvsadm nftables tcpdump kmod procps cu
 # What fencing is tested against: controllers and power strips that somebody else wrote, and fence agents.
 FENCING_PACKAGES := ipmitool openipmi snmp snmpd openssh-client openssh-server openssl fence-agents iproute2
 
-# What checks are tested against: a real server of each protocol.
-SERVER_PACKAGES := unbound postfix dovecot-imapd dovecot-pop3d vsftpd leafnode kamailio chrony
+# What checks are tested against: real servers of their protocols.
+SERVER_PACKAGES := nginx-light lighttpd socat openssl unbound postfix dovecot-imapd dovecot-pop3d vsftpd leafnode \
+  kamailio chrony
 
 # The model of the lease is checked by Spin, which writes its verifier in C.
 MODEL_PACKAGES := spin gcc libc6-dev
@@ -26,7 +27,7 @@ BENCH_PACKAGES := keepalived ldirectord ipvsadm gcc libc6-dev util-linux
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test lint format bench simulate mutants model test-unit test-fencing test-kernel test-lab lock \
-  clean lab-packages fencing-packages server-packages model-packages bench-packages test-servers
+  clean lab-packages fencing-packages server-packages model-packages test-servers bench-packages
 
 help:  ## Say what each target does
 	@echo 'Vedette. Targets:'

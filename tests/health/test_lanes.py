@@ -16,7 +16,7 @@ from vedette.health.lanes import Checkers
 from vedette.kit.units import MILLISECOND, MINUTE, SECOND
 from vedette.spec.probes import DialogueProbe, ExecProbe, FileProbe, FixedProbe, Step
 from vedette.spec.resolved import Probe
-from vedette.state.health import Health, Target
+from vedette.state.health import Advice, Health, Target
 
 GREETING = DialogueProbe((Step(expect="^hello"),))
 
@@ -113,9 +113,9 @@ def test_programs_run_as_nobody_and_are_killed_when_their_time_is_up() -> None:
             await director.until(lambda: director.health(up) is Health.UP)
             await director.until(lambda: director.health(hung) is Health.DOWN)
             assert director.checkers.verdicts[hung].reason == "no answer in 1s from /bin/sh"
-            assert director.checkers.verdicts[up].weight is None
+            assert director.checkers.verdicts[up].advice is None
             (folder / "status").write_text("12")
-            await director.until(lambda: director.checkers.verdicts[up].weight == 10)
+            await director.until(lambda: director.checkers.verdicts[up].advice == Advice(10, absolute=True))
             assert [child.name for child in director.checkers.children] == ["checker", "program checker"]
         for pid in (folder / "hung").read_text().split():
             assert daemons.ends(int(pid)), "nothing outlives the checker"

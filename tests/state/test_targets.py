@@ -1,14 +1,31 @@
 """Which target decides on which real server."""
 
+from dataclasses import replace
 from ipaddress import ip_address
+from itertools import permutations
+
+import pytest
+from tests.spec.documents import document, resolve
 
 from vedette.kit.units import SECOND
-from vedette.spec.resolved import Endpoint, HealthCheck, Protocol, RealServer, TcpProbe, VirtualService
+from vedette.spec.resolved import (
+    Endpoint,
+    HealthCheck,
+    PingProbe,
+    Protocol,
+    RealServer,
+    TcpProbe,
+    UdpProbe,
+    VirtualService,
+)
 from vedette.state.health import Health, Target, Verdict
-from vedette.state.targets import UNCHECKED, decisive, targets
+from vedette.state.targets import ASSUMED, UNCHECKED, all_targets, decisive, targets
 
 VIP = ip_address("203.0.113.80")
 SERVER = ip_address("10.0.0.11")
+UP, DOWN = Verdict(Health.UP, 1, "connection accepted"), Verdict(Health.DOWN, 2, "connection refused")
+PING = HealthCheck(PingProbe(), SECOND, SECOND, 1, 1)
+UDP = HealthCheck(UdpProbe(), SECOND, SECOND, 1, 1)
 CHECK = HealthCheck(probe=TcpProbe(), interval=SECOND, timeout=SECOND, rise=1, fall=1)
 
 
@@ -73,6 +90,63 @@ def test_down_decides_before_unknown_and_unknown_before_up() -> None:
     assert decided({first: up, second: down}) is Health.DOWN
     assert decided({first: up, second: up}) is Health.UNKNOWN
     assert decided({first: up, second: up, third: up}) is Health.UP
+
+
+@pytest.mark.parametrize(
+    ("required", "ups", "downs", "health"),
+    [
+        (1, 1, 2, Health.UP),
+        (1, 0, 2, Health.UNKNOWN),
+        (1, 0, 3, Health.DOWN),
+        (2, 2, 1, Health.UP),
+        (2, 2, 0, Health.UP),
+        (2, 1, 1, Health.UNKNOWN),
+        (2, 1, 2, Health.DOWN),
+        (3, 2, 1, Health.DOWN),
+        (8, 2, 0, Health.UNKNOWN),
+        (8, 3, 0, Health.UP),
+    ],
+)
+def test_as_many_checks_must_pass_as_the_service_wants(required: int, ups: int, downs: int, health: Health) -> None:
+    checks = tuple(HealthCheck(TcpProbe(), SECOND, SECOND, 1, 1, port=port) for port in (1, 2, 3))
+    web = replace(service(endpoint(80), checks=checks), checks_required=required)
+    all_three = targets(web, web.endpoints[0], RealServer(SERVER))
+    for order in permutations(all_three):
+        verdicts = dict.fromkeys(order[:ups], UP) | dict.fromkeys(order[ups : ups + downs], DOWN)
+        assert decisive(web, web.endpoints[0], RealServer(SERVER), verdicts).health is health
+
+
+def test_a_ping_has_no_port_and_applies_to_every_service() -> None:
+    syslog = service(endpoint(514, Protocol.UDP), checks=(PING,))
+    assert targets(syslog, syslog.endpoints[0], RealServer(SERVER, port=7)) == (Target(SERVER, 0, PING),)
+
+
+def test_a_datagram_check_goes_where_the_datagrams_go() -> None:
+    dns = service(endpoint(853), endpoint(53, Protocol.UDP), checks=(UDP,))
+    assert ports(dns, dns.endpoints[0], RealServer(SERVER)) == [53]
+    assert ports(dns, dns.endpoints[1], RealServer(SERVER, port=5353)) == [5353]
+    web = service(endpoint(80), checks=(UDP,))
+    assert ports(web, web.endpoints[0], RealServer(SERVER)) == []
+
+
+def test_who_does_not_hold_the_group_leaves_alone_what_only_the_holder_checks() -> None:
+    spec = resolve(
+        document(
+            "virtualServices:\n"
+            "  - {ports: [80], realServers: [{address: 10.0.0.11}], checksOnStandby: false}\n"
+            "  - {ports: [81], realServers: [{address: 10.0.0.11}]}"
+        )
+    )
+    assert [target.port for target in all_targets(spec)] == [80, 81]
+    assert [target.port for target in all_targets(spec, {"default"})] == [80, 81]
+    assert [target.port for target in all_targets(spec, ())] == [81]
+
+
+def test_a_server_that_only_the_holder_checks_counts_as_up_until_it_is_checked() -> None:
+    web = replace(service(endpoint(80)), checks_on_standby=False)
+    (only,) = targets(web, web.endpoints[0], RealServer(SERVER))
+    assert decisive(web, web.endpoints[0], RealServer(SERVER), {}) == ASSUMED
+    assert decisive(web, web.endpoints[0], RealServer(SERVER), {only: DOWN}) == DOWN
 
 
 def test_a_service_without_checks_is_always_up() -> None:

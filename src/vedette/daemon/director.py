@@ -61,6 +61,7 @@ class Director:
         self._applied = 0
         self._errors: tuple[str, ...] = ()
         self._view: View | None = None
+        self._held: frozenset[str] = frozenset()
         self._keeper: dict[str, Any] = {}
         self._heard = 0
         self._replies: dict[int, asyncio.Future[dict[str, Any]]] = {}
@@ -203,7 +204,7 @@ class Director:
         if spec.node(self._node).role is Role.WITNESS:
             return
         self._directing.set()
-        self._checkers.set_targets(all_targets(spec))
+        self._assign()
         self._pinger.set_targets(spec.ping_nodes)
         self._sorry.set_pages(
             {
@@ -224,6 +225,21 @@ class Director:
             log.event(logger, logging.ERROR, "document.not_kept", reason=error.strerror)
 
     # real servers and table
+
+    def _assign(self) -> None:
+        """Give the checker what this node is to check, as things are."""
+        assert self._version is not None
+        self._held = self._holding()
+        self._checkers.set_targets(all_targets(self._version.spec, self._held))
+
+    def _follow_holding(self) -> None:
+        """Some services are checked only by who holds their group."""
+        if self._directing.is_set() and self._holding() != self._held:
+            self._assign()
+            self._reconcile()
+
+    def _holding(self) -> frozenset[str]:
+        return frozenset(lease.group for lease in self._view.leases if lease.mine) if self._view else frozenset()
 
     def _verdicts_changed(self) -> None:
         self._reconcile()
@@ -251,6 +267,7 @@ class Director:
             self._heard = clock.boottime()
             self._keeper = message
             self._view = plain.load(View, message["view"]) if message["view"] else None
+            self._follow_holding()
             self._reconciler.leave_alone(message["leftAlone"])
         elif "reply" in message:
             waiting = self._replies.pop(message["reply"], None)
@@ -373,6 +390,7 @@ class Director:
             ("ping nodes", self._pinger.problem),
         )
         found += [Problem(scope, message) for scope, message in away if message]
+        found += [Problem(scope, message) for scope, message in self._checkers.notices()]
         found += [
             Problem(f"sorry page at {net.endpoint(*place)}", message) for place, message in self._sorry.problems.items()
         ]

@@ -5,17 +5,22 @@ import itertools
 import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from itertools import islice
 from types import MappingProxyType
 
 from vedette.health import messages
+from vedette.health.schedule import RETRY
 from vedette.kit import clock, log, net
 from vedette.kit.channel import Channel, Message
 from vedette.kit.child import Child
 from vedette.kit.units import MILLISECOND, SECOND, seconds
+from vedette.spec.resolved import HealthCheck
 from vedette.state.health import UNKNOWN, Health, Target, Verdict, Verdicts
 
 BIRTH = 5 * SECOND
 """How long (ns) a checker may take to begin, on a slow machine, before its targets' time for a verdict runs."""
+NOTICES = 100
+"""So many notices are shown."""
 LOGGED = 20
 """Changes of one message that are logged each; of more there is a count."""
 
@@ -79,9 +84,18 @@ class CheckerClient:
         """The last word on every target, as of now; later changes do not reach what was handed out."""
         return dict(self._verdicts)
 
+    def notices(self) -> list[tuple[str, str]]:
+        """What an operator should know of targets though it is no failure: of which, and what."""
+        found = (
+            (f"server {net.endpoint(target.address, target.port)}", verdict.notice)
+            for target, verdict in self._verdicts.items()
+            if verdict.notice
+        )
+        return list(dict.fromkeys(islice(found, NOTICES)))
+
     @property
     def complete(self) -> bool:
-        """Whether every target has a verdict, or has had its time for one (an interval and a time-out)."""
+        """Whether every target has a verdict, or has had its time for one."""
         now = self._now()
         return all(until <= now for until in self._patience.values())
 
@@ -114,7 +128,7 @@ class CheckerClient:
 
     def _wait_for(self, target: Target) -> None:
         birth = 0 if self._begun else BIRTH
-        self._patience[target] = self._now() + birth + target.check.interval + target.check.timeout
+        self._patience[target] = self._now() + birth + _longest(target.check)
 
     def _forget(self, target: Target) -> int:
         number = self._numbers.pop(target)
@@ -146,7 +160,10 @@ class CheckerClient:
             former = self._verdicts[target]
             if verdict.health is not former.health:
                 changes.append((target, verdict))
-            news = news or (verdict.health, verdict.weight) != (former.health, former.weight)
+            elif verdict.notice and verdict.notice != former.notice:
+                where = net.endpoint(target.address, target.port)
+                log.event(_log, logging.WARNING, "server.notice", server=where, notice=verdict.notice)
+            news = news or (verdict.health, verdict.advice) != (former.health, former.advice)
             self._verdicts[target] = verdict
             if verdict.health is not Health.UNKNOWN:
                 self._patience.pop(target, None)
@@ -167,9 +184,15 @@ class CheckerClient:
             self._timer = loop.call_later(seconds(last - now + MILLISECOND), self._changed)
 
 
+def _longest(check: HealthCheck) -> int:
+    """How long (ns) the way to a verdict may take: a failure is followed quickly by the next, but may last."""
+    return max(check.interval + check.timeout, check.fall * (check.timeout + RETRY))
+
+
 def _likeness(target: Target) -> tuple[object, ...]:
     """What two targets share that differ only in their timings."""
-    return target.address, target.port, target.check.probe
+    check = target.check
+    return target.address, target.port, check.probe, check.source, check.mark
 
 
 def _log_changes(changes: list[tuple[Target, Verdict]]) -> None:

@@ -1,21 +1,28 @@
 """Rise and fall: how single results become a verdict that traffic is steered by.
 
-The first result of a target decides at once, so that a director that has just started knows its servers after one
-round of checks. From then on a target that is up goes down after ``fall`` failures in a row, and one that is down
-comes up after ``rise`` successes in a row; a result to the contrary starts the count again.
+A target that is up goes down after ``fall`` failures in a row, and one that is down comes up after ``rise`` successes
+in a row; a result to the contrary starts the count again. Of a target without a verdict, the first success says that
+it is up, so that a director that has just started has its servers after one round of checks; a first failure says
+nothing yet, because just then it is often this machine that is not ready. ``fall`` failures in a row do, and the
+engine makes them follow each other quickly (:attr:`Judge.doubts`).
 """
 
 from enum import Enum
 
-from vedette.state.health import UNKNOWN, Health, Verdict
+from vedette.state.health import UNKNOWN, Advice, Health, Verdict
 
 
 class Outcome(Enum):
-    """How a single check ends. ``UNABLE``: this machine could not check, which says nothing of the server."""
+    """How a single check ends.
+
+    ``UNABLE``: this machine lacks something that other checks need too; ``BLOCKED``: this check cannot be made from
+    here. Neither says anything of the server.
+    """
 
     PASSED = "passed"
     FAILED = "failed"
     UNABLE = "unable"
+    BLOCKED = "blocked"
 
 
 class Judge:
@@ -29,30 +36,40 @@ class Judge:
         self._streak = 0
         self.verdict = verdict
 
-    def hear(self, outcome: Outcome, reason: str, now: int, weight: int | None = None) -> bool:
+    @property
+    def doubts(self) -> bool:
+        """Whether there are failures, and still no verdict."""
+        return self._streak > 0 and self.verdict.health is Health.UNKNOWN
+
+    def hear(self, outcome: Outcome, reason: str, now: int, *, notice: str = "", advice: Advice | None = None) -> bool:
         """Take a result at ``now`` (ns); True when :attr:`verdict` has changed.
 
         A server that stays down for a new reason gets the new reason and keeps the instant since when it is down; one
-        that stays up and asks for another ``weight`` gets that at once, because it says so itself.
+        that stays up and gives other ``advice`` on its weight gets that at once, because it says so itself.
         """
-        health = self.verdict.health
         if outcome is Outcome.UNABLE:
             return False
+        if outcome is Outcome.BLOCKED:
+            return self._correct(reason, f"is not checked: {reason}", self.verdict.advice)
+        health = self.verdict.health
         heard = Health.UP if outcome is Outcome.PASSED else Health.DOWN
         if heard is health:
             self._streak = 0
-            return self._correct(reason, weight)
+            return self._correct(reason, notice, advice)
         self._streak += 1
-        if health is Health.UNKNOWN or self._streak >= (self._rise if heard is Health.UP else self._fall):
+        if self._streak >= (self._fall if heard is Health.DOWN else 1 if health is Health.UNKNOWN else self._rise):
             self._streak = 0
-            self.verdict = Verdict(health=heard, since=now, reason=reason, weight=weight)
+            self.verdict = Verdict(health=heard, since=now, reason=reason, notice=notice, advice=advice)
             return True
         return False
 
-    def _correct(self, reason: str, weight: int | None) -> bool:
-        """Take what is news about a server that stays as it is; that it is up for another reason is none."""
+    def _correct(self, reason: str, notice: str, advice: Advice | None) -> bool:
+        """Set right what is said beside the health; a server that is up keeps the reason why it came up."""
         former = self.verdict
-        if weight == former.weight and (former.health is Health.UP or reason == former.reason):
+        if former.health is Health.UP:
+            reason = former.reason
+        corrected = Verdict(health=former.health, since=former.since, reason=reason, notice=notice, advice=advice)
+        if corrected == former:
             return False
-        self.verdict = Verdict(health=former.health, since=former.since, reason=reason, weight=weight)
+        self.verdict = corrected
         return True

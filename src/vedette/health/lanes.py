@@ -65,6 +65,10 @@ class Checkers:
         """Why checkers are away, fit for an operator."""
         return [client.problem for client in self._started if client.problem]
 
+    def notices(self) -> list[tuple[str, str]]:
+        """What an operator should know of targets though it is no failure: of which, and what."""
+        return [notice for client in self._clients.values() for notice in client.notices()]
+
     @property
     def children(self) -> Sequence[Child]:
         """The processes that have been started."""

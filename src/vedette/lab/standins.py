@@ -12,8 +12,10 @@ from vedette.spec.resolved import (
     Forwarding,
     HealthCheck,
     HttpProbe,
+    PingProbe,
     Protocol,
     RealServer,
+    UdpProbe,
     VirtualService,
 )
 
@@ -66,11 +68,12 @@ def _serve(stand_in: StandIn, service: VirtualService, server: RealServer) -> No
 
 def _pass(stand_in: StandIn, address: IPAddress, service: VirtualService, check: HealthCheck) -> None:
     ports = {check.port} if check.port is not None else {server.port for server in service.real_servers}
-    for port in ports:
+    spoken = Protocol.UDP if isinstance(check.probe, UdpProbe) else Protocol.TCP
+    for port in () if isinstance(check.probe, PingProbe) else ports:
         numbers = {port} if port is not None else {endpoint.port for endpoint in service.endpoints}
-        stand_in.listeners |= {Listener(number) for number in numbers}
-    if isinstance(check.probe, HttpProbe):
-        page = Page(check.probe.path, check.probe.statuses[0][0], _body(address, check.probe.body))
+        stand_in.listeners |= {Listener(number, spoken.value) for number in numbers}
+    for request in check.probe.requests if isinstance(check.probe, HttpProbe) else ():
+        page = Page(request.path, request.statuses[0][0], _body(address, request.body))
         if page not in stand_in.pages:
             stand_in.pages.append(page)
 

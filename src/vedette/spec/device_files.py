@@ -18,16 +18,15 @@ from vedette.spec.tree import Path as Place
 
 LARGEST = 16384
 """Bytes of a private key: RSA with 8192 bits has 6.4 KiB."""
-_PLAIN = ("caFile", "knownHostsFile")
+_PLAIN = ("caFile", "certificateFile", "knownHostsFile")
 """Keys of files that hold no secret, but that nobody else may change."""
+_PRIVATE = ("keyFile",)
+"""Keys of files that hold a secret which whoever needs it reads by itself."""
 
 
 @dataclass(frozen=True, slots=True)
 class DeviceFile(SecretFile):
-    """A file that a device or a check needs.
-
-    ``secret``: others may not read it; ``lines``: it may have more than one line.
-    """
+    """A file that is needed. ``secret``: others may not read it; ``lines``: it may have more than one line."""
 
     secret: bool = True
     lines: bool = False
@@ -41,8 +40,8 @@ def files(document: HACluster, directory: Path) -> tuple[DeviceFile, ...]:
     for index, check in enumerate(document.spec.checks or ()):
         found += _below(check, (*CHECKS, index), directory)
     for index, service in enumerate(document.spec.virtual_services or ()):
-        for number, written in enumerate(service.checks or ()):
-            found += _below(written, (*SERVICES, index, "checks", number), directory)
+        for number, own in enumerate(service.checks or ()):
+            found += _below(own, (*SERVICES, index, "checks", number), directory)
     return tuple(found)
 
 
@@ -60,6 +59,8 @@ def _below(shape: Shape, place: Place, directory: Path) -> Iterator[DeviceFile]:
                 yield DeviceFile(directory / value.secret_file, (*here, "secretFile"), lines=lines)
         elif isinstance(value, Shape):
             yield from _below(value, here, directory)
+        elif part.key in _PRIVATE:
+            yield DeviceFile(directory / value, here, lines=True)
         elif part.key in _PLAIN:
             yield DeviceFile(directory / value, here, secret=False, lines=True)
 

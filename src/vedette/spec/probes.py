@@ -10,6 +10,7 @@ from typing import get_args
 
 from vedette.kit.net import IPAddress
 from vedette.spec.secret import Secret
+from vedette.spec.tls import Tls
 
 
 class Transport(Enum):
@@ -27,13 +28,10 @@ class TlsStart(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Tls:
-    """How a server proves who it is. ``server_name`` None = its address; ``ca_file`` None = the system's."""
+class Encryption(Tls):
+    """TLS, and when it begins."""
 
-    start: TlsStart
-    verify: bool = True
-    server_name: str | None = None
-    ca_file: str | None = None
+    start: TlsStart = TlsStart.IMPLICIT
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +57,7 @@ class SmtpProbe:
     """Greeting, EHLO, and what else is set. ``helo`` None = our own address."""
 
     helo: str | None = None
-    tls: Tls | None = None
+    tls: Encryption | None = None
     account: Account | None = None
 
 
@@ -67,7 +65,7 @@ class SmtpProbe:
 class ImapProbe:
     """Greeting, and what else is set."""
 
-    tls: Tls | None = None
+    tls: Encryption | None = None
     account: Account | None = None
 
 
@@ -75,7 +73,7 @@ class ImapProbe:
 class Pop3Probe:
     """Greeting, and what else is set."""
 
-    tls: Tls | None = None
+    tls: Encryption | None = None
     account: Account | None = None
 
 
@@ -83,7 +81,7 @@ class Pop3Probe:
 class FtpProbe:
     """Greeting, and what else is set; ``expect`` is a regular expression for the file at ``path``."""
 
-    tls: Tls | None = None
+    tls: Encryption | None = None
     account: Account | None = None
     path: str | None = None
     expect: str | None = None
@@ -93,7 +91,7 @@ class FtpProbe:
 class NntpProbe:
     """Greeting, and what else is set; ``group`` must be carried."""
 
-    tls: Tls | None = None
+    tls: Encryption | None = None
     account: Account | None = None
     group: str | None = None
 

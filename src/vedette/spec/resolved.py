@@ -13,6 +13,7 @@ from enum import Enum
 from vedette.kit.net import IPAddress
 from vedette.spec.probes import SlowProbe
 from vedette.spec.secret import Secret as Secret
+from vedette.spec.tls import Tls as Tls
 
 
 class Role(Enum):
@@ -149,23 +150,75 @@ class TcpProbe:
 
 
 @dataclass(frozen=True, slots=True)
-class HttpProbe:
-    """A request over a new connection. ``statuses`` are inclusive ranges; ``body`` is a regular expression or None."""
+class HttpRequest:
+    """One request. ``statuses`` are inclusive ranges; ``body`` and ``body_absent`` are regular expressions or None.
+
+    ``digest``: of the whole body, ``md5:…`` or ``sha256:…``.
+    """
 
     path: str = "/"
     method: str = "GET"
-    host: str | None = None
-    headers: tuple[tuple[str, str], ...] = ()
+    send: str = ""
     statuses: tuple[tuple[int, int], ...] = ((200, 299),)
     body: str | None = None
+    body_absent: str | None = None
+    digest: str | None = None
 
 
-Probe = TcpProbe | HttpProbe | SlowProbe
+class Authentication(Enum):
+    """How user and password are sent (RFC 7617, RFC 7616)."""
+
+    BASIC = "basic"
+    DIGEST = "digest"
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    username: str
+    password: "Secret"
+    authentication: Authentication = Authentication.BASIC
+
+
+@dataclass(frozen=True, slots=True)
+class HttpProbe(HttpRequest):
+    """Requests, each over a new connection: this one, then ``further``. ``tls`` None = in the clear."""
+
+    host: str | None = None
+    headers: tuple[tuple[str, str], ...] = ()
+    version: str = "1.1"
+    credentials: Credentials | None = None
+    further: tuple[HttpRequest, ...] = ()
+    tls: Tls | None = None
+
+    @property
+    def requests(self) -> tuple[HttpRequest, ...]:
+        """All requests, in order."""
+        return (self, *self.further)
+
+
+@dataclass(frozen=True, slots=True)
+class UdpProbe:
+    """A datagram. ``expect``: a regular expression; None: any answer will do, and none at all too."""
+
+    send: bytes = b""
+    expect: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PingProbe:
+    """An ICMP echo must be answered."""
+
+
+Probe = TcpProbe | HttpProbe | UdpProbe | PingProbe | SlowProbe
 
 
 @dataclass(frozen=True, slots=True)
 class HealthCheck:
-    """``address`` and ``port`` override the real server's own; None = the real server's."""
+    """``address`` and ``port`` override the real server's own; None = the real server's.
+
+    ``source``: addresses to check from, the first that this machine has; none = the kernel's choice. ``mark`` 0 =
+    none. ``jitter`` (ns) None = a share of the interval.
+    """
 
     probe: Probe
     interval: int
@@ -174,6 +227,9 @@ class HealthCheck:
     fall: int
     address: IPAddress | None = None
     port: int | None = None
+    source: tuple[IPAddress, ...] = ()
+    mark: int = 0
+    jitter: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,6 +272,7 @@ class VirtualService:
     """A virtual service of the document: every endpoint gets every real server.
 
     ``persistence_timeout`` (ns) 0 = none. ``scheduler_flags`` are the document's words (``fallback``, ``port``).
+    ``checks_required`` 0 = all of them. ``checks_on_standby`` false: only the holder of the group checks.
     """
 
     name: str
@@ -228,6 +285,8 @@ class VirtualService:
     forwarding: Forwarding = Forwarding.MASQUERADE
     persistence_timeout: int = 0
     on_failure: OnFailure = OnFailure.REMOVE
+    checks_required: int = 0
+    checks_on_standby: bool = True
     sorry: SorryServer | None = None
     maintenance: bool = False
 

@@ -7,6 +7,7 @@ from itertools import islice
 
 from vedette.spec.model import anatomy
 from vedette.spec.model.base import INTERFACE, NAME
+from vedette.spec.model.checks import DIGEST, HEX
 from vedette.spec.model.cluster import PLUG
 from vedette.spec.model.fencing import PROGRAM
 from vedette.spec.values import shorten
@@ -41,6 +42,9 @@ _FOREIGN_KEYS = {
     "uthreshold": "maxConnections", "lthreshold": "minConnections", "fwmark": "firewallMark",
     "firewallmark": "firewallMark", "schedflags": "schedulerFlags", "alpha": "rise",
     "request": "path", "receive": "body", "virtualhost": "host", "statuscode": "status", "regex": "body",
+    "regexnomatch": "bodyAbsent", "payload": "send", "requirereply": "expect", "bindto": "sourceAddress",
+    "httpprotocol": "protocol", "enablesni": "serverName", "sniname": "serverName", "hasuspend": "checksOnStandby",
+    "warmup": "jitter",
     # Heartbeat, Pacemaker, VRRP
     "keepalive": "interval", "warntime": "warnAfter", "deadtime": "deadAfter", "initdead": "startupGrace",
     "udpport": "port", "ucast": "unicast", "mcast": "multicast", "bcast": "broadcast", "autofailback": "failback",
@@ -202,6 +206,10 @@ def for_pattern(pattern: str) -> str:
         return "an interface's name has letters, digits, `_`, `.`, `@`, `+` and `-`"
     if pattern == PROGRAM:
         return "write the name of an agent in /usr/sbin, like fence_apc_snmp"
+    if pattern == DIGEST:
+        return "write the hash and its hexadecimal digits: md5:… (32 of them) or sha256:… (64)"
+    if pattern == HEX:
+        return "write two hexadecimal digits for each byte, like 0a0b"
     if pattern == PLUG:
         return "a plug has no spaces at its ends, no `,` and no `=`; a node with two outlets names both in one level"
     return "write another value"

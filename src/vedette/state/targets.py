@@ -3,18 +3,28 @@
 Every check of a virtual service becomes one :class:`Target` per real server and endpoint. Two endpoints, or two
 virtual services, that check the same server in the same way yield equal targets, which are checked once.
 
-A check of this node itself (a file, say) is one target, whatever servers ask for it. A check whose port nobody wrote
-goes to the port that the traffic goes to. A check over TCP of a UDP or SCTP endpoint goes to the port of the service's
-TCP endpoint (the same number if there is one), and without any TCP endpoint there is nothing to connect to: the check
-does not apply, and the server counts as up. A check over UDP goes to the UDP endpoint likewise.
+A check whose port nobody wrote goes to the port that the traffic goes to. What is spoken over TCP fits a TCP endpoint
+only: for a UDP or SCTP endpoint it goes to the port of the service's TCP endpoint (the same number if there is one),
+and without any TCP endpoint there is nothing to connect to: the check does not apply. A UDP check goes by the UDP
+endpoints likewise. A ping has no port, and applies always. A check of this node itself (a file, say) is one target,
+whatever servers ask for it. A server that no check applies to counts as up.
 """
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import replace
 from ipaddress import IPv4Address
 
 from vedette.spec.probes import Arguments, ExecProbe, LocalProbe, PortlessProbe, asks_over_udp
-from vedette.spec.resolved import ClusterSpec, Endpoint, HealthCheck, Protocol, RealServer, VirtualService
+from vedette.spec.resolved import (
+    ClusterSpec,
+    Endpoint,
+    HealthCheck,
+    PingProbe,
+    Protocol,
+    RealServer,
+    UdpProbe,
+    VirtualService,
+)
 from vedette.state.health import UNKNOWN, Health, Target, Verdict, Verdicts
 
 LOCAL = IPv4Address("127.0.0.1")
@@ -23,11 +33,14 @@ LOCAL = IPv4Address("127.0.0.1")
 UNCHECKED = Verdict(health=Health.UP, since=0, reason="no checks")
 """The verdict on a server that no check applies to."""
 
+ASSUMED = Verdict(health=Health.UP, since=0, reason="not checked yet: taken to be up (checksOnStandby: false)")
+"""The verdict on a server that the holder of the group alone checks, until there is one: a takeover does not wait."""
+
 _GRAVITY = {Health.DOWN: 0, Health.UNKNOWN: 1, Health.UP: 2}
 
 
 def targets(service: VirtualService, endpoint: Endpoint, server: RealServer) -> tuple[Target, ...]:
-    """All that must be up for ``server`` to be up behind ``endpoint``; empty: it is always up."""
+    """All that is checked of ``server`` behind ``endpoint``; empty: it is always up."""
     found = []
     for check in service.checks:
         if isinstance(check.probe, LocalProbe):
@@ -40,10 +53,16 @@ def targets(service: VirtualService, endpoint: Endpoint, server: RealServer) -> 
     return tuple(found)
 
 
-def all_targets(spec: ClusterSpec) -> Iterator[Target]:
-    """Every distinct target of the document, in its order."""
+def all_targets(spec: ClusterSpec, held: Container[str] | None = None) -> Iterator[Target]:
+    """Every distinct target of the document, in its order.
+
+    ``held``: the groups that this node holds, None = all; servers of the others are left out where the document has
+    them checked by the holder only.
+    """
     seen: set[Target] = set()
     for service in spec.virtual_services:
+        if not (service.checks_on_standby or held is None or service.group in held):
+            continue
         for endpoint in service.endpoints:
             for server in service.real_servers:
                 for target in targets(service, endpoint, server):
@@ -53,9 +72,21 @@ def all_targets(spec: ClusterSpec) -> Iterator[Target]:
 
 
 def decisive(service: VirtualService, endpoint: Endpoint, server: RealServer, verdicts: Verdicts) -> Verdict:
-    """The verdict that decides: down before unknown before up; :data:`UNCHECKED` where no check applies."""
-    found = (verdicts.get(target, UNKNOWN) for target in targets(service, endpoint, server))
-    return min(found, key=lambda verdict: _GRAVITY[verdict.health], default=UNCHECKED)
+    """The verdict that decides: as many must be up as the service wants.
+
+    :data:`UNCHECKED` where no check applies, :data:`ASSUMED` where nothing is known and that is meant so.
+
+    Of the verdicts, worst first, the n-th from the end of those wanted decides: it is up when enough are, and down
+    when too many are for that ever to be so. Where all are wanted, that is the worst one.
+    """
+    found = [verdicts.get(target, UNKNOWN) for target in targets(service, endpoint, server)]
+    if not found:
+        return UNCHECKED
+    found.sort(key=lambda verdict: _GRAVITY[verdict.health])
+    verdict = found[-min(service.checks_required or len(found), len(found))]
+    if verdict.health is Health.UNKNOWN and not service.checks_on_standby:
+        return ASSUMED
+    return verdict
 
 
 def _cleared(check: HealthCheck) -> HealthCheck:
@@ -73,12 +104,14 @@ def _told(check: HealthCheck, endpoint: Endpoint) -> HealthCheck:
 
 
 def _port(service: VirtualService, endpoint: Endpoint, server: RealServer, check: HealthCheck) -> int | None:
+    if isinstance(check.probe, PingProbe):
+        return 0
     if check.port is not None:
         return check.port
-    spoken = Protocol.UDP if asks_over_udp(check.probe) else Protocol.TCP
+    spoken = Protocol.UDP if isinstance(check.probe, UdpProbe) or asks_over_udp(check.probe) else Protocol.TCP
     if endpoint.protocol is spoken or isinstance(check.probe, PortlessProbe):
         return server.port or endpoint.port
-    fitting = [other.port for other in service.endpoints if other.protocol is spoken]
-    if not fitting:
-        return None if spoken is Protocol.TCP else server.port or endpoint.port
-    return server.port or (endpoint.port if endpoint.port in fitting else fitting[0])
+    others = [other.port for other in service.endpoints if other.protocol is spoken]
+    if not others:
+        return None
+    return server.port or (endpoint.port if endpoint.port in others else others[0])

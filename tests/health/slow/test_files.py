@@ -10,7 +10,7 @@ from tests.health.slow.conftest import Certified, Vsftpd
 from tests.health.slow.contract import OverTcp
 from tests.health.slow.trial import Result, attempt, check
 from tests.health.targets import target
-from vedette.spec.probes import Account, FtpProbe, NntpProbe, Tls, TlsStart
+from vedette.spec.probes import Account, Encryption, FtpProbe, NntpProbe, TlsStart
 from vedette.spec.resolved import Probe
 from vedette.spec.secret import Secret
 
@@ -36,7 +36,7 @@ def test_vsftpd_is_up(vsftpd: Vsftpd, certified: Certified) -> None:
     assert ask(vsftpd.ftp, FtpProbe(account=account, path="/state")).reason == "/state fetched"
     assert ask(vsftpd.ftp, FtpProbe(account=account, path="state", expect="^in service$")).reason == "state matches"
     assert ask(vsftpd.ftp, FtpProbe(account=account, path="/large", expect="xxx")).reason == "/large matches"
-    secure = Tls(TlsStart.STARTTLS, ca_file=certified.ca)
+    secure = Encryption(start=TlsStart.STARTTLS, ca_file=certified.ca)
     assert ask(vsftpd.ftp, FtpProbe(tls=secure, account=account)).reason == "login accepted"
 
 
@@ -124,5 +124,5 @@ def test_a_file_server_cannot_send_us_elsewhere() -> None:
 
 
 def test_tls_from_the_beginning_is_not_what_a_plain_server_speaks(vsftpd: Vsftpd) -> None:
-    implicit = replace(Tls(TlsStart.IMPLICIT), verify=False)
-    assert ask(vsftpd.ftp, FtpProbe(tls=implicit)).reason.startswith("TLS: wrong version number")
+    implicit = replace(Encryption(start=TlsStart.IMPLICIT), verify=False)
+    assert ask(vsftpd.ftp, FtpProbe(tls=implicit)).reason == "not a TLS answer"

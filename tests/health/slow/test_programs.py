@@ -19,6 +19,7 @@ from vedette.health.judge import Outcome
 from vedette.health.slow import program, systemd
 from vedette.spec.probes import Arguments, ExecProbe, ProcessProbe, SystemdProbe
 from vedette.spec.secret import Secret
+from vedette.state.health import Advice
 
 pytestmark = [
     pytest.mark.servers,
@@ -58,12 +59,12 @@ def test_an_exit_status_of_0_passes_and_every_other_fails(folder: Path) -> None:
 
 
 def test_a_dynamic_weight_is_the_exit_status_less_two(folder: Path) -> None:
-    for status, weight in ((0, None), (2, 0), (12, 10), (255, 253)):
+    for status, advice in ((0, None), (2, Advice(0, True)), (12, Advice(10, True)), (255, Advice(253, True))):
         result = run(ExecProbe(script(folder, f"exit {status}"), dynamic_weight=True))
-        assert (result.passed, result.weight) == (True, weight)
+        assert (result.passed, result.advice) == (True, advice)
     for text in ("exit 1", "kill -9 $$"):
         result = run(ExecProbe(script(folder, text), dynamic_weight=True))
-        assert (result.passed, result.weight) == (False, None)
+        assert (result.passed, result.advice) == (False, None)
 
 
 def test_a_program_is_told_by_the_convention_of_ldirectord(folder: Path) -> None:
@@ -153,7 +154,7 @@ def test_an_unknown_user_cannot_run_anything() -> None:
 
 def test_too_many_programs_say_nothing_of_a_server(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(program, "MOST", 0)
-    assert run(ExecProbe(script(folder, "exit 0"))).outcome is Outcome.UNABLE
+    assert run(ExecProbe(script(folder, "exit 0"))).outcome is Outcome.BLOCKED
 
 
 # process

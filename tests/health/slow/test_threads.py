@@ -5,8 +5,8 @@ import threading
 
 import pytest
 
+from vedette.health.aim import BlockedError
 from vedette.health.slow import threads, upkeep
-from vedette.health.slow.check import Progress, UnableError
 
 
 def test_what_a_call_returns_and_raises_arrives() -> None:
@@ -14,9 +14,9 @@ def test_what_a_call_returns_and_raises_arrives() -> None:
         raise KeyError("gone")
 
     async def scenario() -> None:
-        assert await threads.run(Progress(), lambda: 42) == 42
+        assert await threads.run(lambda: 42) == 42
         with pytest.raises(KeyError, match="gone"):
-            await threads.run(Progress(), fail)
+            await threads.run(fail)
 
     asyncio.run(scenario())
 
@@ -26,19 +26,19 @@ def test_a_hung_call_is_left_behind_and_keeps_its_place_until_it_ends(monkeypatc
 
     async def scenario() -> None:
         stuck, released = threading.Event(), threading.Event()
-        call = asyncio.create_task(threads.run(Progress(), stuck.wait, release=released.set))
+        call = asyncio.create_task(threads.run(stuck.wait, release=released.set))
         await asyncio.sleep(0)
         call.cancel()
         with pytest.raises(asyncio.CancelledError):
             await call
         assert released.is_set()
         assert len(threads.abandoned) == 1
-        with pytest.raises(UnableError, match="1 checks hang already"):
-            await threads.run(Progress(), lambda: 42)
+        with pytest.raises(BlockedError, match="1 checks hang already"):
+            await threads.run(lambda: 42)
         stuck.set()
         while threads.abandoned:
             await asyncio.sleep(0)
-        assert await threads.run(Progress(), lambda: 42) == 42
+        assert await threads.run(lambda: 42) == 42
 
     asyncio.run(scenario())
 

@@ -11,7 +11,7 @@ from vedette.health.poller import Poller
 from vedette.health.slow import attempt as attempts
 from vedette.health.slow import kinds, threads
 from vedette.kit.units import MILLISECOND, seconds, show
-from vedette.state.health import Target
+from vedette.state.health import Advice, Target
 
 PATIENCE = 5_000 * MILLISECOND
 """A time-out (ns) for checks that are to end by themselves, on a busy machine too."""
@@ -25,7 +25,7 @@ class Result:
 
     outcome: Outcome
     reason: str
-    weight: int | None
+    advice: Advice | None
     expired: bool
 
     @property
@@ -40,9 +40,9 @@ async def attempt(target: Target, timeout: int = PATIENCE) -> Result:
     over: asyncio.Future[Result] = loop.create_future()
     expired = False
 
-    def finished(outcome: Outcome, reason: str, weight: int | None = None) -> None:
+    def finished(outcome: Outcome, reason: str, /, *, notice: str = "", advice: Advice | None = None) -> None:
         assert not over.done(), "a check reports once"
-        over.set_result(Result(outcome, reason, weight, expired))
+        over.set_result(Result(outcome, reason, advice, expired))
 
     def expire() -> None:
         nonlocal expired

@@ -7,6 +7,7 @@ counted among the :data:`leftovers`, and :mod:`vedette.health.slow.upkeep` ends 
 import asyncio
 
 from vedette.health import reasons
+from vedette.health.aim import BlockedError
 from vedette.health.attempt import Finished
 from vedette.health.judge import Outcome
 from vedette.health.poller import Poller
@@ -35,11 +36,8 @@ class CheckAttempt:
         """Report that the time is up, and let go."""
         self.done = True
         self._let_go()
-        if self._progress.waiting:
-            self._finished(Outcome.UNABLE, f"{self._progress.stage} for {duration}")
-        else:
-            stage = f" {self._progress.stage}" if self._progress.stage else ""
-            self._finished(Outcome.FAILED, f"no answer in {duration}{stage}")
+        stage = f" {self._progress.stage}" if self._progress.stage else ""
+        self._finished(Outcome.FAILED, reasons.clean(f"no answer in {duration}{stage}"))
 
     def cancel(self) -> None:
         """Stop without a report."""
@@ -59,7 +57,7 @@ class CheckAttempt:
         self.done = True
         if error is None and not task.cancelled():
             passed = task.result()
-            self._finished(Outcome.PASSED, reasons.clean(passed.reason), passed.weight)
+            self._finished(Outcome.PASSED, reasons.clean(passed.reason), advice=passed.advice)
         else:
             self._finished(*_judge(error))
 
@@ -69,6 +67,8 @@ def _judge(error: BaseException | None) -> tuple[Outcome, str]:
     match error:
         case FailedError():
             return Outcome.FAILED, reasons.clean(str(error))
+        case BlockedError():
+            return Outcome.BLOCKED, reasons.clean(str(error))
         case UnableError():
             return Outcome.UNABLE, reasons.clean(str(error))
         case OSError():

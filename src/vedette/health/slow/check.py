@@ -5,7 +5,7 @@ docs/design/checks.md says how to add one.
 A kind is a module with one function, :data:`Prepare`, entered in :mod:`vedette.health.slow.kinds`. Its coroutine
 
 * returns :class:`Passed` when all is well, raises :class:`FailedError` when the server is at fault, and
-  :class:`UnableError` when this machine is; ``OSError`` and errors of TLS it may leave alone;
+  :class:`~vedette.health.aim.BlockedError` when the check cannot be made from here; ``OSError`` it may leave alone;
 * needs no time-out: it is cancelled when its time is up, wherever it waits;
 * closes in ``finally`` whatever it has opened, without waiting for the server;
 * reads what the server says within bounds, whatever the server says;
@@ -17,15 +17,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from vedette.kit.errors import VedetteError
-from vedette.state.health import Target
+from vedette.state.health import Advice, Target
 
 
 @dataclass(frozen=True, slots=True)
 class Passed:
-    """All is well. ``reason`` is fit for an operator; ``weight`` is what the server asks for itself, None = nothing."""
+    """All is well. ``reason`` is fit for an operator; ``advice`` is what it says about the weight, if it does."""
 
     reason: str
-    weight: int | None = None
+    advice: Advice | None = None
 
 
 class FailedError(VedetteError):
@@ -33,18 +33,16 @@ class FailedError(VedetteError):
 
 
 class UnableError(VedetteError):
-    """This machine could not check, which says nothing of the server."""
+    """This machine lacks something that other checks need too, which says nothing of the server."""
 
 
 class Progress:
     """How far a check has come. ``stage`` completes the sentence "no answer in 1s" when its time is up."""
 
-    __slots__ = ("stage", "waiting")
+    __slots__ = ("stage",)
 
     def __init__(self) -> None:
         self.stage = ""
-        self.waiting = False
-        """For this machine's own resources, not for the server."""
 
 
 Check = Callable[[Progress], Coroutine[Any, Any, Passed]]

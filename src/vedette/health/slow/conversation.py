@@ -6,9 +6,12 @@ its time is up. Closing never waits for the server.
 
 import asyncio
 import contextlib
+import errno
+import socket
 import ssl
 from collections.abc import AsyncIterator
 
+from vedette.health import aim
 from vedette.health.slow.check import FailedError, Progress
 from vedette.kit.units import MILLISECOND, seconds
 from vedette.state.health import Target
@@ -101,15 +104,29 @@ async def connect(
 ) -> AsyncIterator[Conversation]:
     """Connect to a target, over TLS from the beginning if there is a context; ``name`` is the server's in TLS.
 
-    Raises ``OSError`` when there is no connection.
+    Raises ``OSError`` when there is no connection, :class:`BlockedError` when it cannot be made as written.
     """
-    reader, writer = await asyncio.open_connection(
-        str(target.address), target.port, limit=LINE, ssl=tls, server_hostname=name if tls is not None else None
-    )
+    connection = await _connected(target)
+    try:
+        reader, writer = await asyncio.open_connection(sock=connection, limit=LINE, ssl=tls, server_hostname=name)
+    except BaseException:
+        connection.close()
+        raise
     try:
         if target.port >= _UNPRIVILEGED and writer.get_extra_info("sockname") == writer.get_extra_info("peername"):
             # The kernel chose for us the very port that we connect to, and TCP talks to itself (RFC 9293, 3.5).
-            raise ConnectionRefusedError(111, "connected to itself")
+            raise ConnectionRefusedError(errno.ECONNREFUSED, "connected to itself")
         yield Conversation(reader, writer, progress)
     finally:
         writer.transport.abort()
+
+
+async def _connected(target: Target) -> socket.socket:
+    aimed = aim.at(target)
+    connection = socket.socket(fileno=aimed.open(socket.SOCK_STREAM).detach())
+    try:
+        await asyncio.get_running_loop().sock_connect(connection, aimed.peer)
+    except BaseException:
+        connection.close()
+        raise
+    return connection

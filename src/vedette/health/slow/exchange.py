@@ -6,8 +6,8 @@ import socket
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
+from vedette.health import aim
 from vedette.health.slow.check import FailedError
-from vedette.kit import net
 from vedette.state.health import Target
 
 T = TypeVar("T")
@@ -43,6 +43,7 @@ async def converse(port: socket.socket, question: bytes, read: Callable[[bytes],
 @contextlib.contextmanager
 def opened(target: Target) -> Iterator[socket.socket]:
     """A socket connected to a target, so that only its answers come in, and errors too."""
-    with socket.socket(net.family(target.address), socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as port:
-        port.connect((str(target.address), target.port))
+    aimed = aim.at(target)
+    with socket.socket(fileno=aimed.open(socket.SOCK_DGRAM).detach()) as port:
+        port.connect(aimed.peer)
         yield port

@@ -3,7 +3,7 @@
 from vedette.health.slow import program
 from vedette.health.slow.check import Check, FailedError, Passed, Progress
 from vedette.spec.probes import Arguments, ExecProbe
-from vedette.state.health import Target
+from vedette.state.health import Advice, Target
 
 FIRST_WEIGHT = 2
 """With a dynamic weight this exit status means 0, the next one 1, and so on (keepalived.conf(5), misc_dynamic)."""
@@ -29,7 +29,7 @@ def prepare(target: Target) -> Check:
             return Passed("exit status 0")
         if probe.dynamic_weight and ending.status >= FIRST_WEIGHT:
             weight = ending.status - FIRST_WEIGHT
-            return Passed(f"exit status {ending.status}: weight {weight}", weight)
+            return Passed(f"exit status {ending.status}: weight {weight}", Advice(weight, absolute=True))
         raise FailedError(ending.complaint(tuple(secrets.values())))
 
     return check

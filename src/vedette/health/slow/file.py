@@ -25,7 +25,7 @@ def prepare(target: Target) -> Check:
 
     async def check(progress: Progress) -> Passed:
         progress.stage = "of the file system"
-        content = await threads.run(progress, partial(_read, probe.path, content=matcher is not None))
+        content = await threads.run(partial(_read, probe.path, content=matcher is not None))
         try:
             if matcher is not None and not matcher.found_in(content):
                 raise FailedError(f"{probe.path} does not match")

@@ -1,6 +1,7 @@
 """What mail and news protocols share: a connection with or without TLS, and replies of three digits."""
 
 import re
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from vedette.health import reasons
 from vedette.health.slow import tls
 from vedette.health.slow.check import FailedError, Progress
 from vedette.health.slow.conversation import Conversation, connect
-from vedette.spec.probes import Tls, TlsStart
+from vedette.spec.probes import Encryption, TlsStart
 from vedette.state.health import Target
 
 MOST_LINES = 256
@@ -31,19 +32,24 @@ class Reply:
 
 
 @asynccontextmanager
-async def connected(target: Target, security: Tls | None, progress: Progress) -> AsyncIterator[Conversation]:
+async def connected(target: Target, security: Encryption | None, progress: Progress) -> AsyncIterator[Conversation]:
     """Connect as a check says: in the clear, also where TLS begins by a command, or over TLS."""
-    if security is None or security.start is TlsStart.STARTTLS:
+    if security is None:
         async with connect(target, progress) as conversation:
             yield conversation
-    else:
+        return
+    made = tls.context(security)
+    implicit = security.start is TlsStart.IMPLICIT
+    try:
         async with connect(
-            target, progress, tls=tls.context(security), name=tls.name(security, target)
+            target, progress, tls=made if implicit else None, name=tls.name(security, target) if implicit else None
         ) as conversation:
             yield conversation
+    except ssl.SSLError as error:
+        raise tls.failure(error, security, target) from None
 
 
-async def start_tls(conversation: Conversation, security: Tls, target: Target) -> None:
+async def start_tls(conversation: Conversation, security: Encryption, target: Target) -> None:
     """Go on over TLS; the server has agreed."""
     await conversation.start_tls(tls.context(security), tls.name(security, target))
 

@@ -10,7 +10,7 @@ to kill them, and reads no stranger's answers.
 import contextlib
 
 from vedette.health import body
-from vedette.health.process import Checker
+from vedette.health.process import Checker, MarkingChecker
 from vedette.health.slow import kinds, upkeep
 from vedette.kit import privileges
 from vedette.kit.child import Parent, serve
@@ -21,13 +21,19 @@ _FOR_PROGRAMS = (privileges.CAP_KILL, privileges.CAP_SETGID, privileges.CAP_SETU
 async def main(parent: Parent) -> None:
     """Check until the director goes away."""
     privileges.leave_no_core()  # passwords are in here
-    programs = "programs" in parent.arguments
-    if not programs:
-        privileges.allow_many_descriptors()  # else a program would inherit the limit, and some close all they may have
-    with body.limited_searches(), contextlib.closing(Checker(parent, kinds.prepare)) as checker:
+    with body.limited_searches(), contextlib.closing(_checker(parent)) as checker:
         await parent.open(checker.receive)
-        privileges.keep_capabilities(_FOR_PROGRAMS if programs else ())
         await upkeep.watch()
+
+
+def _checker(parent: Parent) -> Checker:
+    """The checker of this lane, with what it needs and no more."""
+    if "programs" in parent.arguments:
+        privileges.keep_capabilities(_FOR_PROGRAMS)
+        return Checker(parent, kinds.prepare)
+    privileges.allow_many_descriptors()  # not above: programs would inherit the limit, and some close all they may have
+    privileges.keep_capabilities((privileges.CAP_NET_RAW,))
+    return MarkingChecker(parent, kinds.prepare)
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ def prepare(target: Target) -> Check:
     assert isinstance(probe, ProcessProbe)
 
     async def check(progress: Progress) -> Passed:
-        if not await threads.run(progress, partial(_runs, probe.name)):
+        if not await threads.run(partial(_runs, probe.name)):
             raise FailedError(f"no process {probe.name}")
         return Passed(f"{probe.name} runs")
 

@@ -17,6 +17,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from vedette.health import reasons
+from vedette.health.aim import BlockedError
 from vedette.health.slow.check import FailedError, UnableError
 
 MOST = 256
@@ -69,10 +70,11 @@ def user(name: str) -> User:
 async def run(command: Sequence[str], *, as_user: User | None = None, environment: Mapping[str, str]) -> Ending:
     """Run a program to its end; ``as_user`` None = as ourselves.
 
-    Raises :class:`FailedError` when it cannot be started, :class:`UnableError` when this machine is to blame.
+    Raises :class:`FailedError` when it cannot be started, :class:`BlockedError` and :class:`UnableError` when this
+    machine is to blame.
     """
     if len(running) >= MOST:
-        raise UnableError(f"{MOST} programs are running already")
+        raise BlockedError(f"{MOST} programs are running already")
     reading, writing = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
     try:
         try:
@@ -111,7 +113,7 @@ def _start(
         )
     except (FileNotFoundError, PermissionError, NotADirectoryError, IsADirectoryError) as error:
         if switch is not None and os.geteuid() != 0:
-            raise UnableError("only root can run programs as another user") from None
+            raise BlockedError("only root can run programs as another user") from None
         raise FailedError(f"{command[0]} cannot be started: {os.strerror(error.errno or 0).lower()}") from None
     except OSError as error:
         if error.errno == errno.ENOEXEC:

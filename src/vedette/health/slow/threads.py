@@ -11,7 +11,8 @@ import threading
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from vedette.health.slow.check import Progress, UnableError
+from vedette.health.aim import BlockedError
+from vedette.health.slow.check import UnableError
 
 T = TypeVar("T")
 
@@ -25,14 +26,14 @@ abandoned: set[threading.Thread] = set()
 _running: set[threading.Thread] = set()
 
 
-async def run(progress: Progress, function: Callable[[], T], *, release: Callable[[], object] | None = None) -> T:
+async def run(function: Callable[[], T], *, release: Callable[[], object] | None = None) -> T:
     """Return what ``function`` returns, or raise what it raises.
 
     ``release`` is called from the loop when the call is cancelled: it must not block, and may be called before
-    ``function`` has come far. Raises :class:`UnableError` when all places are taken.
+    ``function`` has come far. Raises :class:`BlockedError` when all places are taken.
     """
     if len(_running) >= MOST:
-        raise UnableError(f"{MOST} checks hang already")
+        raise BlockedError(f"{MOST} checks hang already")
     loop = asyncio.get_running_loop()
     answer: asyncio.Future[Any] = loop.create_future()
     thread = threading.Thread(target=_call, args=(function, loop, answer), daemon=True)

@@ -1,35 +1,23 @@
-"""TLS towards servers: contexts are made once, because the system's authorities take megabytes and milliseconds."""
+"""TLS for protocols in lines: which context, and for whom the certificate must be."""
 
 import ssl
-from functools import lru_cache
-from pathlib import Path
 
-from vedette.health.slow.check import UnableError
-from vedette.spec.probes import Tls
+from vedette.health import tls
+from vedette.health.slow.check import FailedError
+from vedette.spec.probes import Encryption
 from vedette.state.health import Target
 
 
-def context(tls: Tls) -> ssl.SSLContext:
-    """Return the context of a check, a new one when the file of authorities has changed.
-
-    Raises :class:`UnableError` when that cannot be read: the server is not to blame.
-    """
-    try:
-        stamp = Path(tls.ca_file).stat().st_mtime_ns if tls.ca_file is not None else 0
-        return _context(tls.verify, tls.ca_file, stamp)
-    except OSError as error:  # ssl.SSLError too: no certificates in it
-        raise UnableError(f"{tls.ca_file} cannot be used: {error.strerror or 'no certificates in it'}") from None
+def context(encryption: Encryption) -> ssl.SSLContext:
+    """Return the context of a check; raises :class:`BlockedError` when its files are of no use."""
+    return tls.context(encryption, "")
 
 
-def name(tls: Tls, target: Target) -> str:
+def name(encryption: Encryption, target: Target) -> str:
     """Whom the certificate must be for; also sent as SNI, unless it is an address."""
-    return tls.server_name or str(target.address)
+    return encryption.server_name or str(target.address)
 
 
-@lru_cache(maxsize=64)
-def _context(verify: bool, ca_file: str | None, stamp: int) -> ssl.SSLContext:
-    made = ssl.create_default_context(cafile=ca_file)
-    if not verify:
-        made.check_hostname = False
-        made.verify_mode = ssl.CERT_NONE
-    return made
+def failure(error: ssl.SSLError, encryption: Encryption, target: Target) -> FailedError:
+    """Say what is wrong with the server's TLS."""
+    return FailedError(tls.reason(error, name(encryption, target)))

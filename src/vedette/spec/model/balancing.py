@@ -118,6 +118,9 @@ class ServiceSettings(Shape):
         "What a failed check does. remove: delete the destination. quiesce: no new connections, keep the old ones.",
         default="remove",
     )
+    checks_on_standby: bool | None = optional(
+        "Whether nodes that do not hold the service's group check its servers too.", default="true"
+    )
     drain: Drain | None = later("drain", "What a person's removal of a server does.")
     sorry_server: SorryServer | None = optional(
         "Where clients go while no real server is up.", default="connections are refused"
@@ -142,7 +145,11 @@ class VirtualService(ServiceSettings, Item):
         "firewallMark", "Packets that carry this mark, instead of addresses and ports."
     )
     checks: Annotated[Many[Check], Field(max_length=8)] | None = optional(
-        "Checks of the real servers; all must pass. [] = none.", default="a TCP connect to the real server's port"
+        "Checks of the real servers; all must pass, or `checksRequired`.",
+        default="a TCP connect to the real server's port; [] = none",
+    )
+    checks_required: Annotated[int, Field(ge=1, le=8)] | None = optional(
+        "How many of the checks must pass; 1 = any of them.", default="all"
     )
     server_pool: Reference | None = optional("Name of one of spec.serverPools.")
     real_servers: Annotated[Many[RealServer], Field(max_length=65536)] | None = optional("The servers.")

@@ -8,10 +8,11 @@ from typing import Any
 from vedette.kit.net import endpoint
 from vedette.spec import defaults, values
 from vedette.spec.model import balancing as model
-from vedette.spec.resolve.checks import Checks, check_headers
+from vedette.spec.resolve.checks import Checks
 from vedette.spec.resolve.cluster import whole_seconds
 from vedette.spec.resolve.endpoints import Listening
 from vedette.spec.resolve.groups import AddressBook
+from vedette.spec.resolve.requests import check_headers
 from vedette.spec.resolve.scope import SERVICES, DeviceFiles, Scope
 from vedette.spec.resolve.servers import Pools, Servers
 from vedette.spec.resolved import (
@@ -68,6 +69,7 @@ class Services:
             endpoints=endpoints,
             real_servers=servers.servers,
             checks=self._service_checks(written, endpoints, path),
+            checks_required=self._checks_required(written, path),
             sorry=self._sorry(written, settings["forwarding"], endpoints, path),
             maintenance=bool(written.maintenance),
             **settings,
@@ -93,6 +95,7 @@ class Services:
             "forwarding": Forwarding(self._first(written, "forwarding") or "masquerade"),
             "persistence_timeout": timeout,
             "on_failure": OnFailure(self._first(written, "on_failure") or "remove"),
+            "checks_on_standby": self._first(written, "checks_on_standby") is not False,
         }
 
     def _first(self, written: model.VirtualService, name: str) -> Any:
@@ -108,7 +111,7 @@ class Services:
                 self._scope.findings.warn(
                     path,
                     "no check: a TCP connect says nothing about UDP or SCTP",
-                    "write one, like `checks: [{tcp: {}, port: 22}]`, or `checks: []` if none is meant",
+                    "write one, like `checks: [{ping: {}}]`, or `checks: []` if none is meant",
                 )
                 return ()
             return self._default_check if self._scope.sound((*path, "checks")) else ()
@@ -117,7 +120,17 @@ class Services:
             if check.http is not None and check.port is None and any(item.port == 443 for item in endpoints):
                 message = "plain HTTP is spoken to port 443 too, which servers with TLS refuse"
                 self._scope.findings.warn((*path, "checks", index), message, "say the `port` to check")
+            if check.https is not None and check.port is None and any(item.port == 80 for item in endpoints):
+                message = "HTTPS is spoken to port 80 too, where servers do without TLS"
+                self._scope.findings.warn((*path, "checks", index), message, "say the `port` to check")
         return checks
+
+    def _checks_required(self, written: model.VirtualService, path: Path) -> int:
+        number, checks = written.checks_required, 1 if written.checks is None else len(written.checks)
+        if number is not None and number > checks and self._scope.sound((*path, "checks")):
+            message = f"{number} of {checks} checks can never pass"
+            self._scope.fault((*path, "checksRequired"), message, "write a smaller number, or more `checks`")
+        return number or 0
 
     def _check_ports(
         self,

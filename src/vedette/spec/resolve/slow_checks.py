@@ -2,7 +2,7 @@
 
 import difflib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,11 +14,13 @@ from vedette.spec.probes import (
     Arguments,
     DialogueProbe,
     DnsProbe,
+    Encryption,
     ExecProbe,
     FileProbe,
     FixedProbe,
     FtpProbe,
     ImapProbe,
+    LocalProbe,
     NntpProbe,
     NtpProbe,
     Pop3Probe,
@@ -28,7 +30,6 @@ from vedette.spec.probes import (
     SmtpProbe,
     Step,
     SystemdProbe,
-    Tls,
     TlsStart,
     Transport,
 )
@@ -64,12 +65,11 @@ ESCAPE = "put a `\\` before `(`, `[`, `*` …"
 
 @dataclass(frozen=True, slots=True)
 class Here:
-    """A mapping inside a check: where it is written, and what it may name. ``loud``: its faults are unreported yet."""
+    """A mapping inside a check: where it is written, and what it may name."""
 
     scope: Scope
     files: DeviceFiles
     path: Path
-    loud: bool
 
     def below(self, *keys: str | int) -> "Here":
         return replace(self, path=(*self.path, *keys))
@@ -83,8 +83,8 @@ class Here:
         return self.path[-1]
 
     def fault(self, key: str | int, message: str, remedy: str, *, at_key: bool = False) -> None:
-        """Report a fault of a key of this mapping, once."""
-        if self.loud and self.scope.sound((*self.path, key)):
+        """Report a fault of a key of this mapping."""
+        if self.scope.sound((*self.path, key)):
             self.scope.fault((*self.path, key), message, remedy, at_key=at_key)
 
     def secret(self, key: str) -> Secret:
@@ -106,6 +106,13 @@ def resolve(check: model.Probe, here: Here) -> SlowProbe | None:
         if written is not None:
             return read(written, here.below(key))
     return None
+
+
+def useless(probe: object) -> Mapping[str, str]:
+    """Keys of a check, and their attributes, that mean nothing to what it does."""
+    if isinstance(probe, LocalProbe | FixedProbe):
+        return {**_PLACE, **_ORIGIN}
+    return _ORIGIN if isinstance(probe, ExecProbe) else {}
 
 
 def _fixed(written: str, here: Here) -> FixedProbe:
@@ -176,7 +183,7 @@ def _nntp(written: shapes.Nntp, here: Here) -> NntpProbe:
     return NntpProbe(tls=_tls(written, here), account=_account(written, written.tls, here), group=written.group)
 
 
-def _tls(written: shapes.OverTls, here: Here) -> Tls | None:
+def _tls(written: shapes.OverTls, here: Here) -> Encryption | None:
     if written.tls is None:
         for key, value in (
             ("serverName", written.server_name), ("verify", written.verify), ("caFile", written.ca_file)
@@ -188,7 +195,7 @@ def _tls(written: shapes.OverTls, here: Here) -> Tls | None:
         here.fault("serverName", "a name has no spaces", "write it like mail.example.org")
     if written.verify is False and written.ca_file is not None:
         here.fault("caFile", "`caFile` is of no use with `verify: false`", "keep one of them", at_key=True)
-    return Tls(
+    return Encryption(
         start=TlsStart(written.tls),
         verify=written.verify is not False,
         server_name=written.server_name,
@@ -205,7 +212,7 @@ def _account(written: shapes.Login, secure: object, here: Here) -> Account | Non
         here.fault(there, f"`{there}` needs `{absent}`", f"write `{absent}` too, or leave both out", at_key=True)
     if written.username is None or written.password is None:
         return None
-    if secure is None and here.loud:
+    if secure is None:
         message = "the password goes over the network in the clear"
         here.scope.findings.warn((*here.path, "password"), message, "write `tls: starttls` or `tls: implicit`")
     return Account(written.username, here.secret("password"))
@@ -238,7 +245,7 @@ def _exec(written: shapes.Exec, here: Here) -> ExecProbe:
                 here.below(key).fault(name, f"`{values.shorten(name)}` is no variable", remedy, at_key=True)
     for name in environment.keys() & files.keys():
         here.below("environment").fault(name, f"`{name}` is in `secretFiles` too", "keep it there", at_key=True)
-    if written.user == "root" and here.loud:
+    if written.user == "root":
         message = "the command has the rights of root"
         here.scope.findings.warn((*here.path, "user"), message, "leave `user` out, or make a user for it")
     return ExecProbe(
@@ -263,6 +270,8 @@ def _systemd(written: str, here: Here) -> SystemdProbe:
     return SystemdProbe(written if "." in written else f"{written}.service")
 
 
+_PLACE = {"port": "port", "address": "address"}
+_ORIGIN = {"sourceAddress": "source_address", "firewallMark": "firewall_mark"}
 _KINDS: dict[str, Callable[[Any, Here], SlowProbe]] = {
     "fixed": _fixed,
     "dialogue": _dialogue,
