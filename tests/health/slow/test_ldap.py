@@ -23,8 +23,10 @@ BASE, ADMIN = "dc=example,dc=org", "cn=admin,dc=example,dc=org"
 GOOD, WRONG = Account(ADMIN, Secret(PASSWORD)), Account(ADMIN, Secret("falsch-0815"))
 IMPLICIT, STARTTLS = Encryption(), Encryption(start=TlsStart.STARTTLS)
 ENTRIES = f"""dn: {BASE}
-objectClass: domain
+objectClass: dcObject
+objectClass: organization
 dc: example
+o: Example
 
 dn: ou=people,{BASE}
 objectClass: organizationalUnit

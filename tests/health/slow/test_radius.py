@@ -2,7 +2,6 @@
 
 import asyncio
 import hashlib
-import shutil
 import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -71,7 +70,6 @@ server default {{
 }}
 """
     )
-    shutil.copytree("/usr/share/freeradius", folder / "dictionary")
     question = RadiusProbe(SHARED)
 
     def ready() -> bool:
@@ -82,7 +80,7 @@ server default {{
                 return check(target(port=port, probe=question), 500 * MILLISECOND).passed
             return False
 
-    command = [program, "-f", "-l", "stdout", "-d", str(folder), "-n", "radiusd", "-D", str(folder / "dictionary")]
+    command = [program, "-f", "-l", "stdout", "-d", str(folder), "-n", "radiusd"]
     with daemons.running(command, folder, ready):
         yield port
 
