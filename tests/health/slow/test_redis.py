@@ -5,6 +5,7 @@ import hashlib
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -35,23 +36,23 @@ class Redis:
 def redis(public: Path, certified: Certified) -> Iterator[Redis]:
     program = daemons.needs("redis-server")
     ports = Redis(*(daemons.free_port() for _ in range(3)))
+    hashed = hashlib.sha256(PASSWORD.encode()).hexdigest()
     common = 'bind 127.0.0.1\nsave ""\nappendonly no\n'
     quoted = PASSWORD.replace("\\", "\\\\").replace('"', '\\"')
-    lines = {
-        "redis-master": (
-            f'port {ports.master}\nrequirepass "{quoted}"\nuser {USER} on +ping +role "#{hashlib.sha256(PASSWORD.encode()).hexdigest()}"\n'
+    servers = {
+        ports.master: (
+            f'port {ports.master}\nrequirepass "{quoted}"\nuser {USER} on +ping +role "#{hashed}"\n'
             f"tls-port {ports.master_tls}\ntls-auth-clients no\ntls-ca-cert-file {certified.ca}\n"
             f"tls-cert-file {certified.certificate}\ntls-key-file {certified.key}\n"
         ),
-        "redis-replica": f'port {ports.replica}\nreplicaof 127.0.0.1 {ports.master}\nmasterauth "{quoted}"\n',
+        ports.replica: f'port {ports.replica}\nreplicaof 127.0.0.1 {ports.master}\nmasterauth "{quoted}"\n',
     }
-    with ExitStack() as servers:
-        for name, text in lines.items():
-            folder = fresh(public, name)
+    with ExitStack() as running:
+        for port, text in servers.items():
+            folder = fresh(public, f"redis-{port}")
             (folder / "redis.conf").write_text(common + f"dir {folder}\n" + text)
-            port = ports.master if name == "redis-master" else ports.replica
             command = [program, str(folder / "redis.conf")]
-            servers.enter_context(daemons.running(command, folder, lambda port=port: daemons.answers(port)))
+            running.enter_context(daemons.running(command, folder, partial(daemons.answers, port)))
         yield ports
 
 

@@ -11,8 +11,16 @@ from vedette.health.slow.sql import Row, foreign
 from vedette.spec.probes import Dialect, SqlProbe
 
 _REFUSES_TLS = "Server refuses SSL"
+_AUTHENTICATED = 0
 _CODE, _MESSAGE = "C", "M"
 """Fields of an error (section 55.8 of PostgreSQL's documentation)."""
+
+
+class _Connection(CoreConnection):  # type: ignore[misc]  # the library is untyped
+    def handle_AUTHENTICATION_REQUEST(self, data: bytes, context: object) -> None:  # noqa: N802  # the library's name
+        if self.password is None and int.from_bytes(data[:4]) != _AUTHENTICATED:
+            raise FailedError("the server asks for a password")
+        super().handle_AUTHENTICATION_REQUEST(data, context)
 
 
 def first_row(probe: SqlProbe, loan: Loan, secure: Secure | None, progress: Progress) -> Row | None:
@@ -20,7 +28,7 @@ def first_row(probe: SqlProbe, loan: Loan, secure: Secure | None, progress: Prog
     connection = None
     try:
         progress.stage = "while logging in"
-        connection = CoreConnection(
+        connection = _Connection(
             probe.username,
             database=probe.database,
             password=None if probe.password is None else probe.password.text,
@@ -38,9 +46,7 @@ def first_row(probe: SqlProbe, loan: Loan, secure: Secure | None, progress: Prog
         if isinstance(error.__cause__, OSError):
             raise error.__cause__ from None
         if _REFUSES_TLS in str(error):
-            raise FailedError("the server does not offer TLS") from None
-        if "no password" in str(error):
-            raise FailedError("the server asks for a password") from None
+            raise FailedError("the server does not offer TLS, or is not PostgreSQL") from None
         raise foreign(Dialect.POSTGRESQL) from None
     except (OSError, FailedError):
         raise
