@@ -196,7 +196,13 @@ def test_a_process_that_has_ended_does_not_count() -> None:
         ("reloading", 3, "nginx.service is reloading"),
         ("inactive", 3, "nginx.service is inactive"),
         ("failed", 3, "nginx.service is failed"),
-        ("", 1, "nginx.service is in no state"),
+        ("unknown", 4, "nginx.service is unknown"),
+        ("", 1, "systemd cannot be asked: systemctl says nothing"),
+        (
+            "Failed to connect to bus: Host is down",
+            1,
+            "systemd cannot be asked: Failed to connect to bus: Host is down",
+        ),
     ],
 )
 def test_a_unit_must_be_active(
@@ -207,3 +213,4 @@ def test_a_unit_must_be_active(
     result = check(target(probe=SystemdProbe("nginx.service")))
     assert result.reason == reason
     assert result.passed == (state in ("active", "reloading"))
+    assert (result.outcome is Outcome.BLOCKED) == ("cannot" in reason)
