@@ -213,7 +213,7 @@ class HttpAttempt(tcp.TcpAttempt):
         if result is None:
             return
         outcome, reason = result
-        if outcome is Outcome.PASSED and self._step + 1 < len(self._plan.requests):
+        if self._step + 1 < len(self._plan.requests) and outcome is Outcome.PASSED:
             self._step, self._tried = self._step + 1, False
             self._go_on()
         else:

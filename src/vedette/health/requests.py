@@ -23,6 +23,8 @@ _VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*\Z")
 _SENDING = frozenset({"POST", "PUT", "PATCH"})
 """Methods that say how much they send, if that is nothing too (RFC 9110 section 8.6)."""
 
+_FAILED, _PASSED = Outcome.FAILED, Outcome.PASSED
+
 Headers = tuple[tuple[str, str], ...]
 
 
@@ -84,7 +86,7 @@ class Request:
         if not answer.done:
             return None
         problem = answer.problem or self._fault(answer, hashing)
-        return (Outcome.FAILED, problem) if problem else (Outcome.PASSED, f"status {status}")
+        return (_FAILED, problem) if problem else (_PASSED, f"status {status}")
 
     def _fault(self, answer: Answer, hashing: Hash | None) -> str:
         """What is wrong with the body, or empty."""
