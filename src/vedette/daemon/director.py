@@ -234,7 +234,9 @@ class Director:
 
     def _follow_holding(self) -> None:
         """Some services are checked only by who holds their group."""
-        if self._directing.is_set() and self._holding() != self._held:
+        if self._version is None or not self._directing.is_set() or self._holding() == self._held:
+            return
+        if not all(service.checks_on_standby for service in self._version.spec.virtual_services):
             self._assign()
             self._reconcile()
 

@@ -26,6 +26,7 @@ pytestmark = [
     pytest.mark.skipif(os.geteuid() != 0, reason="only root can run programs as another user"),
 ]
 SECRET = "geheim-4711-xyz"
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture
@@ -150,6 +151,22 @@ def test_a_file_without_an_interpreter_is_no_program(folder: Path) -> None:
 def test_an_unknown_user_cannot_run_anything() -> None:
     with pytest.raises(ValueError, match="no user vedette-nobody"):
         run(ExecProbe(("/bin/true",), user="vedette-nobody"))
+
+
+def test_without_the_privilege_to_change_the_user_nothing_is_said_of_a_server() -> None:
+    code = """
+from tests.health.slow.trial import check
+from tests.health.targets import target
+from vedette.kit import privileges
+from vedette.spec.probes import ExecProbe
+privileges.keep_capabilities(())
+result = check(target(probe=ExecProbe(("/bin/true",))))
+print(result.outcome.value, result.reason)
+"""
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=ROOT)
+    assert run.stdout == ("blocked programs cannot be run as another user: CAP_SETUID and CAP_SETGID are missing\n"), (
+        run.stderr
+    )
 
 
 def test_too_many_programs_say_nothing_of_a_server(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
