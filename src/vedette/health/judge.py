@@ -69,10 +69,13 @@ class Judge:
         return False
 
     def _correct(self, reason: str, notice: str, advice: Advice | None) -> bool:
-        """Set right what is said beside the health; a server that is up keeps the reason why it came up."""
+        """Set right what is said beside the health.
+
+        A server that is up keeps the reason why it came up, until its weight has another.
+        """
         former = self.verdict
         if advice == former.advice and notice == former.notice and (former.health is _UP or reason == former.reason):
             return False
-        kept = former.reason if former.health is _UP else reason
+        kept = former.reason if former.health is _UP and advice == former.advice else reason
         self.verdict = Verdict(health=former.health, since=former.since, reason=kept, notice=notice, advice=advice)
         return True
