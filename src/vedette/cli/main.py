@@ -19,6 +19,7 @@ VERBS = (
     "schema",
     "init",
     "run",
+    "real-server",
     "status",
     "move",
     "restart",

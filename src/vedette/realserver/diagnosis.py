@@ -1,0 +1,156 @@
+"""Whether a machine is right for what is wanted of it, in sentences: what is wrong, why, and what that does."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from enum import Enum
+
+from vedette.kit.net import IPAddress, endpoint
+from vedette.realserver import arp, plan
+from vedette.realserver.model import LOOPBACK, Device, Link, Observed, Port, Wanted, dotted
+from vedette.spec.resolved import Endpoint, Protocol
+
+Listening = tuple[Protocol, IPAddress | None, int]
+"""Something that takes connections or datagrams: at an address, or at all (None)."""
+
+
+class Level(Enum):
+    """``WRONG``: packets are lost or go astray. ``HINT``: somebody should look. ``RIGHT``: as it should be."""
+
+    WRONG = "wrong"
+    HINT = "hint"
+    RIGHT = "right"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One sentence about one thing (an address, an interface, a port)."""
+
+    level: Level
+    subject: str
+    message: str
+
+
+def diagnose(wanted: Wanted, observed: Observed, listening: frozenset[Listening] | None = None) -> tuple[Finding, ...]:
+    """All that can be said; ``listening`` None: not looked at."""
+    found = [
+        *(Finding(Level.WRONG, "document", problem) for problem in wanted.problems),
+        *(finding for vip in wanted.vips for finding in _vip(vip, wanted, observed)),
+        *(finding for device in wanted.devices for finding in _device(device, wanted, observed)),
+        *(_port(port, observed) for port in sorted(wanted.ports, key=lambda item: (item.version, item.number))),
+        *(_arp(wanted, observed) if plan.needs_silence(wanted) else ()),
+        *(Finding(Level.HINT, "document", note) for note in wanted.notes),
+        *(_listeners(wanted.endpoints, listening) if listening is not None else ()),
+    ]
+    order = list(Level)
+    return tuple(sorted(found, key=lambda finding: order.index(finding.level)))
+
+
+def right(findings: Iterable[Finding]) -> bool:
+    return not any(finding.level is Level.WRONG for finding in findings)
+
+
+def _vip(vip: IPAddress, wanted: Wanted, observed: Observed) -> Iterator[Finding]:
+    services = ", ".join(wanted.vips[vip])
+    wrong = list(_misplaced(vip, observed))
+    if vip not in observed.on(LOOPBACK):
+        wait = ", and is not put there while ARP for it would be answered" if not _may_be_put(vip, observed) else ""
+        wrong.append(f"is not on lo{wait}: what a director sends here for {services} is dropped")
+    for text in wrong:
+        yield Finding(Level.WRONG, str(vip), text)
+    if not wrong:
+        yield Finding(Level.RIGHT, str(vip), f"is on lo, for {services}")
+
+
+def _may_be_put(vip: IPAddress, observed: Observed) -> bool:
+    return vip.version == 6 or arp.quiet(observed)
+
+
+def _misplaced(vip: IPAddress, observed: Observed) -> Iterator[str]:
+    """Copies of a VIP that other people have put where it does harm."""
+    for item in observed.addresses:
+        if item.address != vip or item.index not in observed.links:
+            continue
+        link = observed.links[item.index]
+        if item.index == LOOPBACK and not item.host_route:
+            shown = f"{vip}/{item.prefix_length}"
+            yield (
+                f"is on lo as {shown}, which makes this machine answer to the whole network: "
+                f"`ip address del {shown} dev lo`"
+            )
+        if link.neighbours:
+            how = "ARP" if vip.version == 4 else "neighbour solicitations"
+            yield (
+                f"is on {link.name} too, so this machine answers {how} for it, and clients come past the director: "
+                f"`ip address del {vip}/{item.prefix_length} dev {link.name}`"
+            )
+
+
+def _arp(wanted: Wanted, observed: Observed) -> Iterator[Finding]:
+    vips = [vip for vip in wanted.vips if vip.version == 4]
+    named = ", ".join(str(vip) for vip in vips[:3]) + (f" and {len(vips) - 3} more" if len(vips) > 3 else "")
+    quiet = []
+    for link in observed.links.values():
+        if not link.neighbours:
+            continue
+        if not arp.silent(observed, link.name):
+            why = f"ARP for {named} would be answered by this machine, because {_values(observed, link, 'arp_ignore')}"
+            yield Finding(Level.WRONG, link.name, f"{why}; 1 or 2 is needed, or clients come here past the director")
+        elif arp.discreet(observed, link.name):
+            quiet.append(link.name)
+        if not arp.discreet(observed, link.name):
+            why = f"ARP requests may say that {named} is here, because {_values(observed, link, 'arp_announce')}"
+            yield Finding(Level.WRONG, link.name, f"{why}; 2 is needed, or clients come here past the director")
+    if quiet:
+        yield Finding(Level.RIGHT, "ARP", f"this machine keeps quiet about {named} on {', '.join(quiet)}")
+
+
+def _values(observed: Observed, link: Link, name: str) -> str:
+    """Both values, and which of them counts where that is a surprise."""
+    whole, own = (arp.setting(interface, name) for interface in ("all", link.name))
+    text = f"{dotted(whole)} is {observed.number(whole)} and {dotted(own)} is {observed.number(own)}"
+    return text if observed.number(whole) == observed.number(own) else f"{text} (the greater one counts)"
+
+
+def _device(device: Device, wanted: Wanted, observed: Observed) -> Iterator[Finding]:
+    subject = f"{device.kind.value} at {device.local}"
+    link = observed.link_named(device.name)
+    inside = sorted(wanted.devices[device], key=lambda vip: (vip.version, int(vip)))
+    if link is None or not link.is_end(device):
+        missing = "there is no tunnel device" if link is None else f"{device.name} is another kind of device"
+        lost = ", ".join(str(vip) for vip in inside)
+        yield Finding(Level.WRONG, subject, f"{missing}: packets for {lost} stay wrapped and are dropped")
+        return
+    wrong = []
+    if not link.up:
+        wrong.append(f"{link.name} is down: what comes out of the tunnel is dropped")
+    if not plan.passes(observed, link):
+        strict = _values(observed, link, "rp_filter")
+        wrong.append(f"{link.name} drops clients that are reached by another interface, because {strict}; 2 is needed")
+    lacking = [str(vip) for vip in inside if vip.version == 4 and vip not in observed.on(link.index)]
+    if lacking:
+        wrong.append(f"{link.name} lacks {', '.join(lacking)}: without an address of its own it drops all packets")
+    for text in wrong:
+        yield Finding(Level.WRONG, subject, text)
+    if not wrong:
+        yield Finding(Level.RIGHT, subject, f"{link.name} takes packets apart")
+
+
+def _port(port: Port, observed: Observed) -> Finding:
+    subject = f"GUE port {port.number} (IPv{port.version})"
+    match observed.ports.get(port):
+        case None:
+            return Finding(Level.WRONG, subject, "is not open: packets of the tunnel are refused")
+        case False:
+            message = f"is taken by FOU without GUE: `ip fou del port {port.number}`, or another `tunnel.port`"
+            return Finding(Level.WRONG, subject, message)
+        case True:
+            return Finding(Level.RIGHT, subject, "takes packets apart")
+
+
+def _listeners(endpoints: Iterable[Endpoint], listening: frozenset[Listening]) -> Iterator[Finding]:
+    """A server that listens at its own address only is the other classic; every port 0 is a question too many."""
+    deaf = [item for item in endpoints if item.port and item.protocol is not Protocol.SCTP]
+    for item in sorted(deaf, key=lambda found: (found.address.version, int(found.address), found.port)):
+        if not any((item.protocol, address, item.port) in listening for address in (item.address, None)):
+            message = "nothing on this machine listens there: the server must listen at this address, or at all"
+            yield Finding(Level.HINT, f"{item.protocol.value} {endpoint(item.address, item.port)}", message)
