@@ -72,7 +72,9 @@ _SCOPE_HOST = 254
 _IFF_UP, _IFF_LOOPBACK, _IFF_NOARP = 0x1, 0x8, 0x80
 _IFLA_NAME, _IFLA_LINKINFO, _IFLA_IFALIAS = 3, 18, 20
 _INFO_KIND, _INFO_DATA = 1, 2
-_IPTUN_LOCAL, _IPTUN_PROTO = 2, 9
+_IPTUN_LOCAL, _IPTUN_FLAGS, _IPTUN_PROTO = 2, 8, 9
+_ALLOW_LOCAL_REMOTE = 0x40
+"""IP6_TNL_F_ALLOW_LOCAL_REMOTE: a director may choose the VIP, which is ours too, as the sender of its packets."""
 _GRE_IFLAGS, _GRE_LOCAL = 2, 6
 _GRE_CSUM = b"\x80\x00"
 _IFA_ADDRESS, _IFA_LOCAL, _IFA_LABEL, _IFA_CACHEINFO, _IFA_FLAGS, _IFA_PROTO = 1, 2, 3, 6, 8, 11
@@ -214,7 +216,9 @@ def _make(device: Device) -> bytes:
         data += attribute(_GRE_IFLAGS, _GRE_CSUM) if device.checksum else b""
     else:
         data = attribute(_IPTUN_LOCAL, device.local.packed)
-        data += attribute(_IPTUN_PROTO, b"\0") if device.kind is Kind.IP6TNL else b""  # any protocol inside
+        if device.kind is Kind.IP6TNL:
+            data += attribute(_IPTUN_PROTO, b"\0")  # any protocol inside
+            data += attribute(_IPTUN_FLAGS, struct.pack("=I", _ALLOW_LOCAL_REMOTE))
     info = attribute(_INFO_KIND, device.kind.value.encode()) + nest(_INFO_DATA, data)
     return (
         _IFINFOMSG.pack(0, 0, 0, 0, 0)
