@@ -150,6 +150,7 @@ def _lingers(observed: Observed, record: Record) -> bool:
     names = {index: link.name for index, link in observed.links.items()}
     return any(
         item.address.version == 4
+        and item.host_route
         and (item.protocol == MARK or (item.address, names.get(item.index, "")) in record.places)
         for item in observed.addresses
     )
@@ -176,7 +177,7 @@ def remember(record: Record, steps: Iterable[Step]) -> Record:
 def forget(record: Record, wanted: Wanted, observed: Observed) -> Record:
     """The record without what is neither wanted nor there any more."""
     names = {index: link.name for index, link in observed.links.items()}
-    present = {(item.address, names.get(item.index, "")) for item in observed.addresses}
+    present = {(item.address, names.get(item.index, "")) for item in observed.addresses if item.host_route}
     wished = {(address, link.name) for address, link in places(wanted, observed)}
     made = {device.name for device in wanted.devices}
     held = needs_silence(wanted) or _lingers(observed, record)

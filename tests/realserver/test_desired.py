@@ -1,0 +1,67 @@
+"""What a document asks of the machine that has certain addresses."""
+
+from ipaddress import ip_address
+
+from tests.spec.documents import document, resolve
+
+from vedette.realserver.desired import wanted
+from vedette.realserver.model import Wanted
+
+VIP = ip_address("203.0.113.80")
+DIRECT = "{addresses: [public], ports: [80], forwarding: directRouting, realServers: [{address: 10.0.0.11}]"
+
+
+def _wanted(services: str, *own: str) -> Wanted:
+    return wanted(resolve(document(f"virtualServices: [{services}]")), [ip_address(address) for address in own])
+
+
+def test_a_real_server_of_direct_routing_has_the_virtual_address() -> None:
+    found = _wanted(DIRECT + ", name: web}", "10.0.0.11")
+    assert dict(found.vips) == {VIP: ("web",)}
+    assert (found.devices, found.ports, found.notes) == ({}, frozenset(), ())
+
+
+def test_services_on_one_address_ask_for_it_once() -> None:
+    other = DIRECT.replace("[80]", "[443, 53/udp]")
+    found = _wanted(f"{DIRECT}, name: web}}, {other}, name: more}}", "10.0.0.11")
+    assert dict(found.vips) == {VIP: ("web", "more")}
+    assert len(found.endpoints) == 3
+
+
+def test_masquerade_asks_nothing() -> None:
+    found = _wanted("{addresses: [public], ports: [80], name: web, realServers: [{address: 10.0.0.11}]}", "10.0.0.11")
+    assert found.vips == {}
+    assert "with masquerade" in found.notes[0]
+
+
+def test_a_machine_that_the_document_does_not_name_has_nothing_to_do() -> None:
+    found = _wanted(DIRECT + "}", "10.0.0.99")
+    assert found.vips == {}
+    assert "10.0.0.99" in found.notes[0]
+
+
+def test_a_server_in_maintenance_keeps_its_clients() -> None:
+    maintained = DIRECT.replace("10.0.0.11}", "10.0.0.11, maintenance: true, weight: 0}")
+    assert VIP in _wanted(maintained + "}", "10.0.0.11").vips
+
+
+def test_a_sorry_server_elsewhere_is_forwarded_to_like_a_real_server() -> None:
+    assert VIP in _wanted(DIRECT + ", sorryServer: {address: 10.0.0.50}}", "10.0.0.50").vips
+
+
+def test_a_director_is_left_to_its_daemon() -> None:
+    local = DIRECT.replace("10.0.0.11}", "10.0.0.2}")
+    found = _wanted(local + "}", "10.0.0.2")
+    assert found.vips == {}
+    assert "director r1" in found.problems[0]
+
+
+def test_an_address_of_the_other_family_is_not_for_direct_routing() -> None:
+    text = document(
+        "virtualServices: [{addresses: [public, six], ports: [80], forwarding: directRouting, "
+        'realServers: [{address: 10.0.0.11}, {address: "fd00::11"}]}]',
+        groups='[{addresses: [{name: public, address: 203.0.113.80/24}, {name: six, address: "fd00::80/64"}]}]',
+    )
+    spec = resolve(text)
+    assert set(wanted(spec, [ip_address("10.0.0.11")]).vips) == {VIP}
+    assert set(wanted(spec, [ip_address("fd00::11")]).vips) == {ip_address("fd00::80")}
