@@ -16,6 +16,7 @@ from vedette.kit.errors import UsageError, VedetteError
 
 VERBS = (
     "validate",
+    "plan",
     "schema",
     "init",
     "run",

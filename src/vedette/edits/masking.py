@@ -1,0 +1,38 @@
+"""A document without its secrets, in which one can still see that a secret has changed."""
+
+import hashlib
+import hmac
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass, replace
+from typing import TypeVar, cast
+
+from vedette.spec.resolved import Key, Secret
+
+T = TypeVar("T")
+
+
+def masked(value: T, nonce: bytes) -> T:
+    """The same with a digest in the place of each secret. ``nonce`` is drawn anew for every comparison, so that the
+    digests of two comparisons have nothing in common. A cluster key keeps its id, which tells nothing of it."""
+    return cast(T, _masked(value, nonce))
+
+
+def _masked(value: object, nonce: bytes) -> object:
+    if isinstance(value, Secret):
+        return Secret(hmac.digest(nonce, value.text.encode(), hashlib.sha256).hex())
+    if isinstance(value, Key):
+        return Key(value.id, b"")
+    if isinstance(value, tuple):
+        return tuple(_masked(item, nonce) for item in value)
+    if isinstance(value, Mapping):
+        return {key: _masked(item, nonce) for key, item in value.items()}
+    if is_dataclass(value) and not isinstance(value, type):
+        changed = {
+            item.name: after
+            for item in fields(value)
+            if item.init
+            for before in [getattr(value, item.name)]
+            if (after := _masked(before, nonce)) is not before and after != before
+        }
+        return replace(value, **changed) if changed else value
+    return value
