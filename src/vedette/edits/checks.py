@@ -5,7 +5,8 @@ from dataclasses import fields as fields_of
 from dataclasses import is_dataclass
 
 from vedette.edits.change import Change, Severity, listed
-from vedette.edits.fields import camel, shown
+from vedette.edits.fields import camel, shown, told
+from vedette.edits.pairs import pairs
 from vedette.kit.units import show
 from vedette.spec.resolved import ClusterSpec, HealthCheck, VirtualService
 from vedette.state.health import Target
@@ -16,14 +17,23 @@ _ANEW = "the servers are judged anew: those in service stay until their first ve
 
 
 def changes(old: ClusterSpec, new: ClusterSpec) -> Iterator[Change]:
-    """One change for each service whose checks differ and that has servers before and after."""
-    before = {virtual.name: virtual for virtual in old.virtual_services}
-    for virtual in new.virtual_services:
-        former = before.get(virtual.name)
-        if former is not None and former.checks != virtual.checks:
-            subject = f"virtual service {virtual.name}"
-            action = f"checks: {_words(virtual.checks)} (was {_words(former.checks)})"
-            yield Change(Severity.QUIET, subject, action, _consequence(former, virtual))
+    """All changes of the checks of services that go on."""
+    for former, virtual in pairs(old, new):
+        if former.checks == virtual.checks:
+            continue
+        severity = Severity.QUIET if virtual.checks else Severity.STEER
+        for action in _told(former.checks, virtual.checks):
+            yield Change(severity, f"virtual service {virtual.name}", action, _consequence(former, virtual))
+
+
+def _told(old: tuple[HealthCheck, ...], new: tuple[HealthCheck, ...]) -> Iterator[str]:
+    """What differs: detail by detail where the checks are of the same kinds, else the whole."""
+    if [type(check.probe) for check in old] == [type(check.probe) for check in new]:
+        for number, (before, after) in enumerate(zip(old, new, strict=True), start=1):
+            name = f"check {number}" if len(new) > 1 else "check"
+            yield from (f"{name}: {text.removeprefix('probe.')}" for text in told(before, after))
+    else:
+        yield f"checks: {_words(new)} (was {_words(old)})"
 
 
 def _consequence(former: VirtualService, virtual: VirtualService) -> str:

@@ -23,7 +23,7 @@ def changes(old: ClusterSpec, new: ClusterSpec, live: Live) -> Iterator[Change]:
         else:
             nodes = listed(group.nodes)
             yield Change(Severity.QUIET, f"group {name}", "appears", f"one of {nodes} takes it as soon as it is ready")
-    for name in before.keys() - after.keys():
+    for name in sorted(before.keys() - after.keys()):
         if not before[name].addresses:
             yield Change(Severity.QUIET, f"group {name}", "vanishes", "it had no addresses")
 
@@ -105,7 +105,7 @@ def _nodes(subject: str, old: Group, new: Group, holder: str | None, moves: str)
     if holder is not None and holder not in new.nodes:
         return Change(Severity.MOVE, subject, text, f"{moves or f'{holder} hands it over'}; {_HANDED}")
     if holder is None and gone:
-        return Change(Severity.MOVE, subject, text, f"if one of them holds it: {_HANDED}")
+        return Change(Severity.MOVE, subject, text, f"if one of those holds it, {_HANDED}")
     return Change(Severity.QUIET, subject, text, _KEPT)
 
 

@@ -7,7 +7,7 @@ from vedette.edits import fields
 from vedette.edits.change import Change, Live, Severity, listed
 from vedette.kit.errors import UsageError
 from vedette.kit.units import show
-from vedette.spec.resolved import UNSIGNED, ClusterSpec, Key, Node
+from vedette.spec.resolved import UNSIGNED, ClusterSpec, Key, Link, Node, Role
 
 _RESTART = "the whole document is refused: give it to all nodes, stop all daemons, then start them"
 _AGREED = "in force when the voters have agreed, one step at a time; until then `status` shows it as pending"
@@ -73,7 +73,10 @@ def _both(one: Sequence[str], other: Sequence[str]) -> tuple[tuple[Sequence[str]
 def _nodes(old: ClusterSpec, new: ClusterSpec, live: Live) -> Iterator[Change]:
     before = {node.name: node for node in old.nodes}
     after = {node.name: node for node in new.nodes}
-    for name in before.keys() - after.keys():
+    for name in sorted(before.keys() - after.keys()):
+        if before[name].role is Role.WITNESS:
+            yield Change(Severity.QUIET, f"node {name}", "goes", "it held nothing; stop its daemon")
+            continue
         held = _held(name, live)
         consequence = (
             f"it hands over {held} and takes nothing; stop its daemon then"
@@ -82,7 +85,7 @@ def _nodes(old: ClusterSpec, new: ClusterSpec, live: Live) -> Iterator[Change]:
         )
         severity = Severity.MOVE if held or not live.holders else Severity.QUIET
         yield Change(severity, f"node {name}", "goes", consequence)
-    for name in after.keys() - before.keys():
+    for name in sorted(after.keys() - before.keys()):
         text = "it is heard as soon as it and the others have this document"
         yield Change(Severity.QUIET, f"node {name}", "comes", text)
     for name, node in after.items():
@@ -123,16 +126,24 @@ def _held(name: str, live: Live) -> str:
 def _links(old: ClusterSpec, new: ClusterSpec) -> Iterator[Change]:
     before = {link.name: link for link in old.heartbeat.links}
     after = {link.name: link for link in new.heartbeat.links}
-    same = [name for name, link in after.items() if before.get(name) == link]
+    same = [name for name, link in after.items() if name in before and not [*_link(before[name], link)]]
     calm = f"no heartbeat is lost: {listed(same)} stay{'s' * (len(same) == 1)}"
     lost = "nodes with the old document are not heard on it: their groups may be taken. Keep another link meanwhile"
     severity, consequence = (Severity.QUIET, calm) if same else (Severity.MOVE, lost)
     for name in [*(name for name in before if name not in after), *(name for name in after if name not in before)]:
         yield Change(severity, f"link {name}", "opens" if name in after else "closes", consequence)
     for name, link in after.items():
-        if name in before and before[name] != link:
-            for text in fields.told(before[name], link, besides={"name"}):
+        if name in before:
+            for text in _link(before[name], link):
                 yield Change(severity, f"link {name}", text, consequence)
+
+
+def _link(old: Link, new: Link) -> Iterator[str]:
+    """What differs on a link; that a node comes or goes is told of the node."""
+    yield from fields.told(old, new, besides={"name", "addresses"})
+    for node, address in new.addresses.items():
+        if node in old.addresses and old.addresses[node] != address:
+            yield f"{node} becomes {address} (was {old.addresses[node]})"
 
 
 def _keys(old: tuple[Key, ...], new: tuple[Key, ...]) -> Iterator[Change]:

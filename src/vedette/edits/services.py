@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from vedette.edits import fields
 from vedette.edits.change import Change, Live, Severity, listed
+from vedette.edits.pairs import pairs
 from vedette.ipvs.desired import desired, destination_key, service_key
 from vedette.ipvs.model import Destination, DestinationId, DestinationKey, Service, ServiceKey, Settings, Table
 from vedette.ipvs.plan import HASHING, Action, plan
@@ -21,8 +22,8 @@ from vedette.state.targets import all_targets
 _UP = Verdict(health=Health.UP, since=0, reason="taken for up")
 _UNWEIGHTED = frozenset({"rr", "lc", "dh", "lblc", "lblcr"})
 """Schedulers that look at a weight only to see whether it is 0, or do not share by it."""
-_WHO, _WHERE = "<who>", "<where>"
-"""What stands for real servers and for entries of the table, until it is known which of them share a line."""
+_WHO, _WHERE, _COUNT = "<who>", "<where>", "<count>"
+"""What stands for real servers, entries of the table and open connections, until it is known which share a line."""
 _NEW_ONLY = "new connections only: those that are open stay with their server"
 
 
@@ -60,6 +61,7 @@ class _Group:
 
     keys: list[ServiceKey] = field(default_factory=list)
     destinations: dict[DestinationKey, None] = field(default_factory=dict)
+    open: int | None = None
 
 
 _Line = tuple[Severity, str, str, str]
@@ -95,9 +97,9 @@ class Tables:
     def _tell(self, line: _Line, group: _Group) -> Change:
         severity, name, action, consequence = line
         where = listed(str(key) for key in dict.fromkeys(group.keys))
-        who = listed(group.destinations)
-        text = action.replace(_WHO, who).replace(_WHERE, where)
-        return Change(severity, f"virtual service {name}", text, consequence)
+        text = action.replace(_WHO, _servers(group.destinations)).replace(_WHERE, where)
+        count = "open connections" if group.open is None else f"{group.open} open connection{'s' * (group.open != 1)}"
+        return Change(severity, f"virtual service {name}", text, consequence.replace(_COUNT, count))
 
     def _add(
         self, severity: Severity, name: str, action: str, consequence: str, identity: DestinationId | ServiceKey
@@ -106,6 +108,8 @@ class Tables:
         if isinstance(identity, DestinationId):
             group.keys.append(identity.service)
             group.destinations[identity.destination] = None
+            count = self._open(identity)
+            group.open = count if group.open is None else group.open + (count or 0)
         else:
             group.keys.append(identity)
 
@@ -128,7 +132,7 @@ class Tables:
         servers = f"{count} real server{'s' * (count != 1)}"
         consequence = f"clients are served as soon as one of {servers} has passed its checks"
         if not virtual.checks:
-            consequence = f"clients are served at once by {servers}, which have no checks"
+            consequence = f"clients are served at once: it has {servers} and no checks"
         if count == 0:
             consequence = "clients are refused: it has no real server"
         self._add(Severity.STEER, virtual.name, f"appears: {_WHERE}", consequence, key)
@@ -172,13 +176,12 @@ class Tables:
 
     def _goes(self, identity: DestinationId) -> None:
         virtual = self._new.services.get(identity.service) or self._old.services[identity.service]
-        count = self._open(identity)
         drain = drain_of(virtual)
         if drain:
-            consequence = f"it gets no new connections; {count} may finish for {show(drain)}, then they end"
+            consequence = f"no new connections; {_COUNT} may finish for {show(drain)}, then they end"
             self._add(Severity.DRAIN, virtual.name, f"real server {_WHO} goes", consequence, identity)
         else:
-            self._add(Severity.CUT, virtual.name, f"real server {_WHO} goes", f"{count} end at once", identity)
+            self._add(Severity.CUT, virtual.name, f"real server {_WHO} goes", f"{_COUNT} end at once", identity)
         self._last(identity)
 
     def _comes(self, identity: DestinationId, server: RealServer) -> None:
@@ -192,10 +195,9 @@ class Tables:
         virtual = self._new.services[identity.service]
         why = "maintenance" if server.maintenance or virtual.maintenance else f"weight {server.weight}"
         drain = drain_of(virtual)
-        count = self._open(identity)
         limit = f" for {show(drain)}" if drain else ""
         again = "; clients with persistence still come" if virtual.persistence_timeout else ""
-        consequence = f"it gets no new connections, {count} may finish{limit}{again}"
+        consequence = f"no new connections; {_COUNT} may finish{limit}{again}"
         self._add(Severity.DRAIN, virtual.name, f"real server {_WHO}: {why}", consequence, identity)
         self._last(identity)
 
@@ -210,7 +212,7 @@ class Tables:
         for item, old, new in fields.different(before, after, besides={"weight"}):
             if item == "method":
                 text = f"forwarding of {_WHO} becomes {_word(new)} (was {_word(old)})"
-                needs = " Its machine needs `vedette real-server` first." if _word(new) != "masquerade" else ""
+                needs = " Their machines need `vedette real-server` first." if _word(new) != "masquerade" else ""
                 self._add(Severity.STEER, name, text, _NEW_ONLY + "." * bool(needs) + needs, identity)
             else:
                 text = (
@@ -268,12 +270,25 @@ class Tables:
             return "no new connections"
         return f"about {round(100 * mine / sum(weights))} % of new connections"
 
-    def _open(self, identity: DestinationId) -> str:
-        """The connections that are open, by number where it is known."""
-        virtual = self._old.services[identity.service]
+    def _open(self, identity: DestinationId) -> int | None:
+        """How many connections are open, where it is known."""
+        virtual = self._old.services.get(identity.service)
+        if virtual is None:
+            return None
         place = virtual.name, str(identity.destination.address), identity.destination.port
-        count = self._live.connections.get(place)
-        return "its open connections" if count is None else f"its {count} open connection{'s' * (count != 1)}"
+        return self._live.connections.get(place)
+
+
+def _servers(destinations: Iterable[DestinationKey]) -> str:
+    """Real servers in words; the ports only once where all have the same."""
+    ports: dict[str, list[str]] = {}
+    for item in destinations:
+        ports.setdefault(str(item.address), []).append(str(item.port))
+    kinds = {tuple(found) for found in ports.values()}
+    if len(kinds) > 1:
+        return listed(destinations)
+    many = [f"port{'s' * (len(found) > 1)} {listed(found)}" for found in kinds]
+    return f"{listed(ports)} ({many[0]})" if many else ""
 
 
 def drain_of(virtual: VirtualService) -> int:
@@ -304,14 +319,11 @@ _TOLD_BY_TABLE = frozenset({
 
 def _behaviour(old: ClusterSpec, new: ClusterSpec) -> Iterator[Change]:
     """What services do from now on when something happens; nothing happens by the edit itself."""
-    before = {virtual.name: virtual for virtual in old.virtual_services}
-    for virtual in new.virtual_services:
-        former = before.get(virtual.name) or _namesake(virtual, old.virtual_services)
-        if former is None:
-            continue
+    for former, virtual in pairs(old, new):
         subject = f"virtual service {virtual.name}"
         if former.name != virtual.name:
-            yield Change(Severity.QUIET, subject, f"is called {virtual.name} (was {former.name})", "none")
+            text = "the kernel's table does not know names"
+            yield Change(Severity.QUIET, subject, f"is called {virtual.name} (was {former.name})", text)
         for text in fields.told(former, virtual, besides=_TOLD_BY_TABLE | {"name"}):
             yield Change(Severity.QUIET, subject, text, _MEANINGS.get(text.partition(" ")[0].partition(".")[0], _LATER))
 
@@ -322,8 +334,3 @@ _MEANINGS: Mapping[str, str] = {
     "sorry": "shown from now on whenever no real server is up",
     "group": "its addresses decide who serves it",
 }
-
-
-def _namesake(virtual: VirtualService, others: Iterable[VirtualService]) -> VirtualService | None:
-    """The service that had the same endpoints under another name."""
-    return next((other for other in others if set(other.endpoints) & set(virtual.endpoints)), None)
