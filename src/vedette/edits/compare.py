@@ -21,14 +21,16 @@ def compare(old: ClusterSpec, new: ClusterSpec, live: Live | None = None) -> tup
 
 
 def live_of(status: dict[str, Any]) -> Live:
-    """What a daemon's status says of the running cluster (:mod:`vedette.api.status`)."""
+    """What a daemon's status says of the running cluster (:mod:`vedette.api.status`).
+
+    IPVS counts as active what is established; what is closing has nothing to lose.
+    """
     connections: dict[tuple[str, str, int], int] = {}
     for service in status["virtualServices"]:
         for entry in service["kernel"]:
             for item in entry["destinations"]:
                 place = service["name"], str(item["address"]), int(item["port"])
-                count = int(item["activeConnections"]) + int(item["inactiveConnections"])
-                connections[place] = connections.get(place, 0) + count
+                connections[place] = connections.get(place, 0) + int(item["activeConnections"])
     return Live(
         holders={group["name"]: group["holder"] for group in status["groups"]},
         ready=frozenset(node["name"] for node in status["nodes"] if node["ready"]),
