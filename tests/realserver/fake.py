@@ -53,7 +53,8 @@ class FakeKernel:
             case Set(setting, value) | Restore(setting, value):
                 self.state = replace(state, settings={**state.settings, setting: value})
             case Make(device):
-                if state.link_named(device.name) is not None:
+                end = (device.kind.value, device.local)
+                if any(link.name == device.name or (link.kind, link.local) == end for link in state.links.values()):
                     raise OSError(errno.EEXIST, "exists")
                 index = max(state.links) + 1
                 link = Link(index, device.name, False, False, device.kind.value, ALIAS, device.local, device.checksum)

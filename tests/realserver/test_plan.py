@@ -40,10 +40,14 @@ PORTS = [Port(4, 6080), Port(6, 6080)]
 WEB = Wanted(vips={VIPS[0]: ("web",), VIPS[2]: ("web",)}, devices={DEVICES[0]: frozenset({VIPS[0]})})
 
 
+def _end(device: Device) -> tuple[Kind, IPAddress]:
+    return device.kind, device.local
+
+
 @st.composite
 def wanted(draw: st.DrawFn) -> Wanted:
     vips = draw(st.lists(st.sampled_from(VIPS), unique=True))
-    devices = draw(st.lists(st.sampled_from(DEVICES), unique=True)) if vips else []
+    devices = draw(st.lists(st.sampled_from(DEVICES), unique_by=_end)) if vips else []
     inside = {device: frozenset(draw(st.lists(st.sampled_from(vips), min_size=1))) for device in devices}
     return Wanted(dict.fromkeys(vips, ("web",)), inside, frozenset(draw(st.lists(st.sampled_from(PORTS)))))
 

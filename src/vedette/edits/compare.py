@@ -23,14 +23,15 @@ def compare(old: ClusterSpec, new: ClusterSpec, live: Live | None = None) -> tup
 def live_of(status: dict[str, Any]) -> Live:
     """What a daemon's status says of the running cluster (:mod:`vedette.api.status`).
 
-    IPVS counts as active what is established; what is closing has nothing to lose.
+    IPVS counts as active what is established; what is closing has nothing to lose. Of UDP nothing is established.
     """
     connections: dict[tuple[str, str, int], int] = {}
     for service in status["virtualServices"]:
         for entry in service["kernel"]:
+            kinds = ["activeConnections"] + ["inactiveConnections"] * str(entry["endpoint"]).startswith("udp ")
             for item in entry["destinations"]:
                 place = service["name"], str(item["address"]), int(item["port"])
-                connections[place] = connections.get(place, 0) + int(item["activeConnections"])
+                connections[place] = connections.get(place, 0) + sum(int(item[kind]) for kind in kinds)
     return Live(
         holders={group["name"]: group["holder"] for group in status["groups"]},
         ready=frozenset(node["name"] for node in status["nodes"] if node["ready"]),

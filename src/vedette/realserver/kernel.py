@@ -128,6 +128,7 @@ class Kernel:
                 (self._settings / setting).write_text(value)
             case Make(device):
                 self._ask(Message(_NEWLINK, CREATE | EXCL, _make(device)))
+                self._ask(Message(_NEWLINK, 0, _named(device) + attribute(_IFLA_IFALIAS, ALIAS.encode())))
             case Raise(_, index):
                 self._ask(Message(_NEWLINK, 0, _IFINFOMSG.pack(0, 0, index, _IFF_UP, _IFF_UP)))
             case Unmake(_, index):
@@ -220,12 +221,12 @@ def _make(device: Device) -> bytes:
             data += attribute(_IPTUN_PROTO, b"\0")  # any protocol inside
             data += attribute(_IPTUN_FLAGS, struct.pack("=I", _ALLOW_LOCAL_REMOTE))
     info = attribute(_INFO_KIND, device.kind.value.encode()) + nest(_INFO_DATA, data)
-    return (
-        _IFINFOMSG.pack(0, 0, 0, 0, 0)
-        + attribute(_IFLA_NAME, device.name.encode() + b"\0")
-        + attribute(_IFLA_IFALIAS, ALIAS.encode())
-        + nest(_IFLA_LINKINFO, info)
-    )
+    return _named(device) + nest(_IFLA_LINKINFO, info)
+
+
+def _named(device: Device) -> bytes:
+    """A device by its name. Its alias cannot be given when it is made (rtnl_create_link), only later."""
+    return _IFINFOMSG.pack(0, 0, 0, 0, 0) + attribute(_IFLA_NAME, device.name.encode() + b"\0")
 
 
 def _put(step: Put) -> bytes:

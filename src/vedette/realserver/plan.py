@@ -16,6 +16,7 @@ from vedette.realserver.model import (
     MARK,
     Changed,
     Close,
+    Device,
     Kind,
     Link,
     Make,
@@ -40,7 +41,7 @@ LOOSE = "2"
 
 def plan(wanted: Wanted, observed: Observed, record: Record) -> tuple[Step, ...]:
     """Give first, then take: settings, tunnels, addresses; then addresses, tunnels, settings."""
-    return (
+    steps = (
         *_silence(wanted, observed),
         *_build(wanted, observed, record),
         *_open(wanted, observed),
@@ -50,6 +51,7 @@ def plan(wanted: Wanted, observed: Observed, record: Record) -> tuple[Step, ...]
         *_unmake(wanted, observed, record),
         *_restore(wanted, observed, record),
     )
+    return tuple(dict.fromkeys(steps))
 
 
 def needs_silence(wanted: Wanted) -> bool:
@@ -67,6 +69,7 @@ def _build(wanted: Wanted, observed: Observed, record: Record) -> Iterator[Step]
     for device in wanted.devices:
         link = observed.link_named(device.name)
         if link is None:
+            yield from _make_way(device, wanted, observed, record)
             yield Make(device)
         elif not link.is_end(device):
             if is_ours(link, record):
@@ -76,6 +79,15 @@ def _build(wanted: Wanted, observed: Observed, record: Record) -> Iterator[Step]
                 yield Set(arp.setting(link.name, "rp_filter"), LOOSE, None)
             if not link.up:
                 yield Raise(link.name, link.index)
+
+
+def _make_way(device: Device, wanted: Wanted, observed: Observed, record: Record) -> Iterator[Step]:
+    """The kernel has one GRE device for an end, with checksums or without."""
+    names = {other.name for other in wanted.devices}
+    for link in observed.links.values():
+        alike = (link.kind, link.local) == (device.kind.value, device.local)
+        if alike and link.name not in names and is_ours(link, record):
+            yield Unmake(link.name, link.index)
 
 
 def passes(observed: Observed, link: Link) -> bool:

@@ -52,10 +52,10 @@ class Field:
         done = self.director.run(["ipvsadm", "-R"], stdin=rules)
         assert done.returncode == 0, done.stderr
 
-    def ask(self, vip: IPAddress) -> str:
-        """What the client gets from the VIP; empty when nobody answers."""
+    def ask(self, vip: IPAddress, *, patience: float = 5) -> str:
+        """What the client gets from the VIP; empty when nobody answers within ``patience`` seconds."""
         with suppress(OSError), self.client.call(socket.socket, family(vip), socket.SOCK_STREAM) as end:
-            end.settimeout(3)
+            end.settimeout(patience)
             end.connect((str(vip), PORT))
             return end.recv(64).decode()
         return ""
@@ -94,6 +94,8 @@ def field() -> Iterator[Field]:
     descriptors = {name: namespace.create() for name in ("switch", *HOSTS)}
     spaces = {name: Namespace(f"/proc/self/fd/{number}") for name, number in descriptors.items()}
     try:
+        for space in spaces.values():
+            space.call(_set, "ipv6/conf/default/accept_dad", "0")
         switch = ["link add br0 type bridge stp_state 0 forward_delay 0 mcast_snooping 0", "link set br0 up"]
         for name in HOSTS:
             there = f"/proc/{os.getpid()}/fd/{descriptors[name]}"
