@@ -9,13 +9,14 @@ from dataclasses import dataclass, field
 
 from vedette.edits import fields
 from vedette.edits.change import Change, Live, Severity, listed
-from vedette.edits.pairs import pairs
+from vedette.edits.pairs import entries, pairs
 from vedette.ipvs.desired import desired, destination_key, service_key
 from vedette.ipvs.model import Destination, DestinationId, DestinationKey, Service, ServiceKey, Settings, Table
 from vedette.ipvs.plan import HASHING, Action, plan
+from vedette.kit.net import endpoint
 from vedette.kit.units import show
 from vedette.reconcile.plan import Create, Delete, Update
-from vedette.spec.resolved import ClusterSpec, RealServer, VirtualService
+from vedette.spec.resolved import ClusterSpec, Endpoint, RealServer, VirtualService
 from vedette.state.health import Health, Verdict
 from vedette.state.targets import all_targets
 
@@ -48,11 +49,11 @@ class _Side:
 
     def __post_init__(self) -> None:
         for virtual in self.spec.virtual_services:
-            for endpoint in virtual.endpoints:
-                key = service_key(endpoint)
+            for entry in entries(virtual):
+                key = service_key(entry)
                 self.services[key] = virtual
                 for server in virtual.real_servers:
-                    self.servers[DestinationId(key, destination_key(endpoint, server))] = server
+                    self.servers[DestinationId(key, destination_key(entry, server))] = server
 
 
 @dataclass(slots=True)
@@ -156,7 +157,7 @@ class Tables:
                 case "persistence":
                     text, consequence = _persistence(old, new)
                 case _:
-                    text, consequence = f"{item} becomes {fields.shown(item, new)}", _NEW_ONLY
+                    text, consequence = f"{_called(item)} becomes {fields.shown(item, new)}", _NEW_ONLY
             self._add(Severity.STEER, name, f"{text} ({_WHERE})", consequence, key)
 
     # Destinations
@@ -215,9 +216,7 @@ class Tables:
                 needs = " Their machines need `vedette real-server` first." if _word(new) != "masquerade" else ""
                 self._add(Severity.STEER, name, text, _NEW_ONLY + "." * bool(needs) + needs, identity)
             else:
-                text = (
-                    f"{fields.camel(item)} of {_WHO} becomes {fields.shown(item, new)} (was {fields.shown(item, old)})"
-                )
+                text = f"{_called(item)} of {_WHO} becomes {fields.shown(item, new)} (was {fields.shown(item, old)})"
                 self._add(Severity.STEER, name, text, _NEW_ONLY, identity)
 
     def _weight(self, identity: DestinationId, server: RealServer, old: int, new: int) -> None:
@@ -296,6 +295,12 @@ def drain_of(virtual: VirtualService) -> int:
     return int(getattr(getattr(virtual, "life", None), "drain", 0))
 
 
+def _called(item: str) -> str:
+    """The document's word for a field of the table."""
+    words = {"upper": "maxConnections", "lower": "minConnections", "granularity": "clientPrefixLength"}
+    return words.get(item, fields.camel(item))
+
+
 def _persistence(old: object, new: object) -> tuple[str, str]:
     if not old:
         return f"persistence of {new} s", "from their next connection on, clients stay with their server"
@@ -313,7 +318,7 @@ def _word(method: object) -> str:
 
 _TOLD_BY_TABLE = frozenset({
     "endpoints", "real_servers", "scheduler", "scheduler_flags", "forwarding", "persistence_timeout", "maintenance",
-    "checks",
+    "checks", "mark", "tunnel", "client_prefix_length", "persistence_engine", "one_packet",
 })  # fmt: skip
 
 
@@ -324,8 +329,28 @@ def _behaviour(old: ClusterSpec, new: ClusterSpec) -> Iterator[Change]:
         if former.name != virtual.name:
             text = "the kernel's table does not know names"
             yield Change(Severity.QUIET, subject, f"is called {virtual.name} (was {former.name})", text)
+        yield from _marked(subject, former, virtual)
         for text in fields.told(former, virtual, besides=_TOLD_BY_TABLE | {"name"}):
             yield Change(Severity.QUIET, subject, text, _MEANINGS.get(text.partition(" ")[0].partition(".")[0], _LATER))
+
+
+def _marked(subject: str, old: VirtualService, new: VirtualService) -> Iterator[Change]:
+    """Endpoints behind a firewall mark: the table has only the mark, and the packets that get it change."""
+    if not (getattr(old, "mark", None) and getattr(new, "mark", None)):
+        return
+    gone = [item for item in old.endpoints if item not in new.endpoints]
+    come = [item for item in new.endpoints if item not in old.endpoints]
+    if gone:
+        text = "open connections there end, new ones are refused"
+        yield Change(Severity.CUT, subject, f"vanishes: {listed(map(_place, gone))}", text)
+    if come:
+        text = "clients there are served by the same real servers"
+        yield Change(Severity.STEER, subject, f"appears: {listed(map(_place, come))}", text)
+
+
+def _place(item: Endpoint) -> str:
+    last = getattr(item, "last_port", None)
+    return f"{item.protocol.value} {endpoint(item.address, item.port)}" + (f"-{last}" if last else "")
 
 
 _LATER = "in force from now on; nothing happens at once"

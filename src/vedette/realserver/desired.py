@@ -88,13 +88,17 @@ def _virtual(spec: ClusterSpec, service: VirtualService) -> list[IPAddress]:
     """The service's addresses; a firewall mark may be on a packet to any address of its group."""
     if service.endpoints:
         return list(dict.fromkeys(endpoint.address for endpoint in service.endpoints))
-    return [item.address for group in spec.groups if group.name == service.group for item in group.addresses]
+    version = getattr(getattr(service, "mark", None), "version", None)
+    groups = (group for group in spec.groups if group.name == service.group)
+    return [item.address for group in groups for item in group.addresses if version in (None, item.address.version)]
 
 
 def tunnel_of(service: VirtualService) -> Tunnel:
     """How the service's packets are wrapped."""
     found = getattr(service, "tunnel", None)
-    return found if isinstance(found, Tunnel) else Tunnel()
+    if found is None:
+        return Tunnel()
+    return Tunnel(found.encapsulation.value, found.port or GUE_PORT, found.checksum.value == "full")
 
 
 def _tunnel(draft: _Draft, tunnel: Tunnel, own: IPAddress, vip: IPAddress) -> None:

@@ -148,8 +148,9 @@ def _port(port: Port, observed: Observed) -> Finding:
 
 
 def _listeners(endpoints: Iterable[Endpoint], listening: frozenset[Listening]) -> Iterator[Finding]:
-    """A server that listens at its own address only is the other classic; every port 0 is a question too many."""
-    deaf = [item for item in endpoints if item.port and item.protocol is not Protocol.SCTP]
+    """A server that listens at its own address only is the other classic. Ranges of ports are not looked at."""
+    single = [item for item in endpoints if item.port and getattr(item, "last_port", None) is None]
+    deaf = [item for item in single if item.protocol is not Protocol.SCTP]
     for item in sorted(deaf, key=lambda found: (found.address.version, int(found.address), found.port)):
         if not any((item.protocol, address, item.port) in listening for address in (item.address, None)):
             message = "nothing on this machine listens there: the server must listen at this address, or at all"
