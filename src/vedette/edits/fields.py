@@ -3,7 +3,7 @@ same, so that a plan that says nothing means that nothing changes."""
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import fields, is_dataclass
-from enum import Enum
+from enum import Enum, Flag, IntEnum
 
 from vedette.kit.units import show
 from vedette.spec.resolved import Key, Secret
@@ -57,8 +57,12 @@ def _text(name: str, value: object) -> str:
             return "true" if value else "false"
         case int() if name in _DURATIONS:
             return show(value)
+        case Flag():
+            return ", ".join(str(item.name).lower() for item in value) or "none"
+        case IntEnum():
+            return camel(value.name.lower())
         case Enum():
-            return str(value.value)
+            return value.value if isinstance(value.value, str) else value.name.lower()
         case str():
             return value or "empty"
         case Mapping():
@@ -66,8 +70,8 @@ def _text(name: str, value: object) -> str:
         case tuple() | frozenset() | list():
             return ", ".join(_text(name, item) for item in value) or "none"
         case _ if is_dataclass(value):
-            parts = (f"{camel(item.name)}: {_text(item.name, getattr(value, item.name))}" for item in fields(value))
-            return f"{type(value).__name__}({', '.join(parts)})"
+            parts = (f"{camel(item.name)} {_text(item.name, getattr(value, item.name))}" for item in fields(value))
+            return f"({', '.join(parts)})"
         case _:
             return str(value)
 

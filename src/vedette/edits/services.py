@@ -11,7 +11,7 @@ from vedette.edits import fields
 from vedette.edits.change import Change, Live, Severity, listed
 from vedette.edits.pairs import entries, pairs
 from vedette.ipvs.desired import desired, destination_key, service_key
-from vedette.ipvs.model import Destination, DestinationId, DestinationKey, Service, ServiceKey, Settings, Table
+from vedette.ipvs.model import Destination, DestinationId, DestinationKey, Method, Service, ServiceKey, Settings, Table
 from vedette.ipvs.plan import HASHING, Action, plan
 from vedette.kit.net import endpoint
 from vedette.kit.units import show
@@ -25,6 +25,7 @@ _UNWEIGHTED = frozenset({"rr", "lc", "dh", "lblc", "lblcr"})
 """Schedulers that look at a weight only to see whether it is 0, or do not share by it."""
 _WHO, _WHERE, _COUNT = "<who>", "<where>", "<count>"
 """What stands for real servers, entries of the table and open connections, until it is known which share a line."""
+_NEEDS = "Their machines need `vedette real-server` first"
 _NEW_ONLY = "new connections only: those that are open stay with their server"
 
 
@@ -213,11 +214,12 @@ class Tables:
         for item, old, new in fields.different(before, after, besides={"weight"}):
             if item == "method":
                 text = f"forwarding of {_WHO} becomes {_word(new)} (was {_word(old)})"
-                needs = " Their machines need `vedette real-server` first." if _word(new) != "masquerade" else ""
-                self._add(Severity.STEER, name, text, _NEW_ONLY + "." * bool(needs) + needs, identity)
+                consequence = _NEW_ONLY if new is Method.MASQUERADE else f"{_NEW_ONLY}. {_NEEDS}"
+                self._add(Severity.STEER, name, text, consequence, identity)
             else:
                 text = f"{_called(item)} of {_WHO} becomes {fields.shown(item, new)} (was {fields.shown(item, old)})"
-                self._add(Severity.STEER, name, text, _NEW_ONLY, identity)
+                consequence = f"{_NEW_ONLY}. {_NEEDS}" if item == "tunnel" else _NEW_ONLY
+                self._add(Severity.STEER, name, text, consequence, identity)
 
     def _weight(self, identity: DestinationId, server: RealServer, old: int, new: int) -> None:
         virtual = self._new.services[identity.service]
@@ -310,8 +312,8 @@ def _persistence(old: object, new: object) -> tuple[str, str]:
 
 
 def _word(method: object) -> str:
-    words = {"MASQUERADE": "masquerade", "DIRECT_ROUTING": "directRouting", "TUNNEL": "tunnel", "LOCAL": "local"}
-    return words.get(getattr(method, "name", ""), str(method))
+    """The document's word for a way of forwarding."""
+    return fields.camel(method.name.lower()) if isinstance(method, Method) else str(method)
 
 
 # What the table does not show
