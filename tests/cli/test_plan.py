@@ -14,7 +14,7 @@ from vedette.edits.masking import masked
 from vedette.kit import plain
 from vedette.spec import load
 
-SERVICE = "virtualServices: [{addresses: [public], ports: [80], realServers: [{address: 10.0.0.11-10.0.0.12}]}]"
+SERVICE = "virtualServices: [{addresses: [public], ports: [80, 443], realServers: [{address: 10.0.0.11-10.0.0.12}]}]"
 STATUS: dict[str, Any] = {
     "groups": [{"name": "default", "holder": "r1"}],
     "nodes": [{"name": "r1", "ready": True}],
@@ -25,9 +25,9 @@ STATUS: dict[str, Any] = {
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     (tmp_path / "old.yaml").write_text(document(SERVICE))
-    (tmp_path / "new.yaml").write_text(document(SERVICE.replace("-10.0.0.12", "")))
+    (tmp_path / "new.yaml").write_text(document(SERVICE.replace("80, 443", "80")))
     (tmp_path / "other.yaml").write_text(document(SERVICE).replace("name: t}", "name: u}"))
-    (tmp_path / "bad.yaml").write_text(document(SERVICE.replace("80]", "eighty]")))
+    (tmp_path / "bad.yaml").write_text(document(SERVICE.replace("80,", "eighty,")))
     return tmp_path
 
 

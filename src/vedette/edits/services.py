@@ -194,12 +194,14 @@ class Tables:
         self._add(Severity.STEER, virtual.name, action, f"gets {share} {when}", identity)
 
     def _rests(self, identity: DestinationId, server: RealServer) -> None:
+        """Maintenance ends like a removal; a weight of 0 lasts."""
         virtual = self._new.services[identity.service]
-        why = "maintenance" if server.maintenance or virtual.maintenance else f"weight {server.weight}"
-        drain = drain_of(virtual)
-        limit = f" for {show(drain)}" if drain else ""
+        maintained = server.maintenance or virtual.maintenance
+        drain = drain_of(virtual) if maintained else 0
+        limit = f" for {show(drain)}, then they end" if drain else ""
         again = "; clients with persistence still come" if virtual.persistence_timeout else ""
         consequence = f"no new connections; {_COUNT} may finish{limit}{again}"
+        why = "maintenance" if maintained else f"weight {server.weight}"
         self._add(Severity.DRAIN, virtual.name, f"real server {_WHO}: {why}", consequence, identity)
         self._last(identity)
 
