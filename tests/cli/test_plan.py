@@ -69,3 +69,17 @@ def test_a_daemon_of_another_release_is_told_apart(folder: Path, capsys: pytest.
 def test_without_a_daemon_it_names_the_way_to_do_without(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["plan", str(folder / "new.yaml"), "--run-dir", str(folder)]) == 3
     assert "--against" in capsys.readouterr().err
+
+
+def test_a_secret_that_cannot_be_read_is_not_taken_for_a_change(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Both have the key; where the new one is tried it is not."""
+    (folder / "a.key").write_text("k" * 32)
+    (folder / "a.key").chmod(0o600)
+    text = (folder / "old.yaml").read_text().replace("spec:\n", "spec:\n  auth: {keys: [{secretFile: a.key}]}\n")
+    (folder / "old.yaml").write_text(text)
+    (folder / "elsewhere").mkdir()
+    (folder / "elsewhere" / "new.yaml").write_text(text)
+    assert main(["plan", str(folder / "elsewhere" / "new.yaml"), "--against", str(folder / "old.yaml")]) == 0
+    assert "secrets are not compared" in capsys.readouterr().err

@@ -18,12 +18,15 @@ from vedette.realserver.model import (
     Device,
     Kind,
     Link,
+    Make,
     Observed,
+    Open,
     Port,
     Put,
     Record,
     Restore,
     Set,
+    Step,
     Wanted,
 )
 from vedette.realserver.reconciler import Reconciler
@@ -142,6 +145,23 @@ def test_a_refused_silence_keeps_the_address_away(tmp_path: Path) -> None:
     assert VIPS[0] not in kernel.state.on(1)
     assert VIPS[2] in kernel.state.on(1), "IPv6 needs no silence"
     assert all("cannot be written here" in reason for reason in outcome.refused.values())
+
+
+@pytest.mark.parametrize(
+    ("step", "code", "said"),
+    [
+        (Make, errno.EOPNOTSUPP, "load the module ipip"),
+        (Make, errno.EEXIST, "another tunnel device has the end 10.0.0.11"),
+        (Put, errno.EPERM, "CAP_NET_ADMIN"),
+        (Open, errno.EOPNOTSUPP, "load the module fou"),
+        (Open, errno.EADDRINUSE, "another program has UDP port 6080"),
+    ],
+)
+def test_what_the_kernel_refuses_is_said_with_a_remedy(tmp_path: Path, step: type[Step], code: int, said: str) -> None:
+    kernel = FakeKernel()
+    kernel.refuses[step] = code
+    outcome = Reconciler(kernel, tmp_path).run(replace(WEB, ports=frozenset({Port(4, 6080)})))
+    assert any(said in reason for reason in outcome.refused.values())
 
 
 def test_nothing_is_done_that_cannot_be_written_down(tmp_path: Path) -> None:

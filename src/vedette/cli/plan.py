@@ -2,9 +2,10 @@
 
 import argparse
 import json
+import os
 import secrets
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -54,19 +55,24 @@ would refuse the document; 3 the daemon does not answer (--against needs none)."
 
 
 @dataclass(frozen=True, slots=True)
-class Former:
-    """What a document is compared with: its name for people, and what it is."""
+class Read:
+    """A document: its name for people, what it means, what is known of its cluster, and secrets that are missing."""
 
     name: str
     spec: ClusterSpec
-    live: Live
+    live: Live = field(default_factory=Live)
+    missing: tuple[str, ...] = ()
 
 
 def run(args: argparse.Namespace) -> int:
     nonce = secrets.token_bytes(16)
-    spec = masking.masked(_read(args.file), nonce)
-    former = _running(args.run_dir, nonce) if args.against is None else _other(args.against, nonce)
-    changes = compare(former.spec, spec, former.live)
+    new = _read(args.file, nonce)
+    former = _running(args.run_dir, nonce) if args.against is None else _read(args.against, nonce)
+    spec, old = new.spec, former.spec
+    if missing := [*new.missing, *former.missing]:
+        print(f"vedette: secrets are not compared: {missing[0]} cannot be read", file=sys.stderr)
+        spec, old = masking.blank(spec), masking.blank(old)
+    changes = compare(old, spec, former.live)
     gravest = worst(changes)
     if args.output == "json":
         print(json.dumps(_plain(former, changes, gravest), indent=2, ensure_ascii=False))
@@ -75,7 +81,7 @@ def run(args: argparse.Namespace) -> int:
     return 0 if gravest is None else 2 if gravest is Severity.REFUSED else 1
 
 
-def _read(name: str) -> ClusterSpec:
+def _read(name: str, nonce: bytes) -> Read:
     """Read a document. Raises :class:`UsageError` with all that is wrong."""
     if name == "-":
         content = sys.stdin.buffer.read(reader.LARGEST + 1)
@@ -84,7 +90,8 @@ def _read(name: str) -> ClusterSpec:
         report = load.check(Path(name), secrets=Secrets.IF_PRESENT)
     if report.spec is None:
         raise UsageError(_faults(report))
-    return report.spec
+    missing = tuple(str(path) for path in report.key_files if not os.access(path, os.R_OK))
+    return Read(name, masking.masked(report.spec, nonce), missing=missing)
 
 
 def _faults(report: Report) -> str:
@@ -92,11 +99,7 @@ def _faults(report: Report) -> str:
     return "\n".join([f"{count} problem{'s' * (count != 1)}", *(str(problem) for problem in report.problems)])
 
 
-def _other(name: str, nonce: bytes) -> Former:
-    return Former(name, masking.masked(_read(name), nonce), Live())
-
-
-def _running(run_dir: Path, nonce: bytes) -> Former:
+def _running(run_dir: Path, nonce: bytes) -> Read:
     """Ask the daemon. Raises :class:`control.DaemonAwayError`, :class:`PermanentError`."""
     try:
         reply = control.ask(run_dir, {"verb": "running", "nonce": nonce.hex()}, timeout=PATIENCE)
@@ -108,7 +111,7 @@ def _running(run_dir: Path, nonce: bytes) -> Former:
         raise PermanentError(
             "the daemon's document cannot be read: is it of another release? --against OLDFILE compares with a file"
         ) from error
-    return Former(f"what runs here, revision {reply['revision']}", spec, live_of(reply["status"]))
+    return Read(f"what runs here, revision {reply['revision']}", spec, live_of(reply["status"]))
 
 
 def render(name: str, changes: tuple[Change, ...], paint: Paint) -> str:
@@ -131,7 +134,7 @@ def _heading(severity: Severity, paint: Paint) -> str:
     return paint.good(text) if severity is Severity.QUIET else paint.warn(text)
 
 
-def _plain(former: Former, changes: tuple[Change, ...], gravest: Severity | None) -> dict[str, Any]:
+def _plain(former: Read, changes: tuple[Change, ...], gravest: Severity | None) -> dict[str, Any]:
     return {
         "against": former.name,
         "worst": gravest.value if gravest is not None else None,

@@ -2,11 +2,11 @@
 
 import hashlib
 import hmac
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass, replace
 from typing import TypeVar, cast
 
-from vedette.spec.resolved import Key, Secret
+from vedette.spec.resolved import ClusterSpec, FencingDevice, Key, Secret
 
 T = TypeVar("T")
 
@@ -17,22 +17,36 @@ def masked(value: T, nonce: bytes) -> T:
     return cast(T, _masked(value, nonce))
 
 
+def blank(spec: ClusterSpec) -> ClusterSpec:
+    """The same without any secret, for a comparison in which those of one side are not known."""
+    return replace(spec, keys=(), fencing_devices=tuple(_blank(device) for device in spec.fencing_devices))
+
+
+def _blank(device: FencingDevice) -> FencingDevice:
+    return cast(FencingDevice, _replaced(device, lambda _: Secret("")))
+
+
 def _masked(value: object, nonce: bytes) -> object:
+    return _replaced(value, lambda secret: Secret(hmac.digest(nonce, secret.text.encode(), hashlib.sha256).hex()))
+
+
+def _replaced(value: object, mask: Callable[[Secret], Secret]) -> object:
+    """The same value with every secret, however deep, replaced."""
     if isinstance(value, Secret):
-        return Secret(hmac.digest(nonce, value.text.encode(), hashlib.sha256).hex())
+        return mask(value)
     if isinstance(value, Key):
         return Key(value.id, b"")
     if isinstance(value, tuple):
-        return tuple(_masked(item, nonce) for item in value)
+        return tuple(_replaced(item, mask) for item in value)
     if isinstance(value, Mapping):
-        return {key: _masked(item, nonce) for key, item in value.items()}
+        return {key: _replaced(item, mask) for key, item in value.items()}
     if is_dataclass(value) and not isinstance(value, type):
         changed = {
             item.name: after
             for item in fields(value)
             if item.init
             for before in [getattr(value, item.name)]
-            if (after := _masked(before, nonce)) is not before and after != before
+            if (after := _replaced(before, mask)) is not before and after != before
         }
         return replace(value, **changed) if changed else value
     return value

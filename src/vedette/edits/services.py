@@ -11,7 +11,17 @@ from vedette.edits import fields
 from vedette.edits.change import Change, Live, Severity, listed
 from vedette.edits.pairs import entries, pairs
 from vedette.ipvs.desired import desired, destination_key, service_key
-from vedette.ipvs.model import Destination, DestinationId, DestinationKey, Method, Service, ServiceKey, Settings, Table
+from vedette.ipvs.model import (
+    Destination,
+    DestinationId,
+    DestinationKey,
+    Method,
+    Service,
+    ServiceKey,
+    Settings,
+    Table,
+    Tunnel,
+)
 from vedette.ipvs.plan import HASHING, Action, plan
 from vedette.kit.net import endpoint
 from vedette.kit.units import show
@@ -219,7 +229,7 @@ class Tables:
                 consequence = _NEW_ONLY if new is Method.MASQUERADE else f"{_NEW_ONLY}. {_NEEDS}"
                 self._add(Severity.STEER, name, text, consequence, identity)
             else:
-                text = f"{_called(item)} of {_WHO} becomes {fields.shown(item, new)} (was {fields.shown(item, old)})"
+                text = f"{_called(item)} of {_WHO} becomes {_shown(item, new)} (was {_shown(item, old)})"
                 consequence = f"{_NEW_ONLY}. {_NEEDS}" if item == "tunnel" else _NEW_ONLY
                 self._add(Severity.STEER, name, text, consequence, identity)
 
@@ -311,6 +321,14 @@ def _persistence(old: object, new: object) -> tuple[str, str]:
     if not new:
         return "no persistence any more", "the next connection of a client may come to another server"
     return f"persistence of {new} s (was {old} s)", "clients that are remembered keep the old time until it is renewed"
+
+
+def _shown(item: str, value: object) -> str:
+    if not isinstance(value, Tunnel):
+        return fields.shown(item, value)
+    port = f" port {value.port}" if value.port else ""
+    checksum = f", checksum {fields.shown('', value.checksum)}" if value.checksum else ""
+    return f"{fields.shown('', value.encapsulation)}{port}{checksum}"
 
 
 def _word(method: object) -> str:
