@@ -14,6 +14,7 @@ from vedette.kit.errors import PermanentError
 from vedette.kit.net import IPAddress
 from vedette.realserver import arp, plan
 from vedette.realserver.model import (
+    MARK,
     Assigned,
     Device,
     Kind,
@@ -134,6 +135,17 @@ def test_an_address_never_comes_before_the_silence(start: Observed, wish: Wanted
         for step in steps:
             if isinstance(step, Put) and step.address.version == 4:
                 assert arp.quiet(kernel.state)
+            kernel.perform(step)
+
+
+@given(start=kernels(), wish=wanted())
+def test_the_silence_outlasts_the_address(start: Observed, wish: Wanted) -> None:
+    kernel = FakeKernel(start)
+    record, _ = _walk(kernel, wish, Record())
+    for _ in range(10):
+        for step in plan.plan(Wanted(), kernel.state, record):
+            if isinstance(step, Restore):
+                assert not any(item.protocol == MARK and item.address.version == 4 for item in kernel.state.addresses)
             kernel.perform(step)
 
 

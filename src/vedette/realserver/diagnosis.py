@@ -6,7 +6,7 @@ from enum import Enum
 
 from vedette.kit.net import IPAddress, endpoint
 from vedette.realserver import arp, plan
-from vedette.realserver.model import LOOPBACK, Device, Link, Observed, Port, Wanted, dotted
+from vedette.realserver.model import LOOPBACK, Assigned, Device, Link, Observed, Port, Wanted, dotted
 from vedette.spec.resolved import Endpoint, Protocol
 
 Listening = tuple[Protocol, IPAddress | None, int]
@@ -34,7 +34,7 @@ def diagnose(wanted: Wanted, observed: Observed, listening: frozenset[Listening]
     """All that can be said; ``listening`` None: not looked at."""
     found = [
         *(Finding(Level.WRONG, "document", problem) for problem in wanted.problems),
-        *(finding for vip in wanted.vips for finding in _vip(vip, wanted, observed)),
+        *_vips(wanted, observed),
         *(finding for device in wanted.devices for finding in _device(device, wanted, observed)),
         *(_port(port, observed) for port in sorted(wanted.ports, key=lambda item: (item.version, item.number))),
         *(_arp(wanted, observed) if plan.needs_silence(wanted) else ()),
@@ -49,11 +49,24 @@ def right(findings: Iterable[Finding]) -> bool:
     return not any(finding.level is Level.WRONG for finding in findings)
 
 
-def _vip(vip: IPAddress, wanted: Wanted, observed: Observed) -> Iterator[Finding]:
-    services = ", ".join(wanted.vips[vip])
-    wrong = list(_misplaced(vip, observed))
-    if vip not in observed.on(LOOPBACK):
-        wait = ", and is not put there while ARP for it would be answered" if not _may_be_put(vip, observed) else ""
+def _vips(wanted: Wanted, observed: Observed) -> Iterator[Finding]:
+    copies: dict[IPAddress, list[Assigned]] = {vip: [] for vip in wanted.vips}
+    for item in observed.addresses:
+        if item.address in copies and item.index in observed.links:
+            copies[item.address].append(item)
+    quiet = arp.quiet(observed)
+    for vip, services in wanted.vips.items():
+        yield from _vip(vip, ", ".join(services), copies[vip], observed, quiet=quiet)
+
+
+def _vip(
+    vip: IPAddress, services: str, copies: list[Assigned], observed: Observed, *, quiet: bool
+) -> Iterator[Finding]:
+    """``copies``: where this machine has it; ``quiet``: ARP for an address on ``lo`` stays unanswered."""
+    wrong = [text for item in copies for text in _misplaced(item, observed.links[item.index])]
+    if not any(item.index == LOOPBACK and item.host_route for item in copies):
+        may_be_put = quiet or vip.version == 6
+        wait = "" if may_be_put else ", and is not put there while ARP for it would be answered"
         wrong.append(f"is not on lo{wait}: what a director sends here for {services} is dropped")
     for text in wrong:
         yield Finding(Level.WRONG, str(vip), text)
@@ -61,28 +74,20 @@ def _vip(vip: IPAddress, wanted: Wanted, observed: Observed) -> Iterator[Finding
         yield Finding(Level.RIGHT, str(vip), f"is on lo, for {services}")
 
 
-def _may_be_put(vip: IPAddress, observed: Observed) -> bool:
-    return vip.version == 6 or arp.quiet(observed)
-
-
-def _misplaced(vip: IPAddress, observed: Observed) -> Iterator[str]:
-    """Copies of a VIP that other people have put where it does harm."""
-    for item in observed.addresses:
-        if item.address != vip or item.index not in observed.links:
-            continue
-        link = observed.links[item.index]
-        if item.index == LOOPBACK and not item.host_route:
-            shown = f"{vip}/{item.prefix_length}"
-            yield (
-                f"is on lo as {shown}, which makes this machine answer to the whole network: "
-                f"`ip address del {shown} dev lo`"
-            )
-        if link.neighbours:
-            how = "ARP" if vip.version == 4 else "neighbour solicitations"
-            yield (
-                f"is on {link.name} too, so this machine answers {how} for it, and clients come past the director: "
-                f"`ip address del {vip}/{item.prefix_length} dev {link.name}`"
-            )
+def _misplaced(item: Assigned, link: Link) -> Iterator[str]:
+    """What is wrong with a copy of a VIP that other people have put where it does harm."""
+    vip, shown = item.address, f"{item.address}/{item.prefix_length}"
+    if item.index == LOOPBACK and not item.host_route:
+        yield (
+            f"is on lo as {shown}, which makes this machine answer to the whole network: "
+            f"`ip address del {shown} dev lo`"
+        )
+    if link.neighbours:
+        how = "ARP" if vip.version == 4 else "neighbour solicitations"
+        yield (
+            f"is on {link.name} too, so this machine answers {how} for it, and clients come past the director: "
+            f"`ip address del {shown} dev {link.name}`"
+        )
 
 
 def _arp(wanted: Wanted, observed: Observed) -> Iterator[Finding]:

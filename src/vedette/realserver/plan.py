@@ -102,8 +102,9 @@ def _open(wanted: Wanted, observed: Observed) -> Iterator[Step]:
 def _put(wanted: Wanted, observed: Observed) -> Iterator[Step]:
     """An IPv4 VIP only where ARP is seen to be silent: else this machine would draw the clients to itself."""
     quiet = arp.quiet(observed)
+    there = {(item.address, item.index) for item in observed.addresses if item.host_route}
     for address, link in places(wanted, observed):
-        if address not in observed.on(link.index) and (quiet or address.version == 6):
+        if (address, link.index) not in there and (quiet or address.version == 6):
             yield Put(address, link.name, link.index)
 
 
