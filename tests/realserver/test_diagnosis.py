@@ -8,10 +8,10 @@ import pytest
 from tests.realserver.fake import BARE, OWN, FakeKernel
 
 from vedette.realserver import arp
-from vedette.realserver.diagnosis import Level, diagnose, right
+from vedette.realserver.diagnosis import Level, Surroundings, diagnose, right
 from vedette.realserver.model import Assigned, Device, Kind, Observed, Port, Wanted
 from vedette.realserver.reconciler import Reconciler
-from vedette.realserver.sockets import listening
+from vedette.realserver.surroundings import exits, listening
 from vedette.spec.resolved import Endpoint, Protocol
 
 VIP = ip_address("203.0.113.80")
@@ -74,10 +74,36 @@ def test_a_port_that_is_closed_or_not_gue_is_wrong(good: Observed) -> None:
 
 def test_a_server_that_listens_at_its_own_address_only_is_a_hint(good: Observed) -> None:
     deaf = frozenset({(Protocol.TCP, OWN, 80)})
-    hints = [item for item in diagnose(WEB, good, deaf) if item.level is Level.HINT]
+    hints = [item for item in diagnose(WEB, good, Surroundings(deaf)) if item.level is Level.HINT]
     assert [item.subject for item in hints] == ["tcp 203.0.113.80:80"]
     for heard in ((Protocol.TCP, VIP, 80), (Protocol.TCP, None, 80)):
-        assert not [item for item in diagnose(WEB, good, frozenset({heard})) if item.level is Level.HINT]
+        assert not [item for item in diagnose(WEB, good, Surroundings(frozenset({heard}))) if item.level is Level.HINT]
+
+
+def test_a_way_back_that_the_filter_does_not_expect_is_a_hint(good: Observed) -> None:
+    strict = replace(good, settings={**good.settings, arp.setting("eth0", "rp_filter"): "1"})
+    direct = replace(WEB, endpoints=frozenset(), direct=frozenset({OWN}))
+    cases = (
+        (strict, {"eth1"}, "eth0: drops clients to which the way back is eth1"),
+        (strict, {"eth0"}, ""),
+        (good, {"eth1"}, ""),
+        (good, set[str](), "way back: there is no default route"),
+    )
+    for observed, ways, said in cases:
+        found = diagnose(direct, observed, Surroundings(exits=frozenset(ways)))
+        hints = [f"{item.subject}: {item.message}" for item in found if item.level is Level.HINT]
+        assert bool(hints) == bool(said)
+        assert all(hint.startswith(said) for hint in hints)
+
+
+def test_default_routes_are_read_as_the_kernel_prints_them(tmp_path: Path) -> None:
+    head = "Iface\tDestination\tGateway\tFlags\tRefCnt\tUse\tMetric\tMask\tMTU\tWindow\tIRTT\n"
+    (tmp_path / "route").write_text(
+        head
+        + "eth0\t00000000\t0100000A\t0003\t0\t0\t0\t00000000\t0\t0\t0\n"
+        + "eth1\t0000000A\t00000000\t0001\t0\t0\t0\t00FFFFFF\t0\t0\t0\n"
+    )
+    assert exits(folder=tmp_path) == {"eth0"}
 
 
 def test_listeners_are_read_as_the_kernel_prints_them(tmp_path: Path) -> None:

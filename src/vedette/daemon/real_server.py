@@ -18,7 +18,7 @@ from vedette.kit import log, notify
 from vedette.kit.errors import PermanentError, UsageError
 from vedette.kit.net import IPAddress
 from vedette.kit.units import SECOND, seconds
-from vedette.realserver import desired, diagnosis, journal, kernel, sockets
+from vedette.realserver import desired, diagnosis, journal, kernel, surroundings
 from vedette.realserver.diagnosis import Finding, Level
 from vedette.realserver.model import Observed, Record, Wanted
 from vedette.realserver.reconciler import Outcome, Reconciler
@@ -116,7 +116,7 @@ def _state(spec: ClusterSpec, addresses: Collection[IPAddress], observed: Observ
     return State(
         own=_own(spec, observed, addresses),
         wanted=wanted,
-        findings=diagnosis.diagnose(wanted, observed, sockets.listening()),
+        findings=diagnosis.diagnose(wanted, observed, surroundings.look()),
         record=journal.read(run_dir),
         process=journal.holder(run_dir),
     )

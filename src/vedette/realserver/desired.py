@@ -38,6 +38,7 @@ class _Draft:
     vips: dict[IPAddress, list[str]] = field(default_factory=dict)
     devices: dict[Device, set[IPAddress]] = field(default_factory=dict)
     ports: set[Port] = field(default_factory=set)
+    direct: set[IPAddress] = field(default_factory=set)
     endpoints: set[Endpoint] = field(default_factory=set)
 
 
@@ -60,6 +61,7 @@ def wanted(spec: ClusterSpec, own: Collection[IPAddress]) -> Wanted:
         vips={address: tuple(dict.fromkeys(names)) for address, names in draft.vips.items()},
         devices={device: frozenset(inside) for device, inside in draft.devices.items()},
         ports=frozenset(draft.ports),
+        direct=frozenset(draft.direct),
         endpoints=frozenset(draft.endpoints),
         notes=_notes(draft, masqueraded, own),
         problems=tuple(_clashes(draft)),
@@ -81,6 +83,8 @@ def _serve(draft: _Draft, spec: ClusterSpec, service: VirtualService, own: IPAdd
         draft.vips.setdefault(vip, []).append(service.name)
         if tunnelled:
             _tunnel(draft, tunnel_of(service), own, vip)
+        elif own.version == 4:
+            draft.direct.add(own)
     draft.endpoints |= {item for item in service.endpoints if tunnelled or item.address.version == own.version}
 
 

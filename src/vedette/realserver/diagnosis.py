@@ -9,6 +9,15 @@ from vedette.realserver import arp, plan
 from vedette.realserver.model import LOOPBACK, Assigned, Device, Link, Observed, Port, Wanted, dotted
 from vedette.spec.resolved import Endpoint, Protocol
 
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What else matters: who ``listening`` is, and the interfaces of IPv4 default routes, the ``exits``."""
+
+    listening: frozenset["Listening"] = frozenset()
+    exits: frozenset[str] = frozenset()
+
+
 Listening = tuple[Protocol, IPAddress | None, int]
 """Something that takes connections or datagrams: at an address, or at all (None)."""
 
@@ -30,8 +39,8 @@ class Finding:
     message: str
 
 
-def diagnose(wanted: Wanted, observed: Observed, listening: frozenset[Listening] | None = None) -> tuple[Finding, ...]:
-    """All that can be said; ``listening`` None: not looked at."""
+def diagnose(wanted: Wanted, observed: Observed, around: Surroundings | None = None) -> tuple[Finding, ...]:
+    """All that can be said; ``around`` None: not looked at."""
     found = [
         *(Finding(Level.WRONG, "document", problem) for problem in wanted.problems),
         *_vips(wanted, observed),
@@ -39,7 +48,8 @@ def diagnose(wanted: Wanted, observed: Observed, listening: frozenset[Listening]
         *(_port(port, observed) for port in sorted(wanted.ports, key=lambda item: (item.version, item.number))),
         *(_arp(wanted, observed) if plan.needs_silence(wanted) else ()),
         *(Finding(Level.HINT, "document", note) for note in wanted.notes),
-        *(_listeners(wanted.endpoints, listening) if listening is not None else ()),
+        *(_ways_back(wanted, observed, around.exits) if around is not None else ()),
+        *(_listeners(wanted.endpoints, around.listening) if around is not None else ()),
     ]
     order = list(Level)
     return tuple(sorted(found, key=lambda finding: order.index(finding.level)))
@@ -150,6 +160,24 @@ def _port(port: Port, observed: Observed) -> Finding:
             return Finding(Level.WRONG, subject, message)
         case True:
             return Finding(Level.RIGHT, subject, "takes packets apart")
+
+
+def _ways_back(wanted: Wanted, observed: Observed, exits: frozenset[str]) -> Iterator[Finding]:
+    """By direct routing a packet comes from the director's network, and the answer goes to where the client is."""
+    if not wanted.direct:
+        return
+    if not exits:
+        message = "there is no default route: clients beyond this machine's own networks get no answer"
+        yield Finding(Level.HINT, "way back", message)
+        return
+    entries = {item.index for item in observed.addresses if item.address in wanted.direct}
+    for link in (observed.links[index] for index in sorted(entries) if index in observed.links):
+        if link.name not in exits and not plan.passes(observed, link):
+            why = _values(observed, link, "rp_filter")
+            message = (
+                f"drops clients to which the way back is {', '.join(sorted(exits))}, because {why}; 2 is needed there"
+            )
+            yield Finding(Level.HINT, link.name, message)
 
 
 def _listeners(endpoints: Iterable[Endpoint], listening: frozenset[Listening]) -> Iterator[Finding]:

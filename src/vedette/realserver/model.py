@@ -54,13 +54,14 @@ class Wanted:
     """What a document asks of one machine.
 
     ``vips``: addresses that it must take packets for, with the services that need them. ``devices``: tunnels, each
-    with the VIPs that come out of it. ``endpoints``: where something must listen. ``notes``: why there is nothing to
-    do; ``problems``: what cannot be done.
+    with the VIPs that come out of it. ``direct``: the machine's own IPv4 addresses that get packets by direct routing.
+    ``endpoints``: where something must listen. ``notes``: why there is nothing to do; ``problems``: what is not possible.
     """
 
     vips: Mapping[IPAddress, tuple[str, ...]] = field(default_factory=dict)
     devices: Mapping[Device, frozenset[IPAddress]] = field(default_factory=dict)
     ports: frozenset[Port] = frozenset()
+    direct: frozenset[IPAddress] = frozenset()
     endpoints: frozenset[Endpoint] = frozenset()
     notes: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()

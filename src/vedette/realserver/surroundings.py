@@ -1,18 +1,34 @@
-"""Who listens on this machine: /proc/net/tcp, udp and their IPv6 twins (proc(5))."""
+"""Who listens on this machine, and by which interfaces it leaves: /proc/net/tcp, udp and route (proc(5))."""
 
 import struct
 from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 
 from vedette.kit.net import IPAddress
-from vedette.realserver.diagnosis import Listening
+from vedette.realserver.diagnosis import Listening, Surroundings
 from vedette.spec.resolved import Protocol
 
 _STATES = {Protocol.TCP: "0A", Protocol.UDP: "07"}
 """TCP_LISTEN; of a UDP socket, that it is not connected."""
 
 
-def listening(*, folder: Path = Path("/proc/self/net")) -> frozenset[Listening]:
+_FOLDER = Path("/proc/self/net")
+_RTF_UP = 0x1
+
+
+def look(*, folder: Path = _FOLDER) -> Surroundings:
+    """See both. Raises ``OSError``."""
+    return Surroundings(listening(folder=folder), exits(folder=folder))
+
+
+def exits(*, folder: Path = _FOLDER) -> frozenset[str]:
+    """The interfaces of IPv4 default routes."""
+    lines = [line.split() for line in (folder / "route").read_text().splitlines()[1:]]
+    zero = "00000000"
+    return frozenset(words[0] for words in lines if words[1] == words[7] == zero and int(words[3], 16) & _RTF_UP)
+
+
+def listening(*, folder: Path = _FOLDER) -> frozenset[Listening]:
     """All that listens; a socket at ``::`` counts for IPv4 too. Raises ``OSError``."""
     found = set()
     for protocol, state in _STATES.items():
