@@ -55,7 +55,7 @@ class Wanted:
 
     ``vips``: addresses that it must take packets for, with the services that need them. ``devices``: tunnels, each
     with the VIPs that come out of it. ``direct``: the machine's own IPv4 addresses that get packets by direct routing.
-    ``endpoints``: where something must listen. ``notes``: why there is nothing to do; ``problems``: what is not possible.
+    ``endpoints``: where something must listen. ``notes``: why there is nothing to do; ``problems``: what cannot be.
     """
 
     vips: Mapping[IPAddress, tuple[str, ...]] = field(default_factory=dict)
