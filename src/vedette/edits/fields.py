@@ -53,6 +53,8 @@ def _text(name: str, value: object) -> str:
     match value:
         case None:
             return "not set"
+        case Secret() | Key():
+            return "a secret"
         case bool():
             return "true" if value else "false"
         case int() if name in _DURATIONS:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass, replace
 from typing import TypeVar, cast
 
-from vedette.spec.resolved import ClusterSpec, FencingDevice, Key, Secret
+from vedette.spec.resolved import ClusterSpec, Key, Secret
 
 T = TypeVar("T")
 
@@ -19,11 +19,7 @@ def masked(value: T, nonce: bytes) -> T:
 
 def blank(spec: ClusterSpec) -> ClusterSpec:
     """The same without any secret, for a comparison in which those of one side are not known."""
-    return replace(spec, keys=(), fencing_devices=tuple(_blank(device) for device in spec.fencing_devices))
-
-
-def _blank(device: FencingDevice) -> FencingDevice:
-    return cast(FencingDevice, _replaced(device, lambda _: Secret("")))
+    return replace(cast(ClusterSpec, _replaced(spec, lambda _: Secret(""))), keys=())
 
 
 def _masked(value: object, nonce: bytes) -> object:

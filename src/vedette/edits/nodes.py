@@ -20,6 +20,7 @@ _MEANINGS = {
     "watchdog": "it is opened or closed at once; a machine whose daemon is late is reset",
     "specSync": "edits travel from node to node from now on, or stay where they are made",
     "fencingDevices": "the next fence uses it; `vedette fence test` tries it",
+    "connectionSync": "the sync daemons start anew; connections made meanwhile are known to the others a little later",
     "ipvsTimeouts": "for connections that get a packet from now on",
     "ipvsSysctls": "set on every director at once",
     "ipvsExclusive": "IPVS services that are not in the document are deleted, or left alone",

@@ -353,7 +353,8 @@ def _behaviour(old: ClusterSpec, new: ClusterSpec) -> Iterator[Change]:
             yield Change(Severity.QUIET, subject, f"is called {virtual.name} (was {former.name})", text)
         yield from _marked(subject, former, virtual)
         for text in fields.told(former, virtual, besides=_TOLD_BY_TABLE | {"name"}):
-            yield Change(Severity.QUIET, subject, text, _MEANINGS.get(text.partition(" ")[0].partition(".")[0], _LATER))
+            severity = Severity.STEER if text.startswith("names ") else Severity.QUIET
+            yield Change(severity, subject, text, _MEANINGS.get(text.partition(" ")[0].partition(".")[0], _LATER))
 
 
 def _marked(subject: str, old: VirtualService, new: VirtualService) -> Iterator[Change]:
@@ -380,4 +381,6 @@ _MEANINGS: Mapping[str, str] = {
     "onFailure": "the next failed check does this; servers that are down now follow at once",
     "sorry": "shown from now on whenever no real server is up",
     "group": "its addresses decide who serves it",
+    "names": "looked up at once: real servers come and go with the answers",
+    "life": "for the next real server that comes or goes; a quorum decides at once whether the sorry server stands in",
 }
