@@ -63,11 +63,8 @@ class Archive:
         return [str(digest) for digest in former] if isinstance(former, list) else []
 
 
-def read(path: Path, content: bytes | OSError, *, secrets: bool = True) -> ClusterSpec | tuple[str, ...]:
-    """Turn what the file holds into a spec, or into the problems that keep it from being one.
-
-    With ``secrets`` false no key file is looked at: a machine that is no node has none.
-    """
+def read(path: Path, content: bytes | OSError) -> ClusterSpec | tuple[str, ...]:
+    """Turn what the file holds into a spec, or into the problems that keep it from being one."""
     if isinstance(content, OSError):
         return (f"{path}: cannot be read: {content.strerror}",)
     try:
@@ -75,7 +72,7 @@ def read(path: Path, content: bytes | OSError, *, secrets: bool = True) -> Clust
     except UnicodeDecodeError as error:
         return (f"{path}: is not UTF-8 text (byte {error.start})",)
     try:
-        return load.load_text(text, name=str(path), directory=path.parent, secrets=secrets)
+        return load.load_text(text, name=str(path), directory=path.parent, secrets=True)
     except load.Problems as problems:
         return tuple(str(problem) for problem in problems.problems)
 

@@ -13,7 +13,6 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
-from vedette.daemon import documents
 from vedette.kit import log, notify
 from vedette.kit.errors import PermanentError, UsageError
 from vedette.kit.net import IPAddress
@@ -23,6 +22,7 @@ from vedette.realserver.diagnosis import Finding, Level
 from vedette.realserver.model import Observed, Record, Wanted
 from vedette.realserver.reconciler import Outcome, Reconciler
 from vedette.sources import file
+from vedette.spec import load
 from vedette.spec.resolved import ClusterSpec
 
 logger = logging.getLogger("vedette.realserver")
@@ -63,10 +63,18 @@ def read(path: Path) -> ClusterSpec:
         content: bytes | OSError = path.read_bytes()
     except OSError as error:
         content = error
-    outcome = documents.read(path, content, secrets=False)
+    outcome = understand(path, content)
     if not isinstance(outcome, ClusterSpec):
         raise UsageError("\n".join(outcome))
     return outcome
+
+
+def understand(path: Path, content: bytes | OSError) -> ClusterSpec | tuple[str, ...]:
+    """A spec, or the problems that keep it from being one. No secret is read: a machine that is no node has none."""
+    if isinstance(content, OSError):
+        return (f"{path}: cannot be read: {content.strerror}",)
+    report = load.check_bytes(content, name=str(path), directory=path.parent, secrets=load.Secrets.IGNORED)
+    return report.spec or tuple(str(problem) for problem in report.problems)
 
 
 def look(spec: ClusterSpec, addresses: Collection[IPAddress], run_dir: Path) -> State:
@@ -154,7 +162,7 @@ class Keeper:
 
     async def _follow(self) -> None:
         async for content in file.versions(self._path):
-            outcome = await asyncio.to_thread(documents.read, self._path, content, secrets=False)
+            outcome = await asyncio.to_thread(understand, self._path, content)
             if isinstance(outcome, ClusterSpec):
                 log.event(logger, logging.INFO, "document.applied", digest=outcome.digest)
                 self._spec = outcome
