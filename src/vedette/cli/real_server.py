@@ -132,7 +132,7 @@ def _summary(state: State, paint: Paint, asked: bool) -> str:
         verdict = paint.good("this machine is right for what the document asks of it")
     else:
         verdict = "the document asks nothing of this machine"
-    if not asked:
+    if not asked or not (state.wanted.vips or state.process):
         return verdict
     kept = f"process {state.process} keeps it so" if state.process else "nobody keeps it so: `vedette real-server`"
     return f"{verdict}; {kept}"

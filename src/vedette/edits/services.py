@@ -289,7 +289,8 @@ class Tables:
         if virtual is None:
             return None
         place = virtual.name, str(identity.destination.address), identity.destination.port
-        return self._live.connections.get(place)
+        seen = any(name == virtual.name for name, _, _ in self._live.connections)
+        return self._live.connections.get(place, 0 if seen else None)
 
 
 def _servers(destinations: Iterable[DestinationKey]) -> str:
