@@ -2,10 +2,11 @@
 
 from ipaddress import ip_address
 
-from tests.spec.documents import document, resolve
+import pytest
+from tests.spec.documents import document, faults, resolve
 
 from vedette.realserver.desired import wanted
-from vedette.realserver.model import Wanted
+from vedette.realserver.model import Device, Kind, Port, Wanted
 
 VIP = ip_address("203.0.113.80")
 DIRECT = "{addresses: [public], ports: [80], forwarding: directRouting, realServers: [{address: 10.0.0.11}]"
@@ -65,3 +66,47 @@ def test_an_address_of_the_other_family_is_not_for_direct_routing() -> None:
     spec = resolve(text)
     assert set(wanted(spec, [ip_address("10.0.0.11")]).vips) == {VIP}
     assert set(wanted(spec, [ip_address("fd00::11")]).vips) == {ip_address("fd00::80")}
+
+
+TUNNEL = DIRECT.replace("directRouting", "tunnel")
+tunnels = pytest.mark.skipif(
+    bool(faults(document(f"virtualServices: [{TUNNEL}}}]"))), reason="documents have no tunnels in this release"
+)
+"""Where the document refuses them, there is nothing to set up either."""
+
+
+@tunnels
+@pytest.mark.parametrize(
+    ("tunnel", "own", "device", "ports"),
+    [
+        ("{}", "10.0.0.11", Kind.IPIP, set()),
+        ("{type: gre}", "10.0.0.11", Kind.GRE, set()),
+        ("{type: gue}", "10.0.0.11", Kind.IPIP, {Port(4, 6080)}),
+        ("{type: gue, port: 7000}", "fd00::11", Kind.IP6TNL, {Port(6, 7000)}),
+        ("{type: gre}", "fd00::11", Kind.IP6GRE, set()),
+    ],
+)
+def test_a_tunnel_ends_at_the_machine_s_own_address(tunnel: str, own: str, device: Kind, ports: set[Port]) -> None:
+    both = TUNNEL.replace("{address: 10.0.0.11}", '{address: 10.0.0.11}, {address: "fd00::11"}')
+    found = _wanted(f"{both}, tunnel: {tunnel}}}", own)
+    assert dict(found.devices) == {Device(device, ip_address(own)): frozenset({VIP})}
+    assert set(found.ports) == ports
+    assert not found.direct
+
+
+@tunnels
+def test_one_end_cannot_have_checksums_and_none() -> None:
+    plain = TUNNEL + ", tunnel: {type: gre}}"
+    summed = TUNNEL.replace("[80]", "[81]") + ", tunnel: {type: gre, checksum: full}}"
+    assert _wanted(plain, "10.0.0.11").problems == ()
+    assert "with and without `checksum`" in _wanted(f"{plain}, {summed}", "10.0.0.11").problems[0]
+
+
+@tunnels
+def test_a_foreign_mark_may_be_on_packets_to_any_address_of_its_group() -> None:
+    found = _wanted(
+        "{name: marked, group: default, firewallMark: 7, forwarding: directRouting, checks: [], "
+        "realServers: [{address: 10.0.0.11}]}",
+        "10.0.0.11",
+    )
+    assert {str(vip) for vip in found.vips} == {"203.0.113.80", "10.0.0.1"}
