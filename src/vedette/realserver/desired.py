@@ -45,7 +45,8 @@ class _Draft:
 def wanted(spec: ClusterSpec, own: Collection[IPAddress]) -> Wanted:
     """``own``: the machine's own addresses."""
     for node in spec.nodes:
-        if node.role is Role.DIRECTOR and node.address in own:
+        reached = {node.address, *(link.addresses.get(node.name) for link in spec.heartbeat.links)}
+        if node.role is Role.DIRECTOR and not reached.isdisjoint(own):
             problem = f"this machine is the director {node.name}: `vedette run` puts the addresses on lo there"
             return Wanted(problems=(problem,))
     draft, masqueraded = _Draft(), []
