@@ -119,10 +119,14 @@ class HttpAttempt(tcp.TcpAttempt):
     def _ask(self) -> None:
         """Write the request of this step; what is to be sent is in ``_unsent`` then, or in the TLS connection."""
         plan, request = self._plan, self._plan.requests[self._step]
-        self._hashing = request.hashing()
+        if request.digest is not None:
+            self._hashing = request.hashing()
         if plan.plain is not None:
             self._answer = Response(bodiless=request.bodiless, hashing=self._hashing)
-            self._say(plan.plain)
+            if self._tls is None:
+                self._unsent = plan.plain
+            else:
+                self._say(plan.plain)
             return
         found = fields(request, plan.headers, plan.identity.authorization(request))
         if plan.exchange is None:
@@ -203,17 +207,18 @@ class HttpAttempt(tcp.TcpAttempt):
             answer.feed(plain)
         if over:
             answer.close()
-        if unsent := answer.unsent():
-            self._say(unsent)
-        if answer.status == _UNAUTHORIZED and not self._tried and self._plan.identity.challenged(answer):
+        plan = self._plan
+        if plan.exchange is not None:
+            self._say(answer.unsent())
+        if answer.status == _UNAUTHORIZED and not self._tried and plan.identity.challenged(answer):
             self._tried = True
             self._go_on()
             return
-        result = self._plan.requests[self._step].judge(answer, self._hashing)
+        result = plan.requests[self._step].judge(answer, self._hashing)
         if result is None:
             return
         outcome, reason = result
-        if self._step + 1 < len(self._plan.requests) and outcome is Outcome.PASSED:
+        if self._step + 1 < len(plan.requests) and outcome is Outcome.PASSED:
             self._step, self._tried = self._step + 1, False
             self._go_on()
         else:
