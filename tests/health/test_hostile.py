@@ -11,20 +11,16 @@ from tests.health.targets import target
 from vedette.health import authentication, certificate, echo, requests
 from vedette.health.authentication import Challenge
 from vedette.health.http2 import NOT_HTTP2, Exchange
-from vedette.health.requests import Request
 from vedette.health.response import BODY, DIGESTED
 from vedette.spec.resolved import Authentication, Credentials, HttpProbe, Secret
 
 WHO = Credentials("Mufasa", Secret("Circle of Life"), Authentication.DIGEST)
 
 
-def asked(probe: HttpProbe) -> Request:
-    (found,) = requests.requests(target(probe=probe), probe)
-    return found
-
-
 def exchange(probe: HttpProbe | None = None) -> Exchange:
-    return Exchange(asked(probe or HttpProbe(body="x", version="2")), "https")
+    probe = probe or HttpProbe(body="x", version="2")
+    (wanted,) = requests.requests(probe)
+    return Exchange(wanted, "https", requests.headers(target(probe=probe), probe))
 
 
 def frame(kind: int, payload: bytes, *, flags: int = 0, stream: int = 1) -> bytes:

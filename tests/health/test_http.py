@@ -12,8 +12,9 @@ from vedette.spec.resolved import HttpProbe, TcpProbe
 
 
 def request(probe: HttpProbe, address: str = "10.0.0.1", port: int = 80) -> list[bytes]:
-    (wanted,) = requests.requests(target(address, port, probe), probe)
-    return requests.write(wanted, probe.version, None).split(b"\r\n")
+    (wanted,) = requests.requests(probe)
+    over_all = requests.headers(target(address, port, probe), probe)
+    return requests.write(wanted, requests.fields(wanted, over_all, None), probe.version).split(b"\r\n")
 
 
 def test_a_request_is_complete_http() -> None:
@@ -70,7 +71,7 @@ def test_what_cannot_be_sent_or_matched_is_refused(probe: HttpProbe) -> None:
 
 
 def judged(probe: HttpProbe, data: bytes, *, close: bool = True) -> tuple[Outcome, str] | None:
-    (wanted,) = requests.requests(target(probe=probe), probe)
+    (wanted,) = requests.requests(probe)
     hashing = wanted.hashing()
     response = Response(bodiless=wanted.bodiless, hashing=hashing)
     response.feed(data)

@@ -124,6 +124,24 @@ def test_programs_run_as_nobody_and_are_killed_when_their_time_is_up() -> None:
         asyncio.run(scenario(Path(name)))
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can run programs as another user")
+def test_a_hundred_hung_programs_delay_no_other() -> None:
+    async def scenario(folder: Path) -> None:
+        folder.chmod(0o755)
+        async with directing() as director:
+            hung = [target(port=n, probe=ExecProbe(("/bin/sleep", "1000")), timeout=MINUTE) for n in range(1, 101)]
+            good = often(1, ExecProbe(("/bin/ls", str(folder / "ready"))))
+            (folder / "ready").touch()
+            director.checkers.set_targets([*hung, good])
+            await director.until(lambda: director.health(good) is Health.UP)
+            (folder / "ready").unlink()
+            await director.until(lambda: director.health(good) is Health.DOWN)
+            assert {director.health(one) for one in hung} == {Health.UNKNOWN}
+
+    with tempfile.TemporaryDirectory(prefix="vedette-test-") as name:
+        asyncio.run(scenario(Path(name)))
+
+
 def test_a_killed_slow_lane_is_replaced_and_its_verdicts_survive(tmp_path: Path) -> None:
     async def scenario() -> None:
         file = tmp_path / "ready"

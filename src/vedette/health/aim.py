@@ -4,6 +4,8 @@ import errno
 import os
 import socket
 from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
 
 from vedette.kit import net
 from vedette.kit.net import IPAddress
@@ -35,12 +37,18 @@ class BlockedError(Exception):
 @dataclass(frozen=True, slots=True)
 class Aim:
     """``sources``: addresses to come from, the first that this machine has; none = the kernel's choice. ``mark`` 0 =
-    none."""
+    none. ``ephemeral``: the peer's port is one that the kernel may choose for our end, too."""
 
     family: int
     peer: tuple[str, int]
     sources: tuple[str, ...] = ()
     mark: int = 0
+    ephemeral: bool = True
+
+    @property
+    def plain(self) -> bool:
+        """Whether any socket will do."""
+        return not (self.mark or self.sources)
 
     def open(self, kind: int) -> socket.SocketType:
         """A non-blocking socket of ``kind``, bound and marked; raises ``OSError`` and :class:`BlockedError`."""
@@ -87,7 +95,23 @@ def no_source(sources: tuple[str, ...]) -> str:
 def at(target: Target) -> Aim:
     """Where the checks of ``target`` go."""
     address, check = target.address, target.check
-    return Aim(net.family(address), (str(address), target.port), sources(check.source, address), check.mark)
+    return Aim(
+        net.family(address),
+        (str(address), target.port),
+        sources(check.source, address),
+        check.mark,
+        target.port in _ephemeral_ports(),
+    )
+
+
+@lru_cache(maxsize=1)
+def _ephemeral_ports() -> range:
+    """The local ports that the kernel chooses from (ip(7), ip_local_port_range, for IPv6 too), as at the start."""
+    try:
+        first, last = Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()
+        return range(int(first), int(last) + 1)
+    except (OSError, ValueError):
+        return range(1024, 1 << 16)
 
 
 def sources(written: tuple[IPAddress, ...], address: IPAddress) -> tuple[str, ...]:

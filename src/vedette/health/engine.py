@@ -35,6 +35,7 @@ CALM = 5 * SECOND
 """So long (ns) after the last such trouble it counts as over."""
 
 _log = logging.getLogger("vedette.health")
+_PASSED, _UNABLE = Outcome.PASSED, Outcome.UNABLE
 
 
 def prepare(target: Target) -> Start:
@@ -163,6 +164,7 @@ class Engine:
                     self._schedule.postpone(slot, self._held_until)
                 else:
                     self._begin(slot.item, now)
+            self._poller.look()  # what is near has answered by now: that saves a turn of the loop
         self._arm(now)
 
     def _begin(self, course: _Course, now: int) -> None:
@@ -188,7 +190,7 @@ class Engine:
         now = self._now()
         course.attempt = None
         assert course.slot is not None
-        if outcome is Outcome.UNABLE:
+        if outcome is _UNABLE:
             self._hold(reason, now)
             self._schedule.postpone(course.slot, self._held_until)
         else:
@@ -197,7 +199,7 @@ class Engine:
                 log.event(_log, logging.INFO, "checks.resumed")
             if course.judge.hear(outcome, reason, now, notice=notice, advice=advice):
                 self._changed(course)
-            if course.judge.doubts:
+            if outcome is not _PASSED and course.judge.doubts:
                 self._schedule.postpone(course.slot, now + min(RETRY, course.target.check.interval))
             else:
                 self._schedule.ended(course.slot, now)

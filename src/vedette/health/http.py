@@ -11,7 +11,7 @@ from vedette.health.aim import Aim, BlockedError
 from vedette.health.attempt import Finished, Start
 from vedette.health.judge import Outcome
 from vedette.health.poller import Poller
-from vedette.health.requests import Answer, Identity, Request, requests, write
+from vedette.health.requests import NOBODY, Answer, Headers, Identity, Request, fields, headers, requests, write
 from vedette.health.response import Hash, Response
 from vedette.spec.resolved import HttpProbe, Tls
 from vedette.state.health import Target
@@ -26,12 +26,13 @@ class Plan:
 
     aim: Aim
     requests: tuple[Request, ...]
+    headers: Headers
     version: str
     identity: Identity
     tls: Tls | None
     name: str
     """What the server's certificate must be for."""
-    exchange: Callable[[Request, str, str | None, Hash | None], Answer] | None = None
+    exchange: Callable[[Request, str, Headers, Hash | None], Answer] | None = None
     """What speaks HTTP/2; None: HTTP/1 is spoken."""
     plain: bytes | None = None
     """The only request's bytes, where they are the same every time."""
@@ -51,12 +52,13 @@ def prepare(target: Target) -> Start:
     """Bind everything that stays the same from check to check; raises ``ValueError`` on what cannot be sent."""
     probe = target.check.probe
     assert isinstance(probe, HttpProbe)
-    wanted = requests(target, probe)
+    wanted, over_all = requests(probe), headers(target, probe)
     plan = Plan(
         aim=aims.at(target),
         requests=wanted,
+        headers=over_all,
         version=probe.version,
-        identity=Identity(probe.credentials),
+        identity=NOBODY if probe.credentials is None else Identity(probe.credentials),
         tls=probe.tls,
         name=(probe.tls and probe.tls.server_name) or str(target.address),
     )
@@ -64,8 +66,9 @@ def prepare(target: Target) -> Start:
         from vedette.health import http2  # its library is large, and few documents need it
 
         plan.exchange = http2.Exchange
-    elif plan.identity.credentials is None and len(wanted) == 1:
-        plan.plain = write(wanted[0], probe.version, None)
+    elif plan.identity is NOBODY and len(wanted) == 1:
+        plan.plain = write(wanted[0], fields(wanted[0], over_all, None), probe.version)
+        plan.headers = ()
     return partial(HttpAttempt, plan)
 
 
@@ -116,14 +119,22 @@ class HttpAttempt(tcp.TcpAttempt):
     def _ask(self) -> None:
         """Write the request of this step; what is to be sent is in ``_unsent`` then, or in the TLS connection."""
         plan, request = self._plan, self._plan.requests[self._step]
-        self._hashing = request.hashing()
-        if plan.exchange is not None:
-            scheme = "http" if plan.tls is None else "https"
-            self._answer = plan.exchange(request, scheme, plan.identity.authorization(request), self._hashing)
-            self._say(self._answer.unsent())
-        else:
+        if request.digest is not None:
+            self._hashing = request.hashing()
+        if plan.plain is not None:
             self._answer = Response(bodiless=request.bodiless, hashing=self._hashing)
-            self._say(plan.plain or write(request, plan.version, plan.identity.authorization(request)))
+            if self._tls is None:
+                self._unsent = plan.plain
+            else:
+                self._say(plan.plain)
+            return
+        found = fields(request, plan.headers, plan.identity.authorization(request))
+        if plan.exchange is None:
+            self._answer = Response(bodiless=request.bodiless, hashing=self._hashing)
+            self._say(write(request, found, plan.version))
+        else:
+            self._answer = plan.exchange(request, "http" if plan.tls is None else "https", found, self._hashing)
+            self._say(self._answer.unsent())
 
     def _say(self, data: bytes) -> None:
         if self._tls is None:
@@ -196,17 +207,18 @@ class HttpAttempt(tcp.TcpAttempt):
             answer.feed(plain)
         if over:
             answer.close()
-        if unsent := answer.unsent():
-            self._say(unsent)
-        if answer.status == _UNAUTHORIZED and not self._tried and self._plan.identity.challenged(answer):
+        plan = self._plan
+        if plan.exchange is not None:
+            self._say(answer.unsent())
+        if answer.status == _UNAUTHORIZED and not self._tried and plan.identity.challenged(answer):
             self._tried = True
             self._go_on()
             return
-        result = self._plan.requests[self._step].judge(answer, self._hashing)
+        result = plan.requests[self._step].judge(answer, self._hashing)
         if result is None:
             return
         outcome, reason = result
-        if outcome is Outcome.PASSED and self._step + 1 < len(self._plan.requests):
+        if self._step + 1 < len(plan.requests) and outcome is Outcome.PASSED:
             self._step, self._tried = self._step + 1, False
             self._go_on()
         else:

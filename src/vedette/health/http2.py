@@ -16,7 +16,7 @@ from h2.events import (
 )
 from h2.exceptions import ProtocolError
 
-from vedette.health.requests import Request
+from vedette.health.requests import Headers, Request
 from vedette.health.response import EMPTY, INCOMPLETE, Body, Hash
 
 NOT_HTTP2 = "not an HTTP/2 answer"
@@ -60,14 +60,13 @@ class _Frames:
 class Exchange:
     """Give it what arrives, send what :meth:`unsent` returns, until :attr:`done`."""
 
-    def __init__(
-        self, request: Request, scheme: str, authorization: str | None = None, hashing: Hash | None = None
-    ) -> None:
+    def __init__(self, request: Request, scheme: str, fields: Headers, hashing: Hash | None = None) -> None:
+        """``fields``: the headers, that of the host first."""
         self._bodiless, self._body = request.bodiless, Body(hashing)
         self._fields: list[tuple[bytes, bytes]] = []
         self._connection = H2Connection(H2Configuration(client_side=True, header_encoding=None))
         self._connection.initiate_connection()
-        self._connection.send_headers(_STREAM, _fields(request, scheme, authorization), end_stream=not request.body)
+        self._connection.send_headers(_STREAM, _lines(request, scheme, fields), end_stream=not request.body)
         self._frames = _Frames()
         self._pending = request.body
         self._send_body()
@@ -145,11 +144,9 @@ class Exchange:
             self._connection.send_data(_STREAM, part, end_stream=not self._pending)
 
 
-def _fields(request: Request, scheme: str, authorization: str | None) -> list[tuple[bytes, bytes]]:
-    host = next(value for name, value in request.headers if name.lower() == "host")
-    fields = [(":method", request.method), (":scheme", scheme), (":authority", host), (":path", request.target)]
-    headers = [(name.lower(), value) for name, value in request.headers]
-    fields += [field for field in headers if field[0] not in _DROPPED and (field[0] != "te" or field == _TE)]
-    if authorization is not None:
-        fields.append(("authorization", authorization))
-    return [(name.encode("latin-1"), value.encode("latin-1")) for name, value in fields]
+def _lines(request: Request, scheme: str, fields: Headers) -> list[tuple[bytes, bytes]]:
+    host = fields[0][1]
+    lines = [(":method", request.method), (":scheme", scheme), (":authority", host), (":path", request.target)]
+    headers = [(name.lower(), value) for name, value in fields]
+    lines += [field for field in headers if field[0] not in _DROPPED and (field[0] != "te" or field == _TE)]
+    return [(name.encode("latin-1"), value.encode("latin-1")) for name, value in lines]

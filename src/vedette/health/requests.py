@@ -4,6 +4,7 @@ import hashlib
 import re
 import secrets
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Protocol
 from urllib.parse import quote
 
@@ -21,6 +22,8 @@ _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")
 _VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*\Z")
 _SENDING = frozenset({"POST", "PUT", "PATCH"})
 """Methods that say how much they send, if that is nothing too (RFC 9110 section 8.6)."""
+
+_FAILED, _PASSED = Outcome.FAILED, Outcome.PASSED
 
 Headers = tuple[tuple[str, str], ...]
 
@@ -59,13 +62,14 @@ class Answer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request of a check, and what is expected of the answer. ``headers`` begin with that of the host."""
+    """One request of a check, whatever the server, and what is expected of the answer."""
 
     method: str
     target: str
-    headers: Headers
     body: bytes
     statuses: tuple[tuple[int, int], ...]
+    accepted: frozenset[int]
+    """All statuses of these ranges."""
     bodiless: bool
     present: Matcher | None
     absent: Matcher | None
@@ -79,12 +83,12 @@ class Request:
     def judge(self, answer: Answer, hashing: Hash | None = None) -> tuple[Outcome, str] | None:
         """The result as far as the answer has arrived; None while it is open."""
         status = answer.status
-        if status and not any(low <= status <= high for low, high in self.statuses):
-            return Outcome.FAILED, f"status {status}, expected {_show(self.statuses)}"
+        if status and status not in self.accepted:
+            return _FAILED, f"status {status}, expected {_show(self.statuses)}"
         if not answer.done:
             return None
-        problem = answer.problem or self._fault(answer, hashing)
-        return (Outcome.FAILED, problem) if problem else (Outcome.PASSED, f"status {status}")
+        problem = answer.problem or (not self.bodiless and self._fault(answer, hashing))
+        return (_FAILED, problem) if problem else (_PASSED, f"status {status}")
 
     def _fault(self, answer: Answer, hashing: Hash | None) -> str:
         """What is wrong with the body, or empty."""
@@ -100,27 +104,24 @@ class Request:
         return ""
 
 
-def requests(target: Target, probe: HttpProbe) -> tuple[Request, ...]:
-    """What ``probe`` sends to ``target`` and expects of it; raises ``ValueError`` on what cannot be sent."""
-    headers = _headers(target, probe)
-    return tuple(_request(item, headers) for item in probe.requests)
+@lru_cache(maxsize=256)
+def requests(probe: HttpProbe) -> tuple[Request, ...]:
+    """What ``probe`` asks and expects, the same for all its servers; raises ``ValueError`` on what cannot be sent."""
+    return tuple(_request(item) for item in probe.requests)
 
 
-def _request(item: HttpRequest, headers: Headers) -> Request:
+def _request(item: HttpRequest) -> Request:
     if not _TOKEN.match(item.method):
         raise ValueError(f"{item.method!r} is not an HTTP method")
-    body = item.send.encode()
-    if body or item.method in _SENDING:
-        headers = (*headers, ("Content-Length", str(len(body))))
     name, _, wanted = (item.digest or "").partition(":")
     reads = item.body is not None or item.body_absent is not None or item.digest is not None
     path = item.path if item.path.startswith("/") else f"/{item.path}"
     return Request(
         method=item.method,
         target=quote(path, safe="/%?[]@!$&'()*+,;=:~"),  # what is percent-encoded already stays so
-        headers=headers,
-        body=body,
+        body=item.send.encode(),
         statuses=item.statuses,
+        accepted=frozenset(code for low, high in item.statuses for code in range(low, high + 1)),
         bodiless=not reads or item.method == "HEAD",
         present=None if item.body is None else Matcher(item.body),
         absent=None if item.body_absent is None else Matcher(item.body_absent),
@@ -128,26 +129,34 @@ def _request(item: HttpRequest, headers: Headers) -> Request:
     )
 
 
-def _headers(target: Target, probe: HttpProbe) -> Headers:
+def headers(target: Target, probe: HttpProbe) -> Headers:
+    """What stands over every request to ``target``, the host first; raises ``ValueError`` on what cannot be sent."""
     port = 80 if probe.tls is None else 443
     host = probe.host or (str(target.address) if target.port == port else net.endpoint(target.address, target.port))
     if target.address.version == 6 and host == str(target.address):
         host = f"[{host}]"
-    headers = {"host": ("Host", host), "user-agent": ("User-Agent", "vedette"), "accept": ("Accept", "*/*")}
-    headers |= {name.lower(): (name, value) for name, value in probe.headers}
-    for name, value in headers.values():
+    found = {"host": ("Host", host), "user-agent": ("User-Agent", "vedette"), "accept": ("Accept", "*/*")}
+    found |= {name.lower(): (name, value) for name, value in probe.headers}
+    for name, value in found.values():
         if not _TOKEN.match(name) or not _VALUE.match(value):
             raise ValueError(f"{name!r} is not an HTTP header that can be sent")
-    headers.pop("content-length", None)
-    return tuple(headers.values())
+    return tuple(field for name, field in found.items() if name not in ("connection", "content-length"))
 
 
-def write(request: Request, version: str, authorization: str | None) -> bytes:
+def fields(request: Request, over_all: Headers, authorization: str | None) -> Headers:
+    """All headers of one request, the host first."""
+    found = list(over_all)
+    if request.body or request.method in _SENDING:
+        found.append(("Content-Length", str(len(request.body))))
+    if authorization is not None:
+        found.append(("Authorization", authorization))
+    return tuple(found)
+
+
+def write(request: Request, found: Headers, version: str) -> bytes:
     """The bytes of a request in HTTP/1 (RFC 9112)."""
     lines = [f"{request.method} {request.target} HTTP/{version}"]
-    lines += [f"{name}: {value}" for name, value in request.headers if name.lower() != "connection"]
-    if authorization is not None:
-        lines.append(f"Authorization: {authorization}")
+    lines += [f"{name}: {value}" for name, value in found]
     return "\r\n".join([*lines, "Connection: close", "", ""]).encode("latin-1") + request.body
 
 
@@ -186,6 +195,10 @@ class Identity:
             return False
         self._challenge, self._count = authentication.challenge(answer.values("www-authenticate")), 0
         return self._challenge is not None
+
+
+NOBODY = Identity(None)
+"""Who a check is that does not authenticate."""
 
 
 def _show(statuses: tuple[tuple[int, int], ...]) -> str:

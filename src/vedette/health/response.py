@@ -102,7 +102,7 @@ class Response:
         return self._body.start
 
     def unsent(self) -> bytes:
-        """Nothing more is ever sent."""
+        """What is to be sent because of what has arrived: in this version of HTTP nothing."""
         return b""
 
     def values(self, name: str) -> list[str]:

@@ -20,8 +20,8 @@ _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 """struct linger. Zero seconds: no TIME_WAIT for thousands of checks a second. More than zero would make close(2)
 wait for the peer even on a non-blocking socket, and one cut cable would stop every check (facts-checks.md 4.1)."""
 
-_UNPRIVILEGED = 1024
-"""The kernel chooses local ports from here up (ip(7), ip_local_port_range)."""
+_STREAM = socket.SOCK_STREAM | socket.SOCK_NONBLOCK
+_FAILED, _PASSED, _UNABLE = Outcome.FAILED, Outcome.PASSED, Outcome.UNABLE
 
 
 def prepare(target: Target) -> Start:
@@ -45,7 +45,8 @@ class TcpAttempt:
         """Connect. May report at once."""
         aim = self._aim
         try:
-            self._socket = connection = aim.open(socket.SOCK_STREAM)
+            connection = socket.SocketType(aim.family, _STREAM) if aim.plain else aim.open(socket.SOCK_STREAM)
+            self._socket = connection
             self._descriptor = connection.fileno()
             error = connection.connect_ex(aim.peer)
         except BlockedError as blocked:
@@ -54,13 +55,13 @@ class TcpAttempt:
         except OSError as problem:
             error = problem.errno or errno.EINVAL
         if error in (errno.EINPROGRESS, 0):
-            self._poller.add_writer(self._descriptor, self._established)
+            self._poller.add_connecting(self._descriptor, self._established)
         else:
             self.fail(error)
 
     def expire(self, duration: str) -> None:
         """The time is up; ``duration`` is the time-out as people write it."""
-        self.finish(Outcome.FAILED, self.overdue(duration))
+        self.finish(_FAILED, self.overdue(duration))
 
     def cancel(self) -> None:
         """Stop without a report."""
@@ -80,7 +81,7 @@ class TcpAttempt:
 
     def fail(self, error: int) -> None:
         """Report an error number of a socket call."""
-        self.finish(Outcome.UNABLE if aims.is_ours(error) else Outcome.FAILED, aims.reason(error))
+        self.finish(_UNABLE if aims.is_ours(error) else _FAILED, aims.reason(error))
 
     def close(self) -> None:
         """Close the connection by a reset."""
@@ -94,7 +95,7 @@ class TcpAttempt:
 
     def connected(self, connection: socket.SocketType) -> None:
         """The server has accepted; nothing more is asked of it here."""
-        self.finish(Outcome.PASSED, "connection accepted")
+        self.finish(_PASSED, "connection accepted")
 
     def overdue(self, duration: str) -> str:
         """Why an attempt that has run out of time has failed."""
@@ -102,13 +103,13 @@ class TcpAttempt:
 
     # End of what they replace
 
-    def _established(self) -> None:
+    def _established(self, trouble: bool) -> None:
         connection = self._socket
         assert connection is not None
-        error = connection.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        error = connection.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) if trouble else 0
         if error:
             self.fail(error)
-        elif self._aim.peer[1] >= _UNPRIVILEGED and self._is_its_own_peer(connection):
+        elif self._aim.ephemeral and self._is_its_own_peer(connection):
             # The kernel chose for us the very port that we connect to, and TCP talks to itself (RFC 9293, 3.5).
             self.fail(errno.ECONNREFUSED)
         else:

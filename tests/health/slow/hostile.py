@@ -57,7 +57,7 @@ GARBAGE = (closing, random_bytes, zeros, endless_line, endless_stream)
 
 
 @contextlib.asynccontextmanager
-async def tcp(behaviour: Behaviour) -> AsyncIterator[int]:
+async def tcp(behaviour: Behaviour, host: str = "127.0.0.1") -> AsyncIterator[int]:
     """Serve on loopback; yields the port. A failed assertion of the server is one of the test."""
     loop = asyncio.get_running_loop()
     tasks: list[asyncio.Task[None]] = []
@@ -80,7 +80,8 @@ async def tcp(behaviour: Behaviour) -> AsyncIterator[int]:
             tasks.append(asyncio.create_task(serve(connection)))
 
     # asyncio's own server loses a connection that comes while it is being closed.
-    with socket.create_server(("127.0.0.1", 0), backlog=1024) as listener:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.create_server((host, 0), family=family, backlog=1024) as listener:
         listener.setblocking(False)
         loop.add_reader(listener, accept)
         try:

@@ -26,6 +26,7 @@ pytestmark = [
     pytest.mark.skipif(os.geteuid() != 0, reason="only root can run programs as another user"),
 ]
 SECRET = "geheim-4711-xyz"
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture
@@ -152,6 +153,22 @@ def test_an_unknown_user_cannot_run_anything() -> None:
         run(ExecProbe(("/bin/true",), user="vedette-nobody"))
 
 
+def test_without_the_privilege_to_change_the_user_nothing_is_said_of_a_server() -> None:
+    code = """
+from tests.health.slow.trial import check
+from tests.health.targets import target
+from vedette.kit import privileges
+from vedette.spec.probes import ExecProbe
+privileges.keep_capabilities(())
+result = check(target(probe=ExecProbe(("/bin/true",))))
+print(result.outcome.value, result.reason)
+"""
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=ROOT)
+    assert run.stdout == ("blocked programs cannot be run as another user: CAP_SETUID and CAP_SETGID are missing\n"), (
+        run.stderr
+    )
+
+
 def test_too_many_programs_say_nothing_of_a_server(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(program, "MOST", 0)
     assert run(ExecProbe(script(folder, "exit 0"))).outcome is Outcome.BLOCKED
@@ -196,7 +213,13 @@ def test_a_process_that_has_ended_does_not_count() -> None:
         ("reloading", 3, "nginx.service is reloading"),
         ("inactive", 3, "nginx.service is inactive"),
         ("failed", 3, "nginx.service is failed"),
-        ("", 1, "nginx.service is in no state"),
+        ("unknown", 4, "nginx.service is unknown"),
+        ("", 1, "systemd cannot be asked: systemctl says nothing"),
+        (
+            "Failed to connect to bus: Host is down",
+            1,
+            "systemd cannot be asked: Failed to connect to bus: Host is down",
+        ),
     ],
 )
 def test_a_unit_must_be_active(
@@ -207,3 +230,4 @@ def test_a_unit_must_be_active(
     result = check(target(probe=SystemdProbe("nginx.service")))
     assert result.reason == reason
     assert result.passed == (state in ("active", "reloading"))
+    assert (result.outcome is Outcome.BLOCKED) == ("cannot" in reason)

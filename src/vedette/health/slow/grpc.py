@@ -2,7 +2,7 @@
 
 from vedette.health import reasons
 from vedette.health.http2 import Exchange
-from vedette.health.requests import Request
+from vedette.health.requests import Headers, Request
 from vedette.health.slow import login
 from vedette.health.slow.check import Check, FailedError, Passed, Progress
 from vedette.kit import net
@@ -30,11 +30,11 @@ def prepare(target: Target) -> Check:
     probe = target.check.probe
     assert isinstance(probe, GrpcProbe)
     scheme = "http" if probe.tls is None else "https"
-    request = _request(target, probe)
+    request, fields = _request(probe), _fields(target, probe)
 
     async def check(progress: Progress) -> Passed:
         async with login.connected(target, probe.tls, progress, "h2") as conversation:
-            exchange = Exchange(request, scheme)
+            exchange = Exchange(request, scheme, fields)
             await conversation.send(exchange.unsent())
             while not exchange.done:
                 data = await conversation.some(_AWAITED)
@@ -49,25 +49,29 @@ def prepare(target: Target) -> Check:
     return check
 
 
-def _request(target: Target, probe: GrpcProbe) -> Request:
+def _request(probe: GrpcProbe) -> Request:
     name = probe.service.encode()
     message = bytes((_SERVICE,)) + _varint(len(name)) + name if name else b""
-    host = probe.tls.server_name if probe.tls is not None else None
     return Request(
         method="POST",
         target=_PATH,
-        headers=(
-            ("Host", host or net.endpoint(target.address, target.port)),
-            ("Content-Type", "application/grpc"),
-            ("TE", "trailers"),
-            ("User-Agent", "vedette"),
-        ),
         body=b"\0" + len(message).to_bytes(_PREFIX - 1) + message,
         statuses=((200, 200),),
+        accepted=frozenset({200}),
         bodiless=False,
         present=None,
         absent=None,
         digest=None,
+    )
+
+
+def _fields(target: Target, probe: GrpcProbe) -> Headers:
+    host = probe.tls.server_name if probe.tls is not None else None
+    return (
+        ("Host", host or net.endpoint(target.address, target.port)),
+        ("Content-Type", "application/grpc"),
+        ("TE", "trailers"),
+        ("User-Agent", "vedette"),
     )
 
 

@@ -112,8 +112,10 @@ def _start(
             umask=0o077,
         )
     except (FileNotFoundError, PermissionError, NotADirectoryError, IsADirectoryError) as error:
-        if switch is not None and os.geteuid() != 0:
-            raise BlockedError("only root can run programs as another user") from None
+        if switch is not None and error.errno == errno.EPERM:
+            raise BlockedError(
+                "programs cannot be run as another user: CAP_SETUID and CAP_SETGID are missing"
+            ) from None
         raise FailedError(f"{command[0]} cannot be started: {os.strerror(error.errno or 0).lower()}") from None
     except OSError as error:
         if error.errno == errno.ENOEXEC:

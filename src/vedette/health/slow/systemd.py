@@ -5,14 +5,17 @@ the D-Bus bindings.
 """
 
 from vedette.health import reasons
+from vedette.health.aim import BlockedError
 from vedette.health.slow import program
 from vedette.health.slow.check import Check, FailedError, Passed, Progress
 from vedette.spec.probes import SystemdProbe
 from vedette.state.health import Target
 
 SYSTEMCTL = "/usr/bin/systemctl"
-_ACTIVE = (b"active", b"reloading", b"refreshing")
-"""What systemctl(1) counts as active, too, while a unit takes up a new configuration."""
+_ACTIVE = ("active", "reloading", "refreshing")
+"""The last two: while a unit takes up a new configuration."""
+_OTHERWISE = ("inactive", "failed", "activating", "deactivating", "maintenance", "unknown")
+"""The other states of a unit (systemctl(1), org.freedesktop.systemd1(5))."""
 
 
 def prepare(target: Target) -> Check:
@@ -23,9 +26,11 @@ def prepare(target: Target) -> Check:
     async def check(progress: Progress) -> Passed:
         progress.stage = "from systemd"
         ending = await program.run(command, environment={})
-        state = ending.printed.strip()
-        if state in _ACTIVE:
-            return Passed(f"{probe.unit} is {state.decode()}")
-        raise FailedError(f"{probe.unit} is {reasons.quoted(state.splitlines()[-1]) if state else 'in no state'}")
+        said = reasons.quoted(ending.printed)
+        if said in _ACTIVE:
+            return Passed(f"{probe.unit} is {said}")
+        if said in _OTHERWISE:
+            raise FailedError(f"{probe.unit} is {said}")
+        raise BlockedError(f"systemd cannot be asked: {said or 'systemctl says nothing'}")
 
     return check
