@@ -15,6 +15,7 @@ from vedette.kit.child import Child
 from vedette.kit.units import MILLISECOND, SECOND, seconds
 from vedette.spec.resolved import HealthCheck
 from vedette.state.health import UNKNOWN, Health, Target, Verdict, Verdicts
+from vedette.state.targets import likeness
 
 BIRTH = 5 * SECOND
 """How long (ns) a checker may take to begin, on a slow machine, before its targets' time for a verdict runs."""
@@ -90,12 +91,12 @@ class CheckerClient:
         """
         wanted = dict.fromkeys(targets)
         gone = [target for target in self._numbers if target not in wanted]
-        heirs = {_likeness(target): self._verdicts[target] for target in gone}
+        heirs = {likeness(target): self._verdicts[target] for target in gone}
         remove = tuple(self._forget(target) for target in gone)
         add: dict[int, tuple[Target, Verdict]] = {}
         for target in wanted:
             if target not in self._numbers:
-                verdict = known.get(target) or heirs.get(_likeness(target), UNKNOWN)
+                verdict = known.get(target) or heirs.get(likeness(target), UNKNOWN)
                 add[self._enter(target, verdict)] = target, verdict
         if add or remove:
             self.child.send(messages.write_assignment(messages.Assignment(add=add, remove=remove)))
@@ -168,12 +169,6 @@ class CheckerClient:
 def _longest(check: HealthCheck) -> int:
     """How long (ns) the way to a verdict may take: a failure is followed quickly by the next, but may last."""
     return max(check.interval + check.timeout, check.fall * (check.timeout + RETRY))
-
-
-def _likeness(target: Target) -> tuple[object, ...]:
-    """What two targets share that differ only in their timings."""
-    check = target.check
-    return target.address, target.port, check.probe, check.source, check.mark
 
 
 def _log_changes(changes: list[tuple[Target, Verdict]]) -> None:

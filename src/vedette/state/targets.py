@@ -79,6 +79,12 @@ def decisive(service: VirtualService, endpoint: Endpoint, server: RealServer, ve
     return verdict
 
 
+def likeness(target: Target) -> tuple[object, ...]:
+    """What two targets share that differ only in their timings: the verdict on one is good for the other."""
+    check = target.check
+    return target.address, target.port, check.probe, check.source, check.mark
+
+
 def _cleared(check: HealthCheck) -> HealthCheck:
     if check.address is None and check.port is None:
         return check
