@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vedette.health.judge import Judge, Outcome
-from vedette.state.health import Health, Verdict
+from vedette.state.health import Advice, Health, Verdict
 
 P, F, U, B = Outcome.PASSED, Outcome.FAILED, Outcome.UNABLE, Outcome.BLOCKED
 
@@ -90,6 +90,21 @@ def test_a_new_reason_for_being_down_is_told_and_the_instant_stays() -> None:
     assert judge.hear(F, "status 500, expected 200-299", 20)
     assert judge.verdict == Verdict(health=Health.DOWN, since=10, reason="status 500, expected 200-299")
     assert not judge.hear(F, "status 500, expected 200-299", 30)
+
+
+def test_what_a_passed_check_advises_holds_at_once_and_no_other_result_changes_it() -> None:
+    judge = Judge(rise=3, fall=3)
+    judge.hear(P, "exit status 0", 10)
+    assert judge.hear(P, "exit status 12: weight 10", 20, advice=Advice(10, absolute=True))
+    advised = Verdict(Health.UP, since=10, reason="exit status 12: weight 10", advice=Advice(10, absolute=True))
+    assert judge.verdict == advised
+    assert not judge.hear(P, "exit status 12: weight 10", 30, advice=Advice(10, absolute=True))
+    assert not judge.hear(F, "no answer in 1s", 40)
+    assert judge.verdict == advised
+    judge.hear(Outcome.BLOCKED, "256 programs are running already", 50)
+    assert judge.verdict.advice == Advice(10, absolute=True)
+    assert judge.hear(P, "exit status 0", 60)
+    assert judge.verdict == Verdict(Health.UP, since=10, reason="exit status 0")
 
 
 def test_a_successor_goes_on_from_the_last_verdict() -> None:

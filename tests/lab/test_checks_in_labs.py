@@ -57,6 +57,15 @@ def test_the_files_of_a_check_are_the_labs_own_and_fit_each_other(tmp_path: Path
             client.receive(server.send(b""))
 
 
+def test_checks_of_mail_and_programs_have_their_files_too(tmp_path: Path) -> None:
+    smtp = {"smtp": {"tls": "starttls", "caFile": "ca.pem", "username": "u", "password": {"secretFile": "password"}}}
+    exec_ = {"exec": {"command": ["/bin/true"], "secretFiles": {"TOKEN": "token"}}}
+    topology = derive.topology(resolve(text("smtp: {}", "25")))
+    made = Credentials(tmp_path, topology, {"spec": {"checks": [smtp, exec_]}}).make()
+    assert set(made) == {"ca.pem", "password", "token"}
+    assert b"CERTIFICATE" in made["ca.pem"]
+
+
 def test_a_lab_without_such_checks_makes_nothing(tmp_path: Path) -> None:
     topology = derive.topology(resolve(text("tcp: {}")))
     assert Credentials(tmp_path, topology, {"spec": {"virtualServices": [{"checks": [{"tcp": {}}]}]}}).make() == {}

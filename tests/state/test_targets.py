@@ -8,6 +8,7 @@ import pytest
 from tests.spec.documents import document, resolve
 
 from vedette.kit.units import SECOND
+from vedette.spec.probes import Arguments, DnsProbe, ExecProbe, FileProbe, ProcessProbe, Transport
 from vedette.spec.resolved import (
     Endpoint,
     HealthCheck,
@@ -19,7 +20,7 @@ from vedette.spec.resolved import (
     VirtualService,
 )
 from vedette.state.health import Health, Target, Verdict
-from vedette.state.targets import ASSUMED, UNCHECKED, all_targets, decisive, targets
+from vedette.state.targets import ASSUMED, LOCAL, UNCHECKED, all_targets, decisive, targets
 
 VIP = ip_address("203.0.113.80")
 SERVER = ip_address("10.0.0.11")
@@ -68,6 +69,32 @@ def test_a_datagram_endpoint_is_checked_at_the_tcp_port_of_the_same_number() -> 
 def test_a_datagram_endpoint_is_else_checked_at_the_first_tcp_port() -> None:
     media = service(endpoint(5060), endpoint(7000, Protocol.UDP))
     assert ports(media, media.endpoints[1], RealServer(SERVER)) == [5060]
+
+
+def test_a_datagram_check_goes_to_the_datagram_port() -> None:
+    check = HealthCheck(DnsProbe(), SECOND, SECOND, 1, 1)
+    dns = service(endpoint(53), endpoint(5353, Protocol.UDP), endpoint(53, Protocol.UDP), checks=(check,))
+    assert [ports(dns, at, RealServer(SERVER)) for at in dns.endpoints] == [[53], [5353], [53]]
+    over_tcp = HealthCheck(DnsProbe(transport=Transport.TCP), SECOND, SECOND, 1, 1)
+    dns = service(endpoint(53), endpoint(5353, Protocol.UDP), checks=(over_tcp,))
+    assert [ports(dns, at, RealServer(SERVER)) for at in dns.endpoints] == [[53], [53]]
+
+
+def test_a_check_of_this_node_is_made_once_for_all_servers_and_endpoints() -> None:
+    checks = tuple(HealthCheck(probe, SECOND, SECOND, 1, 1) for probe in (FileProbe("/run/ready"), ProcessProbe("x")))
+    mixed = service(endpoint(80), endpoint(514, Protocol.UDP), checks=checks)
+    found = {targets(mixed, at, RealServer(ip_address(f"10.0.0.{n}"))) for at in mixed.endpoints for n in (11, 12)}
+    assert found == {tuple(Target(LOCAL, 0, check) for check in checks)}
+
+
+def test_a_command_applies_to_datagrams_too_and_knows_who_asks_if_it_wants_to() -> None:
+    for arguments, known in ((Arguments.SERVER, None), (Arguments.LDIRECTORD, VIP)):
+        check = HealthCheck(ExecProbe(("/bin/true",), arguments=arguments), SECOND, SECOND, 1, 1)
+        syslog = service(endpoint(514, Protocol.UDP), checks=(check,))
+        (found,) = targets(syslog, syslog.endpoints[0], RealServer(SERVER, port=1514))
+        assert (found.address, found.port) == (SERVER, 1514)
+        assert isinstance(found.check.probe, ExecProbe)
+        assert (found.check.probe.virtual_address, found.check.probe.virtual_port) == (known, 514 if known else 0)
 
 
 def test_a_service_without_tcp_is_always_up_unless_its_check_names_a_port() -> None:

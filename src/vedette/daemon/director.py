@@ -20,7 +20,7 @@ from vedette.daemon.documents import Archive, Version
 from vedette.daemon.sync import Running, Sync, next_revision
 from vedette.edits import masking
 from vedette.fencing import history
-from vedette.health.client import CheckerClient
+from vedette.health.lanes import Checkers
 from vedette.health.pinger import Pinger
 from vedette.ipvs.reconciler import Reconciler
 from vedette.ipvs.repair import Repair
@@ -69,7 +69,7 @@ class Director:
         self._requests = 0
         self._working: bool | None = None
         self._directing = asyncio.Event()
-        self._checker = CheckerClient(changed=self._verdicts_changed)
+        self._checkers = Checkers(self._verdicts_changed)
         self._sorry = SorryClient(changed=lambda: None)
         self._pinger = Pinger(changed=self._tell_reach)
         self._reconciler = Reconciler(run_dir=run_dir, report=self._tell_readiness, repaired=_log_repairs)
@@ -89,7 +89,7 @@ class Director:
         """What only a director does; a witness never gets here."""
         await self._directing.wait()
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._checker.run())
+            tasks.create_task(self._checkers.run())
             tasks.create_task(self._sorry.run())
             tasks.create_task(self._pinger.run())
             tasks.create_task(self._reconciler.run())
@@ -231,7 +231,7 @@ class Director:
         """Give the checker what this node is to check, as things are."""
         assert self._version is not None
         self._held = self._holding()
-        self._checker.set_targets(all_targets(self._version.spec, self._held))
+        self._checkers.set_targets(all_targets(self._version.spec, self._held))
 
     def _follow_holding(self) -> None:
         """Some services are checked only by who holds their group."""
@@ -249,7 +249,7 @@ class Director:
 
     def _reconcile(self) -> None:
         if self._version is not None and self._version.spec.node(self._node).role is Role.DIRECTOR:
-            self._reconciler.update(self._version.spec, self._checker.verdicts, complete=self._checker.complete)
+            self._reconciler.update(self._version.spec, self._checkers.verdicts, complete=self._checkers.complete)
             self._tell_readiness()
 
     def _tell_readiness(self) -> None:
@@ -372,7 +372,7 @@ class Director:
             ),
             view=self._view,
             addresses=self._keeper.get("addresses", ()),
-            verdicts=self._checker.verdicts,
+            verdicts=self._checkers.verdicts,
             services=self._reconciler.status(),
             processes=self._processes(),
             problems=[*self._problems(), *(Problem(**item) for item in fences["problems"])],
@@ -386,7 +386,7 @@ class Director:
         )
 
     def _processes(self) -> Sequence[dict[str, Any]]:
-        helpers = (self._checker.child, self._sorry.child) if self._directing.is_set() else ()
+        helpers = (*self._checkers.children, self._sorry.child) if self._directing.is_set() else ()
         return [
             *self._keeper.get("processes", ()),
             *({"name": c.name, "pid": c.pid, "restarts": c.restarts} for c in helpers),
@@ -397,12 +397,12 @@ class Director:
         found += [Problem(scope, message) for scope, message in self._reconciler.problems()]
         found += [Problem("document", message) for message in self._sync.problems]
         away = (
-            ("checker", self._checker.problem),
+            *(("checker", problem) for problem in self._checkers.problems),
             ("sorry page", self._sorry.problem),
             ("ping nodes", self._pinger.problem),
         )
         found += [Problem(scope, message) for scope, message in away if message]
-        found += [Problem(scope, message) for scope, message in self._checker.notices()]
+        found += [Problem(scope, message) for scope, message in self._checkers.notices()]
         found += [
             Problem(f"sorry page at {net.endpoint(*place)}", message) for place, message in self._sorry.problems.items()
         ]

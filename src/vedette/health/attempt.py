@@ -5,13 +5,14 @@ from typing import Protocol
 
 from vedette.health.judge import Outcome
 from vedette.health.poller import Poller
-from vedette.state.health import Target
+from vedette.state.health import Advice, Target
 
 
 class Finished(Protocol):
-    """Takes the result of a check, a reason fit for an operator, and what he should know though it is no failure."""
+    """Takes the result of a check, a reason fit for an operator, what he should know though it is no failure, and what
+    the check says about the server's weight."""
 
-    def __call__(self, outcome: Outcome, reason: str, /, *, notice: str = "") -> None: ...
+    def __call__(self, outcome: Outcome, reason: str, /, *, notice: str = "", advice: Advice | None = None) -> None: ...
 
 
 class Attempt(Protocol):

@@ -4,6 +4,7 @@ import asyncio
 import itertools
 import logging
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from itertools import islice
 from types import MappingProxyType
 
@@ -27,6 +28,18 @@ LOGGED = 20
 _log = logging.getLogger("vedette.health")
 
 
+@dataclass(frozen=True, slots=True)
+class Process:
+    """A checker process: its module, what it is called in the status and the log, and its arguments."""
+
+    module: str
+    name: str
+    arguments: tuple[str, ...] = ()
+
+
+FAST = Process("vedette.health.process", "checker")
+
+
 class CheckerClient:
     """Keeps a checker process running and its last word on every target.
 
@@ -34,8 +47,11 @@ class CheckerClient:
     checker costs no server its place. ``changed`` is called when the health of a target or :attr:`complete` changes.
     """
 
-    def __init__(self, changed: Callable[[], None], *, now: Callable[[], int] = clock.boottime) -> None:
+    def __init__(
+        self, changed: Callable[[], None], *, process: Process = FAST, now: Callable[[], int] = clock.boottime
+    ) -> None:
         self._changed, self._now = changed, now
+        self._process = process
         self._serial = itertools.count(1)
         self._numbers: dict[Target, int] = {}
         self._targets: dict[int, Target] = {}
@@ -48,8 +64,9 @@ class CheckerClient:
         self.problem = ""
         """Why the checker is away, fit for an operator; empty while it runs."""
         self.child = Child(
-            module="vedette.health.process",
-            name="checker",
+            module=process.module,
+            name=process.name,
+            arguments=process.arguments,
             receive=self._receive,
             started=self._started,
             died=self._died,
@@ -128,7 +145,7 @@ class CheckerClient:
 
     def _died(self, reason: str) -> None:
         self._begun = False
-        self.problem = f"the checker is being restarted: {reason}"
+        self.problem = f"the {self._process.name} is being restarted: {reason}"
 
     def _receive(self, message: Message) -> None:
         if not self._begun:
@@ -136,21 +153,23 @@ class CheckerClient:
             for waiting in self._patience:
                 self._wait_for(waiting)
             self._wait_for_patience()
-        changes = []
+        changes, news = [], False
         for number, verdict in messages.read_verdicts(message):
             target = self._targets.get(number)
             if target is None:
                 continue  # removed while the verdict was on its way
-            if verdict.health is not self._verdicts[target].health:
+            former = self._verdicts[target]
+            if verdict.health is not former.health:
                 changes.append((target, verdict))
-            elif verdict.notice and verdict.notice != self._verdicts[target].notice:
+            elif verdict.notice and verdict.notice != former.notice:
                 where = net.endpoint(target.address, target.port)
                 log.event(_log, logging.WARNING, "server.notice", server=where, notice=verdict.notice)
+            news = news or (verdict.health, verdict.advice) != (former.health, former.advice)
             self._verdicts[target] = verdict
             if verdict.health is not Health.UNKNOWN:
                 self._patience.pop(target, None)
-        if changes:
-            _log_changes(changes)
+        _log_changes(changes)
+        if news:
             self._wait_for_patience()
             self._changed()
 
@@ -174,7 +193,7 @@ def _longest(check: HealthCheck) -> int:
 def _log_changes(changes: list[tuple[Target, Verdict]]) -> None:
     for target, verdict in changes[:LOGGED]:
         level = logging.INFO if verdict.health is Health.UP else logging.WARNING
-        where = net.endpoint(target.address, target.port)
+        where = net.endpoint(target.address, target.port) if target.port else "this node"
         log.event(_log, level, f"server.{verdict.health.value}", server=where, reason=verdict.reason)
     if len(changes) > LOGGED:
         log.event(_log, logging.WARNING, "servers.changed", more=len(changes) - LOGGED)

@@ -20,7 +20,7 @@ from vedette.health.schedule import RETRY, Lateness, Schedule, Slot
 from vedette.kit import clock, log
 from vedette.kit.units import MILLISECOND, SECOND, seconds, show
 from vedette.spec.resolved import HttpProbe, PingProbe, TcpProbe, UdpProbe
-from vedette.state.health import UNKNOWN, Health, Target, Verdict, Verdicts
+from vedette.state.health import UNKNOWN, Advice, Health, Target, Verdict, Verdicts
 
 STARTS = 32
 """Checks started in one turn of the loop: about a millisecond."""
@@ -49,6 +49,8 @@ def prepare(target: Target) -> Start:
             return udp.prepare(target)
         case PingProbe():
             return ping.prepare(target)
+        case probe:
+            raise ValueError(f"{type(probe).__name__} is for the slow lane")
 
 
 class _Course:
@@ -175,7 +177,16 @@ class Engine:
         queue.append((now - self._lost + course.timeout, course, attempt))
         attempt.begin()
 
-    def _ended(self, course: _Course, outcome: Outcome, reason: str, /, *, notice: str = "") -> None:
+    def _ended(
+        self,
+        course: _Course,
+        outcome: Outcome,
+        reason: str,
+        /,
+        *,
+        notice: str = "",
+        advice: Advice | None = None,
+    ) -> None:
         now = self._now()
         course.attempt = None
         assert course.slot is not None
@@ -186,7 +197,7 @@ class Engine:
             if self._held and now >= self._held_until + CALM:
                 self._held = False
                 log.event(_log, logging.INFO, "checks.resumed")
-            if course.judge.hear(outcome, reason, now, notice=notice):
+            if course.judge.hear(outcome, reason, now, notice=notice, advice=advice):
                 self._changed(course)
             if outcome is not _PASSED and course.judge.doubts:
                 self._schedule.postpone(course.slot, now + min(RETRY, course.target.check.interval))

@@ -9,7 +9,7 @@ engine makes them follow each other quickly (:attr:`Judge.doubts`).
 
 from enum import Enum
 
-from vedette.state.health import UNKNOWN, Health, Verdict
+from vedette.state.health import UNKNOWN, Advice, Health, Verdict
 
 
 class Outcome(Enum):
@@ -46,32 +46,36 @@ class Judge:
         """Whether there are failures, and still no verdict."""
         return self._streak > 0 and self.verdict.health is _UNKNOWN
 
-    def hear(self, outcome: Outcome, reason: str, now: int, *, notice: str = "") -> bool:
+    def hear(self, outcome: Outcome, reason: str, now: int, *, notice: str = "", advice: Advice | None = None) -> bool:
         """Take a result at ``now`` (ns); True when :attr:`verdict` has changed.
 
-        A server that stays down for a new reason gets the new reason and keeps the instant since when it is down.
+        A server that stays down for a new reason gets the new reason and keeps the instant since when it is down; one
+        that stays up and gives other ``advice`` on its weight gets that at once, because it says so itself.
         """
         health = self.verdict.health
         heard = _UP if outcome is _PASSED else _DOWN
         if outcome is _UNABLE:
             return False
         if outcome is _BLOCKED:
-            return self._correct(reason, f"is not checked: {reason}")
+            return self._correct(reason, f"is not checked: {reason}", self.verdict.advice)
         if heard is health:
             self._streak = 0
-            return self._correct(reason, notice)
+            return self._correct(reason, notice, advice)
         self._streak += 1
         if self._streak >= (self._fall if heard is _DOWN else 1 if health is _UNKNOWN else self._rise):
             self._streak = 0
-            self.verdict = Verdict(health=heard, since=now, reason=reason, notice=notice)
+            self.verdict = Verdict(health=heard, since=now, reason=reason, notice=notice, advice=advice)
             return True
         return False
 
-    def _correct(self, reason: str, notice: str) -> bool:
-        """Set right what is said beside the health; a server that is up keeps the reason why it came up."""
+    def _correct(self, reason: str, notice: str, advice: Advice | None) -> bool:
+        """Set right what is said beside the health.
+
+        A server that is up keeps the reason why it came up, until its weight has another.
+        """
         former = self.verdict
-        if notice == former.notice and (former.health is _UP or reason == former.reason):
+        if advice == former.advice and notice == former.notice and (former.health is _UP or reason == former.reason):
             return False
-        kept = former.reason if former.health is _UP else reason
-        self.verdict = Verdict(health=former.health, since=former.since, reason=kept, notice=notice)
+        kept = former.reason if former.health is _UP and advice == former.advice else reason
+        self.verdict = Verdict(health=former.health, since=former.since, reason=kept, notice=notice, advice=advice)
         return True

@@ -4,11 +4,12 @@ The director numbers its targets; a number is never used twice in its life, so a
 cannot be taken for another target's. Checks are sent once a message however many targets use them::
 
     director → checker   {"checks": [CHECK, ...], "remove": [NUMBER, ...],
-                          "add": [[NUMBER, ADDRESS, PORT, index into checks, HEALTH, SINCE, REASON, NOTICE], ...]}
-    checker → director   {"verdicts": [[NUMBER, HEALTH, SINCE, REASON, NOTICE], ...]}
+                          "add": [[NUMBER, ADDRESS, PORT, index into checks, VERDICT], ...]}
+    checker → director   {"verdicts": [[NUMBER, VERDICT], ...]}
+    VERDICT              HEALTH, SINCE, REASON, NOTICE, and null or a weight as [VALUE, ABSOLUTE]
 
 Every assignment is answered at once with what is known, which may be nothing: the checks have begun then.
-``HEALTH`` to ``NOTICE`` in an addition are what an earlier checker found: it goes on from there.
+A verdict in an addition is what an earlier checker found: it goes on from there.
 Readers raise ``ValueError`` on any other shape.
 """
 
@@ -19,7 +20,7 @@ from typing import Any
 from vedette.kit import net, plain
 from vedette.kit.channel import Message
 from vedette.spec.resolved import HealthCheck
-from vedette.state.health import Health, Target, Verdict
+from vedette.state.health import Advice, Health, Target, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +76,17 @@ def read_verdicts(message: Message) -> list[tuple[int, Verdict]]:
         raise ValueError(f"not a list of verdicts: {error}") from error
 
 
-def _plain(verdict: Verdict) -> tuple[str, int, str, str]:
-    return verdict.health.value, verdict.since, verdict.reason, verdict.notice
+def _plain(verdict: Verdict) -> tuple[str, int, str, str, tuple[int, bool] | None]:
+    advice = verdict.advice
+    weight = None if advice is None else (advice.value, advice.absolute)
+    return verdict.health.value, verdict.since, verdict.reason, verdict.notice, weight
 
 
-def _verdict(health: Any, since: Any, reason: Any, notice: Any) -> Verdict:
-    return Verdict(health=Health(health), since=int(since), reason=str(reason), notice=str(notice))
+def _verdict(health: Any, since: Any, reason: Any, notice: Any, weight: Any) -> Verdict:
+    return Verdict(
+        health=Health(health),
+        since=int(since),
+        reason=str(reason),
+        notice=str(notice),
+        advice=None if weight is None else Advice(int(weight[0]), absolute=bool(weight[1])),
+    )

@@ -12,7 +12,8 @@ import gc
 from collections.abc import Iterable
 
 from vedette.health import body, messages, ping
-from vedette.health.engine import Engine
+from vedette.health.attempt import Prepare
+from vedette.health.engine import Engine, prepare
 from vedette.kit import privileges
 from vedette.kit.channel import Message
 from vedette.kit.child import Parent, serve
@@ -22,9 +23,9 @@ from vedette.state.health import Target, Verdicts
 class Checker:
     """Translates between the numbers of the director and the targets of the engine."""
 
-    def __init__(self, parent: Parent) -> None:
+    def __init__(self, parent: Parent, prepare: Prepare = prepare) -> None:
         self._parent = parent
-        self._engine = Engine(report=self._report)
+        self._engine = Engine(report=self._report, prepare=prepare)
         self._targets: dict[int, Target] = {}
         self._numbers: dict[Target, int] = {}
 
@@ -55,11 +56,11 @@ class Checker:
             raise SystemExit("the director does not take verdicts")
 
 
-class FastChecker(Checker):
+class MarkingChecker(Checker):
     """Keeps for good the privileges that the first targets need, and no other."""
 
-    def __init__(self, parent: Parent) -> None:
-        super().__init__(parent)
+    def __init__(self, parent: Parent, prepare: Prepare = prepare) -> None:
+        super().__init__(parent, prepare)
         self._marks: bool | None = None
 
     def admit(self, added: Iterable[Target]) -> None:
@@ -77,7 +78,7 @@ async def main(parent: Parent) -> None:
     privileges.leave_no_core()  # passwords are in here
     ping.echoes.open()
     privileges.keep_capabilities((privileges.CAP_NET_RAW,))
-    with body.limited_searches(), contextlib.closing(FastChecker(parent)) as checker:
+    with body.limited_searches(), contextlib.closing(MarkingChecker(parent)) as checker:
         await parent.open(checker.receive)
         await asyncio.Event().wait()
 

@@ -84,7 +84,7 @@ _contexts: dict[tuple[Tls, str], _Context] = {}
 
 
 def context(tls: Tls, protocol: str) -> ssl.SSLContext:
-    """The context for checks like these, with one protocol to offer (ALPN, RFC 7301).
+    """The context for checks like these, with one protocol to offer (ALPN, RFC 7301), or none.
 
     Raises :class:`BlockedError` when its files are of no use; as long as a context has been made of earlier ones, that
     goes on instead.
@@ -121,7 +121,8 @@ def _stamp(name: str | None) -> object:
 def _make(tls: Tls, protocol: str) -> ssl.SSLContext:
     made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     made.minimum_version = ssl.TLSVersion.TLSv1_2
-    made.set_alpn_protocols([protocol])
+    if protocol:
+        made.set_alpn_protocols([protocol])
     if not tls.verify:
         made.check_hostname = False
         made.verify_mode = ssl.CERT_NONE
@@ -171,7 +172,7 @@ class Connection:
         except ssl.SSLWantReadError:
             return
         except ssl.SSLError as error:
-            raise TlsError(self._reason(error)) from error
+            raise TlsError(reason(error, self._name)) from error
         self.established = True
 
     def receive(self, data: bytes) -> tuple[bytes, bool]:
@@ -198,7 +199,7 @@ class Connection:
         except ssl.SSLError as error:
             if error.reason == "UNEXPECTED_EOF_WHILE_READING":
                 return bytes(plain), True
-            raise TlsError(self._reason(error)) from error
+            raise TlsError(reason(error, self._name)) from error
         return bytes(plain), True
 
     def send(self, plain: bytes) -> None:
@@ -220,17 +221,19 @@ class Connection:
         """The server's certificate (DER)."""
         return self._object.getpeercert(binary_form=True)
 
-    def _reason(self, error: ssl.SSLError) -> str:
-        if isinstance(error, ssl.SSLCertVerificationError):
-            if error.verify_code in _NAMES:
-                return f"its certificate is not for {self._name}: write another `serverName`"
-            return _VERIFICATION.get(error.verify_code, f"its certificate is not valid: {error.verify_message}")
-        if isinstance(error, ssl.SSLEOFError) or error.reason == "UNEXPECTED_EOF_WHILE_READING":
-            return "connection closed during the TLS handshake"
-        name = error.reason or _name_in(str(error))  # Python does not know the names of all errors
-        if name in _NOT_TLS:
-            return "not a TLS answer"
-        return _REASONS.get(name) or f"TLS failed: {name.replace('_', ' ').lower() or 'for no known reason'}"
+
+def reason(error: ssl.SSLError, name: str) -> str:
+    """What an error of TLS with the server called ``name`` means, in words fit for an operator."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        if error.verify_code in _NAMES:
+            return f"its certificate is not for {name}: write another `serverName`"
+        return _VERIFICATION.get(error.verify_code, f"its certificate is not valid: {error.verify_message}")
+    if isinstance(error, ssl.SSLEOFError) or error.reason == "UNEXPECTED_EOF_WHILE_READING":
+        return "connection closed during the TLS handshake"
+    word = error.reason or _name_in(str(error))  # Python does not know the names of all errors
+    if word in _NOT_TLS:
+        return "not a TLS answer"
+    return _REASONS.get(word) or f"TLS failed: {word.replace('_', ' ').lower() or 'for no known reason'}"
 
 
 def _name_in(message: str) -> str:

@@ -59,7 +59,8 @@ class Credentials:
         if not self._topology.devices and not any(dict(_named_files(check)) for check in self._checks):
             return {}
         self._directory.mkdir(mode=0o700)
-        if over_tls or any(plan.simulator is Simulator.REDFISH for plan in self._topology.devices):
+        named = any(key in _AUTHORITIES for check in self._checks for key, _ in _named_files(check))
+        if over_tls or named or any(plan.simulator is Simulator.REDFISH for plan in self._topology.devices):
             self._make_authority()
         if over_tls:
             self._make_certificates(over_tls)

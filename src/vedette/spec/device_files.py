@@ -10,6 +10,7 @@ from vedette.spec.model import HACluster, anatomy
 from vedette.spec.model.base import Secret as WrittenSecret
 from vedette.spec.model.base import Shape
 from vedette.spec.model.fencing import Agent
+from vedette.spec.model.slow_checks import Exec
 from vedette.spec.resolve.scope import CHECKS, DEVICES, SERVICES, DeviceFiles
 from vedette.spec.resolved import Secret
 from vedette.spec.secrets import SecretFile, Secrets
@@ -45,7 +46,7 @@ def files(document: HACluster, directory: Path) -> tuple[DeviceFile, ...]:
 
 
 def _below(shape: Shape, place: Place, directory: Path) -> Iterator[DeviceFile]:
-    if isinstance(shape, Agent):
+    if isinstance(shape, Agent | Exec):
         for option, name in (shape.secret_files or {}).items():
             yield DeviceFile(directory / name, (*place, "secretFiles", option))
     for part in anatomy.parts(type(shape)).values():

@@ -11,6 +11,9 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from vedette.kit.net import IPAddress
+from vedette.spec.probes import SlowProbe
+from vedette.spec.secret import Secret as Secret
+from vedette.spec.tls import Tls as Tls
 
 
 class Role(Enum):
@@ -177,21 +180,6 @@ class Credentials:
 
 
 @dataclass(frozen=True, slots=True)
-class Tls:
-    """``server_name`` None: the host's name if it is one, else the address. ``ca_file`` None: the system's.
-
-    ``expiry_warning`` (ns) before the certificate ends there is a notice; 0 = never.
-    """
-
-    server_name: str | None = None
-    verify: bool = True
-    ca_file: str | None = None
-    certificate_file: str | None = None
-    key_file: str | None = None
-    expiry_warning: int = 0
-
-
-@dataclass(frozen=True, slots=True)
 class HttpProbe(HttpRequest):
     """Requests, each over a new connection: this one, then ``further``. ``tls`` None = in the clear."""
 
@@ -221,7 +209,7 @@ class PingProbe:
     """An ICMP echo must be answered."""
 
 
-Probe = TcpProbe | HttpProbe | UdpProbe | PingProbe
+Probe = TcpProbe | HttpProbe | UdpProbe | PingProbe | SlowProbe
 
 
 @dataclass(frozen=True, slots=True)
@@ -326,13 +314,6 @@ class Fencing:
 
     delay: int
     levels: tuple[tuple[FencingUse, ...], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Secret:
-    """What a secret file holds. It is never printed; whoever needs it says ``text``."""
-
-    text: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)

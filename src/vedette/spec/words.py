@@ -77,6 +77,17 @@ _FOREIGN_KEYS = {
 }  # fmt: skip
 """Other people's keys in lower case without ``_`` and ``-``, and ours."""
 
+_FOREIGN_CHECKS = {
+    "external": "exec", "externalperl": "exec", "misccheck": "exec", "checkcommand": "exec", "script": "exec",
+    "miscpath": "command", "misctimeout": "timeout", "miscdynamic": "dynamicWeight", "delaybeforeretry": "interval",
+    "filecheck": "file", "trackfile": "file", "trackprocess": "process", "unit": "systemd", "service": "systemd",
+    "dnscheck": "dns", "smtpcheck": "smtp", "submission": "smtp", "smtps": "smtp", "imaps": "imap", "pop": "pop3",
+    "pops": "pop3", "pop3s": "pop3", "ftps": "ftp", "simpletcp": "dialogue", "sendexpect": "dialogue",
+    "on": "fixed", "off": "fixed", "heloname": "helo", "starttls": "tls", "ssl": "tls", "secrets": "secretFiles",
+    "args": "arguments", "env": "environment",
+}  # fmt: skip
+"""The same for words that mean something else outside of checks."""
+
 _PHRASES = {
     "<<": "YAML 1.2 has no merge keys; write it out, or use `defaults`, `checks` or `serverPools`",
     "keepalive": "write `heartbeat: {interval: 500ms}` in spec",
@@ -141,6 +152,8 @@ def for_key(word: str, known: Sequence[str]) -> Advice:
     if same:
         return Advice(f"write `{same}`", same)
     ours = _FOREIGN_KEYS.get(plain)
+    if ours not in known and (of_check := _FOREIGN_CHECKS.get(plain)) and (of_check in known or ours is None):
+        ours = of_check
     if ours in known:
         return Advice(f"the word here is `{ours}`{_example(ours)}", ours)
     near = _near(word, known)
@@ -169,6 +182,10 @@ def _example(key: str | None) -> str:
         "password": ": `password: {secretFile: secrets/bmc}`",
         "auth": ": `auth: {keys: [{secretFile: cluster.key}]}`",
         "maintenance": ": `maintenance: true` takes it out of service",
+        "exec": ": `exec: {command: [/usr/local/bin/check], arguments: ldirectord}`",
+        "dialogue": ': `dialogue: {steps: [{send: "hello\\n"}, {expect: hello}]}`',
+        "fixed": ": `fixed: up` or `fixed: down`",
+        "tls": ": `tls: starttls` or `tls: implicit`",
     }
     return examples.get(key or "", "")
 

@@ -6,12 +6,15 @@ virtual services, that check the same server in the same way yield equal targets
 A check whose port nobody wrote goes to the port that the traffic goes to. What is spoken over TCP fits a TCP endpoint
 only: for a UDP or SCTP endpoint it goes to the port of the service's TCP endpoint (the same number if there is one),
 and without any TCP endpoint there is nothing to connect to: the check does not apply. A UDP check goes by the UDP
-endpoints likewise. A ping has no port, and applies always. A server that no check applies to counts as up.
+endpoints likewise. A ping has no port, and applies always. A check of this node itself (a file, say) is one target,
+whatever servers ask for it. A server that no check applies to counts as up.
 """
 
 from collections.abc import Container, Iterator
 from dataclasses import replace
+from ipaddress import IPv4Address
 
+from vedette.spec.probes import Arguments, ExecProbe, LocalProbe, PortlessProbe, asks_over_udp
 from vedette.spec.resolved import (
     ClusterSpec,
     Endpoint,
@@ -23,6 +26,9 @@ from vedette.spec.resolved import (
     VirtualService,
 )
 from vedette.state.health import UNKNOWN, Health, Target, Verdict, Verdicts
+
+LOCAL = IPv4Address("127.0.0.1")
+"""The address, with port 0, of a check that looks at this node and at no server."""
 
 UNCHECKED = Verdict(health=Health.UP, since=0, reason="no checks")
 """The verdict on a server that no check applies to."""
@@ -37,9 +43,13 @@ def targets(service: VirtualService, endpoint: Endpoint, server: RealServer) -> 
     """All that is checked of ``server`` behind ``endpoint``; empty: it is always up."""
     found = []
     for check in service.checks:
+        if isinstance(check.probe, LocalProbe):
+            found.append(Target(LOCAL, 0, _cleared(check)))
+            continue
         port = _port(service, endpoint, server, check)
         if port is not None:
-            found.append(Target(check.address or server.address, port, _cleared(check)))
+            address = check.address or server.address
+            found.append(Target(address, port, _told(_cleared(check), endpoint)))
     return tuple(found)
 
 
@@ -91,13 +101,21 @@ def _cleared(check: HealthCheck) -> HealthCheck:
     return replace(check, address=None, port=None)
 
 
+def _told(check: HealthCheck, endpoint: Endpoint) -> HealthCheck:
+    """Tell a command which virtual service asks, if it wants to know: then it is run for each."""
+    probe = check.probe
+    if not isinstance(probe, ExecProbe) or probe.arguments is not Arguments.LDIRECTORD:
+        return check
+    return replace(check, probe=replace(probe, virtual_address=endpoint.address, virtual_port=endpoint.port))
+
+
 def _port(service: VirtualService, endpoint: Endpoint, server: RealServer, check: HealthCheck) -> int | None:
     if isinstance(check.probe, PingProbe):
         return 0
     if check.port is not None:
         return check.port
-    spoken = Protocol.UDP if isinstance(check.probe, UdpProbe) else Protocol.TCP
-    if endpoint.protocol is spoken:
+    spoken = Protocol.UDP if isinstance(check.probe, UdpProbe) or asks_over_udp(check.probe) else Protocol.TCP
+    if endpoint.protocol is spoken or isinstance(check.probe, PortlessProbe):
         return server.port or endpoint.port
     others = [other.port for other in service.endpoints if other.protocol is spoken]
     if not others:

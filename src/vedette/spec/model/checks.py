@@ -23,6 +23,23 @@ from vedette.spec.model.base import (
     optional,
     required,
 )
+from vedette.spec.model.slow_checks import (
+    Dialogue,
+    Dns,
+    Exec,
+    FileCheck,
+    Ftp,
+    Grpc,
+    Ldap,
+    Mail,
+    Nntp,
+    Ntp,
+    Radius,
+    Redis,
+    Sip,
+    Smtp,
+    Sql,
+)
 
 DIGEST = r"^(md5:[0-9a-f]{32}|sha256:[0-9a-f]{64})$"
 HEX = r"^([0-9A-Fa-f]{2} ?)+$"
@@ -107,102 +124,9 @@ class Ping(Shape):
     """An ICMP echo must be answered."""
 
 
-class Dns(Shape):
-    """A query must be answered."""
-
-    name: Annotated[str, Field(max_length=255)] | None = optional("Name to ask for.", default="the root")
-    type: Literal["A", "AAAA", "CNAME", "MX", "NS", "PTR", "SOA", "SRV", "TXT"] | None = optional(
-        "Record type.", default="A"
-    )
-    expect: Text | None = optional("What one of the answers must be.")
-
-
-class Login(Shape):
-    """A mail or file service: its greeting must come, and the login work if one is given."""
-
-    username: Text | None = optional("User to log in as.")
-    password: Secret | None = optional("Password of that user.")
-
-
-class Smtp(Login):
-    helo: Annotated[str, Field(max_length=255)] | None = optional("Name to greet with.")
-    starttls: bool | None = optional("Whether to go on over TLS.", default="false")
-
-
-class Ftp(Login):
-    path: Annotated[str, Field(max_length=4096)] | None = optional("File to fetch.")
-
-
-class Nntp(Login):
-    pass
-
-
-class Ldap(Login):
-    base: Text | None = optional("Base of the search.", default="the root DSE")
-    filter: Text | None = optional("Search filter.")
-
-
-class Sql(Login):
-    """A query must give a row."""
-
-    dialect: Literal["mysql", "postgresql"] = required("Which protocol to speak.")
-    database: Text | None = optional("Database to use.")
-    query: Text | None = optional("Query to send.", default="SELECT 1")
-
-
-class Redis(Login):
-    pass
-
-
-class Radius(Login):
-    secret: Secret | None = optional("Shared secret with the server.")
-
-
-class Sip(Shape):
-    username: Text | None = optional("User part of the request URI.")
-
-
-class Ntp(Shape):
-    max_stratum: Annotated[int, Field(ge=1, le=15)] | None = optional("Highest stratum that counts as up.")
-
-
-class Grpc(Shape):
-    """The standard health service (grpc.health.v1) must say SERVING."""
-
-    service: Annotated[str, Field(max_length=255)] | None = optional("Service to ask about.", default="the server")
-
-
-class Step(Shape):
-    """One step of a dialogue: exactly one of sending and expecting."""
-
-    one_of = ("send", "expect")
-
-    send: Text | None = optional("What to send.")
-    expect: Text | None = optional("Regular expression to wait for.")
-
-
-class Dialogue(Shape):
-    """Texts sent and expected in turn over one connection."""
-
-    steps: Annotated[Many[Step], Field(min_length=1, max_length=32)] = required("The steps, in order.")
-
-
-class Exec(Shape):
-    """A command must end with 0."""
-
-    command: Annotated[Many[Text], Field(min_length=1, max_length=64)] = required("Program and arguments; no shell.")
-
-
-class FileCheck(Shape):
-    """A file must exist."""
-
-    path: FilePath = required("The file.")
-    expect: Text | None = optional("Regular expression that it must contain.")
-
-
 KINDS = (
     "tcp", "http", "https", "udp", "ping", "dns", "smtp", "imap", "pop3", "ftp", "nntp", "ldap", "sql", "redis",
-    "radius", "sip", "ntp", "grpc", "dialogue", "exec", "process", "systemd", "file",
+    "radius", "sip", "ntp", "grpc", "dialogue", "exec", "process", "systemd", "file", "fixed",
 )  # fmt: skip
 """The keys of which a check has exactly one."""
 
@@ -227,24 +151,27 @@ class Probe(Timings):
     https: Https | None = optional("HTTP request over TLS.")
     udp: Udp | None = optional("UDP datagram.")
     ping: Ping | None = optional("ICMP echo.")
-    dns: Dns | None = later("checks of kind dns", "DNS query.")
-    smtp: Smtp | None = later("checks of kind smtp", "SMTP greeting.")
-    imap: Login | None = later("checks of kind imap", "IMAP greeting.")
-    pop3: Login | None = later("checks of kind pop3", "POP3 greeting.")
-    ftp: Ftp | None = later("checks of kind ftp", "FTP greeting or file.")
-    nntp: Nntp | None = later("checks of kind nntp", "NNTP greeting.")
+    dns: Dns | None = optional("DNS query.")
+    smtp: Smtp | None = optional("SMTP: greeting, EHLO, TLS, login.")
+    imap: Mail | None = optional("IMAP: greeting, TLS, login.")
+    pop3: Mail | None = optional("POP3: greeting, TLS, login.")
+    ftp: Ftp | None = optional("FTP: greeting, login, file.")
+    nntp: Nntp | None = optional("NNTP: greeting, login, newsgroup.")
     ldap: Ldap | None = later("checks of kind ldap", "LDAP search.")
     sql: Sql | None = later("checks of kind sql", "SQL query.")
     redis: Redis | None = later("checks of kind redis", "Redis PING.")
     radius: Radius | None = later("checks of kind radius", "RADIUS request.")
-    sip: Sip | None = later("checks of kind sip", "SIP OPTIONS.")
-    ntp: Ntp | None = later("checks of kind ntp", "NTP query.")
+    sip: Sip | None = optional("SIP OPTIONS.")
+    ntp: Ntp | None = optional("NTP query.")
     grpc: Grpc | None = later("checks of kind grpc", "gRPC health service.")
-    dialogue: Dialogue | None = later("checks of kind dialogue", "Texts sent and expected in turn.")
-    exec: Exec | None = later("checks of kind exec", "External command.")
-    process: Text | None = later("checks of kind process", "Name of a process that must run here.")
-    systemd: Text | None = later("checks of kind systemd", "Unit that must be active here.")
-    file: FileCheck | None = later("checks of kind file", "File that must exist here.")
+    dialogue: Dialogue | None = optional("Texts sent and expected in turn.")
+    exec: Exec | None = optional("External command.")
+    process: Annotated[str, Field(min_length=1, max_length=255)] | None = optional(
+        "Name of a process that must run here."
+    )
+    systemd: Annotated[str, Field(min_length=1, max_length=255)] | None = optional("Unit that must be active here.")
+    file: FileCheck | None = optional("File that must exist here.")
+    fixed: Literal["up", "down"] | None = optional("Always up, or always down.")
     port: Port | None = optional("Port to check.", default="the real server's")
     address: Address | None = optional("Address to check.", default="the real server's")
     source_address: Addresses | None = optional(

@@ -6,6 +6,7 @@ from typing import Any
 from vedette.kit.net import IPAddress
 from vedette.spec import defaults, values, words
 from vedette.spec.model import checks as model
+from vedette.spec.resolve import slow_checks
 from vedette.spec.resolve.requests import check_pattern, resolve_http
 from vedette.spec.resolve.scope import CHECKS, DeviceFiles, Scope, duration
 from vedette.spec.resolved import HealthCheck, PingProbe, Probe, TcpProbe, UdpProbe
@@ -71,6 +72,7 @@ class Checks:
         address, source, port = first("address"), first("source_address"), first("port")
         if isinstance(probe, PingProbe) and port is not None:
             self._scope.fault((*path, "port"), "a ping has no port", "leave it out", at_key=True)
+        self._check_useless(layers[0], probe, path)
         return HealthCheck(
             probe=probe,
             address=None if address is None else values.parse_address(address),
@@ -79,6 +81,14 @@ class Checks:
             mark=first("firewall_mark") or 0,
             **timings,
         )
+
+    def _check_useless(self, written: model.Probe, probe: Probe, path: Path) -> None:
+        """Report where a check goes, or comes from, if it goes nowhere."""
+        for key, attribute in slow_checks.useless(probe).items():
+            if getattr(written, attribute) is not None and self._scope.sound((*path, key)):
+                self._scope.fault(
+                    (*path, key), f"`{key}` means nothing to this kind of check", "leave it out", at_key=True
+                )
 
     def _check_source(self, source: str, path: Path) -> None:
         if len(values.parse_range(source)) > MOST_SOURCES:
@@ -124,7 +134,9 @@ class Checks:
             return self._udp(check.udp, (*path, "udp"))
         if check.ping is not None:
             return PingProbe()
-        return TcpProbe() if check.tcp is not None else None
+        if check.tcp is not None:
+            return TcpProbe()
+        return slow_checks.resolve(check, slow_checks.Here(self._scope, self._files, path))
 
     def _udp(self, udp: model.Udp, path: Path) -> UdpProbe:
         if udp.send is not None and udp.send_hex is not None:
