@@ -293,12 +293,12 @@ def _services(spec: ClusterSpec | None, verdicts: Verdicts, services: Sequence[P
 
 def _real_servers(service: VirtualService, verdicts: Verdicts, clocks: Clocks) -> list[Plain]:
     found: dict[tuple[str, int], Plain] = {}
-    for endpoint in service.endpoints:
+    for entry in service.entries:
         for server in service.real_servers:
-            key = (str(server.address), server.port or endpoint.port)
+            key = (str(server.address), server.port or entry.port)
             if key in found:
                 continue
-            verdict = decisive(service, endpoint, server, verdicts)
+            verdict = decisive(service, entry, server, verdicts)
             found[key] = {
                 "address": key[0],
                 "port": key[1],

@@ -19,7 +19,7 @@ from vedette.ipvs.model import (
     Usage,
 )
 from vedette.kit.net import endpoint as show_endpoint
-from vedette.spec.resolved import ClusterSpec, Endpoint, VirtualService
+from vedette.spec.resolved import ClusterSpec, Entry, VirtualService
 from vedette.state.health import Verdicts
 from vedette.state.targets import decisive
 
@@ -81,10 +81,10 @@ def status(
     """One entry for each endpoint of the document, in its order."""
     reasons = by_service(problems)
     return tuple(
-        _service(virtual, endpoint, verdicts, observation, reasons.get(key, ()))
+        _service(virtual, entry, verdicts, observation, reasons.get(key, ()))
         for virtual in spec.virtual_services
-        for endpoint in virtual.endpoints
-        for key in (service_key(endpoint),)
+        for entry in virtual.entries
+        for key in (service_key(entry),)
     )
 
 
@@ -98,9 +98,9 @@ def by_service(problems: Problems) -> dict[ServiceKey, tuple[str, ...]]:
 
 
 def _service(
-    virtual: VirtualService, endpoint: Endpoint, verdicts: Verdicts, observation: Observation, problems: tuple[str, ...]
+    virtual: VirtualService, entry: Entry, verdicts: Verdicts, observation: Observation, problems: tuple[str, ...]
 ) -> ServiceStatus:
-    key = service_key(endpoint)
+    key = service_key(entry)
     service = observation.table.get(key)
     usage = observation.usage.get(key, Usage())
     return ServiceStatus(
@@ -110,21 +110,21 @@ def _service(
         scheduler=service.settings.scheduler if service else virtual.scheduler,
         persistence=service.settings.persistence if service else 0,
         counters=usage.counters,
-        destinations=_destinations(virtual, endpoint, verdicts, service, usage) if service else (),
+        destinations=_destinations(virtual, entry, verdicts, service, usage) if service else (),
         problems=problems,
     )
 
 
 def _destinations(
-    virtual: VirtualService, endpoint: Endpoint, verdicts: Verdicts, service: Service, usage: Usage
+    virtual: VirtualService, entry: Entry, verdicts: Verdicts, service: Service, usage: Usage
 ) -> tuple[DestinationStatus, ...]:
-    servers = {destination_key(endpoint, server): server for server in virtual.real_servers}
-    sorry = sorry_key(endpoint, virtual.sorry) if virtual.sorry else None
+    servers = {destination_key(entry, server): server for server in virtual.real_servers}
+    sorry = sorry_key(virtual, entry, virtual.sorry) if virtual.sorry else None
     found = []
     for key in sorted(service.destinations, key=lambda key: (key.address.version, key.address.packed, key.port)):
         health, reason, role = None, "", "foreign"
         if key in servers:
-            verdict = decisive(virtual, endpoint, servers[key], verdicts)
+            verdict = decisive(virtual, entry, servers[key], verdicts)
             health, reason, role = verdict.health.value, verdict.reason, "real"
         elif key == sorry:
             role = "sorry"

@@ -54,7 +54,7 @@ def plan(spec: ClusterSpec, *, reachable: Iterable[IPAddress] | None = None) -> 
     rest: list[Probe] = []
     for service in spec.virtual_services:
         for point in service.endpoints:
-            if service.maintenance or (wanted is not None and point.address not in wanted):
+            if point.port == 0 or service.maintenance or (wanted is not None and point.address not in wanted):
                 continue
             probe = _probe(service, point)
             if probe.kind is Kind.REQUEST and first.setdefault(point.address, probe) is probe:
