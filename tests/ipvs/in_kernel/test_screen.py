@@ -49,9 +49,13 @@ class Site:
         return spec
 
 
-@pytest.fixture
-def site(tmp_path: Path) -> Iterator[Site]:
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     with own_network() as servers, own_network() as client, own_network() as director:
+        for network in (client, servers, director):
+            with within(network):
+                for scope in ("all", "default"):  # nobody waits for link-local addresses
+                    Path(f"/proc/sys/net/ipv6/conf/{scope}/accept_dad").write_text("0")
         for network, name in ((client, "client"), (servers, "servers")):
             ip(
                 f"link add {name} type veth peer name eth0 netns /proc/{os.getpid()}/fd/{network}",
@@ -63,16 +67,26 @@ def site(tmp_path: Path) -> Iterator[Site]:
         Path("/proc/sys/net/ipv4/ip_forward").write_text("1")
         Path("/proc/sys/net/ipv6/conf/all/forwarding").write_text("1")
         with within(client):
-            ip("addr add 10.1.0.2/24 dev eth0", "addr add fd01::2/64 dev eth0 nodad", "link set eth0 up")
+            ip(
+                "addr add 10.1.0.2/24 dev eth0",
+                "addr add fd01::2/64 dev eth0 nodad",
+                "link set eth0 up",
+            )
             ip("route add default via 10.1.0.1", "route add ::/0 via fd01::1")
         with within(servers):
-            ip("addr add 10.2.0.11/24 dev eth0", "addr add fd02::11/64 dev eth0 nodad", "link set eth0 up")
+            ip(
+                "addr add 10.2.0.11/24 dev eth0",
+                "addr add fd02::11/64 dev eth0 nodad",
+                "link set eth0 up",
+            )
             ip("route add default via 10.2.0.1", "route add ::/0 via fd02::1")
         table = KernelTable()
         screen = Screen()
         try:
             with within(director):
-                yield Site(client, servers, Reconciler(run_dir=tmp_path, driver=table, screen=screen))
+                yield Site(
+                    client, servers, Reconciler(run_dir=tmp_path_factory.mktemp("run"), driver=table, screen=screen)
+                )
         finally:
             table.close()
             screen.close()
@@ -187,7 +201,7 @@ def test_a_filter_that_somebody_removes_is_put_back_and_none_is_left_when_no_ser
     for hook in ("ingress", "egress"):
         subprocess.run(["tc", "filter", "del", "dev", "client", hook], check=True)
     assert "vedette-screen" not in filters_of("client")
-    subprocess.run(["tc", "filter", "add", *FOREIGN.split()], check=True)
+    subprocess.run(["tc", "filter", "replace", *FOREIGN.split()], check=True)
     asyncio.run(site.reconciler.reconcile())
     assert "vedette-screen" in filters_of("client")
     site.apply()

@@ -69,7 +69,7 @@ class Services:
         settings = self._settings(written, endpoints, path)
         self._check_ports(written, endpoints, servers, settings["forwarding"], path)
         name = written.name or (_name(endpoints[0]) if endpoints else f"mark {written.firewall_mark}")
-        families = self._listening.families(group, endpoints)
+        families = self._families(group, endpoints, servers, settings["forwarding"])
         lasting = self._persistence(written, endpoints, families, path)
         service = VirtualService(
             name=name,
@@ -222,6 +222,16 @@ class Services:
             headers=tuple(headers.items()),
         )
 
+    def _families(
+        self, group: str, endpoints: Sequence[Endpoint], servers: Servers, forwarding: Forwarding
+    ) -> list[int]:
+        """The address families of a service; of a mark's, those that its servers can answer in."""
+        families = self._listening.families(group, endpoints)
+        served = {server.address.version for server in servers.servers}
+        if endpoints or forwarding is Forwarding.TUNNEL or not served & set(families):
+            return families
+        return [family for family in families if family in served]
+
     def _by_family(
         self, service: VirtualService, servers: Servers, families: Sequence[int], lasting: Persistence, path: Path
     ) -> list[VirtualService]:
@@ -235,10 +245,8 @@ class Services:
         for family in families:
             real_servers = tuple(item for item in service.real_servers if mixed or item.address.version == family)
             if service.real_servers and not real_servers:
-                if not service.endpoints:
-                    continue
-                first = next(item.address for item in service.endpoints if item.address.version == family)
-                message = f"no real server is IPv{family}, so nobody answers on {first}"
+                where = (str(item.address) for item in service.endpoints if item.address.version == family)
+                message = f"no real server is IPv{family}, so nobody answers on {next(where, service.name)}"
                 remedy = f"add IPv{family} servers, or leave that address out of `addresses`"
                 self._scope.findings.warn(path, message, remedy)
             parts.append(
