@@ -81,7 +81,7 @@ test-kernel: setup lab-packages  ## The drivers against a real kernel, in one ma
 test-lab: setup lab-packages fencing-packages  ## Several machines, end to end (root)
 	@$(BIN)/pytest -m lab
 
-test-peers: setup lab-packages  ## ldirectord programs the same tables: five minutes (root)
+test-peers: setup lab-packages  ## ldirectord programs the same tables: five minutes or more (root)
 	@tools/debian-packages $(PEER_PACKAGES)
 	@$(BIN)/pytest -m peers
 

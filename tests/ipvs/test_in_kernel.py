@@ -15,6 +15,6 @@ def test_keepalived_programs_the_same_tables_as_documents_that_say_the_same(gues
 
 
 @pytest.mark.peers
-@pytest.mark.timeout(1000)
+@pytest.mark.timeout(2000)
 def test_ldirectord_programs_the_same_tables_as_documents_that_say_the_same(guest: Kernel) -> None:
-    guest.pytest("tests/ipvs/beside_peers", "-k", "ldirectord", timeout=900)
+    guest.pytest("tests/ipvs/beside_peers", "-k", "ldirectord", timeout=1900)

@@ -122,6 +122,8 @@ class Reconciler:
         self._verdicts: Verdicts = {}
         self._complete = False
         self._settled = False
+        self._left_alone = False
+        self._differences = 0
         self._wanted: dict[ServiceKey, Service] | None = None
         self._left: dict[ServiceKey, Service] | None = None
         self._observation = _NOTHING
@@ -140,6 +142,12 @@ class Reconciler:
         self._complete = self._complete or complete
         self._wanted = None
         self.wake()
+
+    def leave_alone(self, on: bool) -> None:
+        """While ``on``, as in maintenance: look, but touch nothing."""
+        if on != self._left_alone:
+            self._left_alone, self._differences = on, 0
+            self.wake()
 
     def wake(self) -> None:
         """Something may have changed: look at everything again, soon."""
@@ -161,7 +169,8 @@ class Reconciler:
         if self._spec is None or not self._whole.due(_TABLE, self._clock()):
             return
         if not self._concerned(self._spec):
-            self._keep_screen(self._spec)
+            if not self._left_alone:
+                self._keep_screen(self._spec)
         else:
             try:
                 await self._pass(self._spec)
@@ -180,8 +189,11 @@ class Reconciler:
         if self._wanted is None:
             self._wanted = desired(spec, self._verdicts, left)
         owned = self._owner(spec)
-        self._list({*self._wanted, *filter(owned, observed)})
         actions = plan(self._wanted, observed, owned=owned, deletions=self._complete)
+        if self._left_alone:
+            self._differences = len(actions)
+            return
+        self._list({*self._wanted, *filter(owned, observed)})
         self._entries.keep(action.key for action in actions)
         gains, losses = split(actions)
         performed = await self._perform(gains)
@@ -212,6 +224,9 @@ class Reconciler:
     def problems(self) -> list[tuple[str, str]]:
         """What keeps the table from being as it should be: (scope, what is wrong and what to do)."""
         found = [(_SCOPES[what], failure.reason) for what, failure in self._whole.failures.items()]
+        if self._differences:
+            differences = f"{self._differences} differences from the document"
+            found.append(("IPVS table", f"{differences}: left alone, the node is in maintenance"))
         for service, reasons in by_service(self._reasons()).items():
             more = f" (and {len(reasons) - 1} more)" if len(reasons) > 1 else ""
             found.append((f"IPVS service {service}", reasons[0] + more))

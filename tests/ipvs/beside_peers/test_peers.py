@@ -15,7 +15,7 @@ from tests.ipvs.in_kernel.test_corpus import table_in_words
 from tests.ipvs.namespace import own_network
 
 CORPUS = Path(__file__).parents[1] / "corpus"
-PATIENCE = 60.0
+PATIENCE = 240.0
 """Seconds after which a peer that has not programmed its table gives up."""
 
 

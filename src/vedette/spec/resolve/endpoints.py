@@ -135,7 +135,8 @@ class Listening:
             found = values.parse_port(written)
             double = next((other for other in ports if _overlap(found, other)), None)
             if double is not None:
-                message = f"{_text(double)} is listed twice"
+                same = _text(found) == _text(double)
+                message = f"{_text(found)} is listed twice" if same else f"{_text(found)} and {_text(double)} overlap"
                 self._scope.fault((*path, "ports", index), message, "keep one of them")
             elif len(found) > LONGEST_PORT_RANGE:
                 ports.append(found)
