@@ -11,8 +11,8 @@ from typing import Any
 
 from vedette.api import paths
 from vedette.health.pinger import Reached
-from vedette.kit.units import SECOND
-from vedette.spec.resolved import UNSIGNED, ClusterSpec, Node, VirtualService
+from vedette.kit.units import SECOND, show
+from vedette.spec.resolved import UNSIGNED, ClusterSpec, Forwarding, Node, VirtualService
 from vedette.state.health import Verdicts
 from vedette.state.placement import ConfigView, Liveness, NodeView, View
 from vedette.state.targets import decisive
@@ -284,11 +284,28 @@ def _services(spec: ClusterSpec | None, verdicts: Verdicts, services: Sequence[P
             "group": service.group,
             "forwarding": service.forwarding.value,
             "scheduler": service.scheduler,
+            "settings": _settings(service),
             "realServers": _real_servers(service, verdicts, clocks),
             "kernel": [item for item in services if item["virtualService"] == service.name],
         }
         for service in (spec.virtual_services if spec else ())
     ]
+
+
+def _settings(service: VirtualService) -> list[str]:
+    """How the service balances, in the document's words."""
+    flags = f" ({', '.join(service.scheduler_flags)})" if service.scheduler_flags else ""
+    found = [service.scheduler + flags, service.forwarding.value]
+    if service.forwarding is Forwarding.TUNNEL:
+        tunnel = service.tunnel
+        found[-1] += f" ({tunnel.encapsulation.value}{f', port {tunnel.port}' if tunnel.port else ''})"
+    if service.persistence_timeout:
+        clients = "" if service.client_prefix_length is None else f" for each /{service.client_prefix_length}"
+        engine = f" by {service.persistence_engine}" if service.persistence_engine else ""
+        found.append(f"persistence {show(service.persistence_timeout)}{clients}{engine}")
+    if service.one_packet:
+        found.append("one packet at a time")
+    return found
 
 
 def _real_servers(service: VirtualService, verdicts: Verdicts, clocks: Clocks) -> list[Plain]:

@@ -323,8 +323,8 @@ class Reconciler:
         wanted = Timeouts(*(_whole_seconds(value) for value in (timeouts.tcp, timeouts.tcp_fin, timeouts.udp)))
         try:
             changed = self._driver.tune(Tuning(wanted, spec.ipvs_sysctls))
-        except OSError as error:
-            self._trouble("tuning", RetryAfter(0, f"time-outs and sysctls cannot be set: {error.strerror}"))
+        except (OSError, PermanentError) as error:
+            self._trouble("tuning", RetryAfter(0, str(error)))
         else:
             self._whole.succeeded("tuning")
             if changed:
