@@ -19,11 +19,14 @@ FENCING_PACKAGES := ipmitool openipmi snmp snmpd openssh-client openssh-server o
 MODEL_PACKAGES := spin gcc libc6-dev
 
 # Peers that are too slow for every run.
-PEER_PACKAGES := ldirectord libwww-perl libmailtools-perl
+PEER_PACKAGES := ldirectord
+
+# What benchmarks measure beside us: other people's load balancers, and the least that C takes.
+BENCH_PACKAGES := keepalived ldirectord ipvsadm gcc libc6-dev util-linux
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format bench simulate mutants model test-unit test-fencing test-kernel test-lab test-peers lock \
-  clean lab-packages fencing-packages model-packages
+.PHONY: help setup demo test lint format bench simulate mutants model test-unit test-fencing test-kernel test-lab \
+  test-peers lock clean lab-packages fencing-packages model-packages bench-packages
 
 help:  ## Say what each target does
 	@echo 'Vedette. Targets:'
@@ -46,6 +49,9 @@ lab-packages:
 
 fencing-packages:
 	@tools/debian-packages $(FENCING_PACKAGES)
+
+bench-packages:
+	@tools/debian-packages $(BENCH_PACKAGES)
 
 model-packages:
 	@tools/debian-packages $(MODEL_PACKAGES)
@@ -96,8 +102,8 @@ model: setup model-packages  ## The model of the lease, every run: ten minutes o
 	@echo 'Spin looks for two holders in tests/cluster/model/lease.pml'
 	@$(BIN)/python -m tests.cluster.spin
 
-bench: setup lab-packages  ## Run every benchmark; their figures stand in docs/performance.md
-	@for bench in benchmarks/*.py; do echo "== $$bench"; $(BIN)/python $$bench || exit 1; done
+bench: setup lab-packages bench-packages  ## Everything beside its peers; rows go to benchmarks/results.json (root)
+	@$(BIN)/python -m benchmarks $(BENCH)
 
 lock: tools/lock  ## Choose the newest releases again and write the lock files
 	@tools/lock

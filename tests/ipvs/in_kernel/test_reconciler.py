@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
+from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
@@ -23,7 +24,17 @@ from vedette.kit.units import SECOND
 from vedette.reconcile.outcome import Outcome
 from vedette.spec.model.sysctls import IpvsSysctls
 from vedette.spec.resolve.kernel import KEPT
-from vedette.spec.resolved import ClusterSpec, Endpoint, Mark, OnFailure, Protocol, SorryPage, SorryServer
+from vedette.spec.resolved import (
+    ClusterSpec,
+    Endpoint,
+    Forwarding,
+    Mark,
+    OnFailure,
+    Protocol,
+    RealServer,
+    SorryPage,
+    SorryServer,
+)
 from vedette.state.health import Health
 
 SYSLOG = Endpoint(VIP, 514, Protocol.UDP)
@@ -191,6 +202,21 @@ def test_a_scheduler_that_this_kernel_lacks_costs_no_other_service(table: Kernel
     assert scope == f"IPVS service tcp {VIP}:81"
     assert "ip_vs_twos" in reason
     assert [str(key) for key in table.observe()] == [f"tcp {VIP}:80"]
+
+
+def test_the_kernel_has_no_tunnel_into_the_other_family_while_connections_are_synchronised(
+    table: KernelTable, tmp_path: Path
+) -> None:
+    """Which is why documents may not have both."""
+    far = RealServer(ip_address("2001:db8::11"))
+    tunnelled = service(real_servers=(far, SERVERS[0]), forwarding=Forwarding.TUNNEL, checks=())
+    ipvsadm("--start-daemon", "master", "--mcast-interface", "lo")
+    target = reconciler(tmp_path, table)
+    converge(target, document(tunnelled))
+    ((_, reason),) = target.problems()
+    assert "sync daemon" in reason
+    assert list(table.observe()[WEB].destinations) == [at("10.0.0.11")]
+    ipvsadm("--stop-daemon", "master")
 
 
 def test_without_the_right_to_load_programs_the_table_is_kept_all_the_same(table: KernelTable, tmp_path: Path) -> None:

@@ -227,10 +227,19 @@ class Services:
     ) -> list[int]:
         """The address families of a service; of a mark's, those that its servers can answer in."""
         families = self._listening.families(group, endpoints)
-        served = {server.address.version for server in servers.servers}
-        if endpoints or forwarding is Forwarding.TUNNEL or not served & set(families):
+        if endpoints or self._crosses(forwarding, endpoints):
             return families
-        return [family for family in families if family in served]
+        served = {server.address.version for server in servers.servers}
+        return [family for family in families if family in served] or families
+
+    def _crosses(self, forwarding: Forwarding, endpoints: Sequence[Endpoint]) -> bool:
+        """Whether servers of the other address family serve too; for a mark not where the kernel forbids it."""
+        return forwarding is Forwarding.TUNNEL and (bool(endpoints) or not self._synchronised)
+
+    @property
+    def _synchronised(self) -> bool:
+        ipvs = self._scope.spec.ipvs
+        return ipvs is not None and ipvs.connection_sync is not None
 
     def _by_family(
         self, service: VirtualService, servers: Servers, families: Sequence[int], lasting: Persistence, path: Path
@@ -238,12 +247,14 @@ class Services:
         """Split a service with addresses of both families: only a tunnel carries one in the other."""
         if not families:
             return []
-        mixed = service.forwarding is Forwarding.TUNNEL
+        mixed = self._crosses(service.forwarding, service.endpoints)
         if not servers.shared and not mixed:
             self._check_families(families, servers)
         parts = []
         for family in families:
             real_servers = tuple(item for item in service.real_servers if mixed or item.address.version == family)
+            if any(item.address.version != family for item in real_servers):
+                self._check_unsynchronised(path)
             if service.real_servers and not real_servers:
                 where = (str(item.address) for item in service.endpoints if item.address.version == family)
                 message = f"no real server is IPv{family}, so nobody answers on {next(where, service.name)}"
@@ -261,6 +272,13 @@ class Services:
                 )
             )
         return parts
+
+    def _check_unsynchronised(self, path: Path) -> None:
+        """Report what the kernel does not do at once (ip_vs_ctl.c): it refuses whichever comes second."""
+        if self._synchronised:
+            message = "the kernel cannot synchronise connections while a tunnel leads into the other address family"
+            remedy = "use servers of the addresses' own family, or leave `ipvs.connectionSync` out"
+            self._scope.fault(path, message, remedy)
 
     def _check_families(self, families: Sequence[int], servers: Servers) -> None:
         for origin, group in groupby(range(len(servers.servers)), key=lambda number: servers.origins[number]):
