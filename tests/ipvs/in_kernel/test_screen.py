@@ -17,11 +17,13 @@ from tests.ipvs.documents import HTTP, VIP, document, service, verdicts
 from tests.ipvs.namespace import ip, own_network, within
 
 from vedette.ipvs.kernel import KernelTable
-from vedette.ipvs.model import MarkKey
+from vedette.ipvs.model import AddressKey, Destination, DestinationId, DestinationKey, MarkKey, ServiceKey, Settings
 from vedette.ipvs.reconciler import Reconciler
 from vedette.ipvs.screen.screen import Screen
 from vedette.kit.net import IPAddress
 from vedette.kit.units import SECOND
+from vedette.reconcile.outcome import Done
+from vedette.reconcile.plan import Create
 from vedette.spec.resolved import ClusterSpec, Endpoint, Mark, Protocol, RealServer, VirtualService
 
 VIP6 = ip_address("2001:db8::80")
@@ -148,11 +150,37 @@ def test_datagrams_to_a_range_are_answered(site: Site, version: int) -> None:
         server.bind((str(REALS[version]), 55555))
         client.settimeout(PATIENCE)
         server.settimeout(PATIENCE)
-        client.sendto(b"?", (str(VIPS[version]), 55555))
-        _, peer = server.recvfrom(10)
+        question = bytes(4000)  # in fragments, of which only the first has a port
+        client.sendto(question, (str(VIPS[version]), 55555))
+        found, peer = server.recvfrom(10000)
+        assert found == question
         server.sendto(b"!", peer)
         answer, source = client.recvfrom(10)
         assert (answer, source[:2]) == (b"!", (str(VIPS[version]), 55555))
+
+
+@both
+def test_the_director_itself_reaches_a_range_too(site: Site, version: int) -> None:
+    """Its packets come in by ``lo``."""
+    site.apply(marked(version, ports(version, 50000, 60000)))
+    where = (str(VIPS[version]), 51000)
+    with listening(site, REALS[version], 51000) as server, socket.create_connection(where, PATIENCE) as client:
+        accepted, _ = server.accept()
+        accepted.sendall(b"hello")
+        assert client.recv(5) == b"hello"
+        accepted.close()
+
+
+def test_the_kernel_has_no_port_0_without_persistence(site: Site) -> None:
+    """Which is why ``any`` is a mark there."""
+    site.apply()
+    with kernel_table() as table:
+        with_port_0: ServiceKey = AddressKey(Protocol.TCP, VIP, 0)
+        reals = DestinationId(with_port_0, DestinationKey(REALS[4], 0))
+        assert table.perform([Create(with_port_0, Settings("rr")), Create(reals, Destination(1))]) == [Done(), Done()]
+        with listening(site, REALS[4], 3333), pytest.raises((ConnectionRefusedError, TimeoutError)):
+            connect(site.client, VIP, 3333, timeout=1)
+        table.flush()
 
 
 def test_every_port_goes_to_one_service_but_those_that_have_their_own(site: Site) -> None:
@@ -221,7 +249,7 @@ def test_an_interface_that_comes_later_is_covered(site: Site) -> None:
 
 def test_the_mark_service_goes_when_the_document_no_longer_has_it(site: Site) -> None:
     site.apply(marked(4, ports(4, 50000, 60000)))
-    with KernelTableOf() as table:
+    with kernel_table() as table:
         assert MarkKey(4, NUMBER) in table.observe()
         site.apply(service(endpoints=(HTTP,), real_servers=(RealServer(REALS[4]),), checks=()))
         assert MarkKey(4, NUMBER) not in table.observe()
@@ -324,7 +352,7 @@ def filters_of(interface: str) -> str:
 
 
 @contextmanager
-def KernelTableOf() -> Iterator[KernelTable]:
+def kernel_table() -> Iterator[KernelTable]:
     table = KernelTable()
     try:
         yield table
