@@ -91,7 +91,7 @@ test-peers: setup lab-packages  ## ldirectord programs the same tables: five min
 	@tools/debian-packages $(PEER_PACKAGES)
 	@$(BIN)/pytest -m peers
 
-simulate: setup  ## The cluster core on virtual time, a minute of faults each (SEEDS=300 FIRST=now; 10000 take hours)
+simulate: setup  ## The cluster core on virtual time, a minute of faults each (SEEDS=300 FIRST=now; 10000 take an hour or two)
 	@echo 'Simulating $(SEEDS) seeds from $(FIRST) on; one that fails: $(BIN)/python -m tests.cluster.simulate --seed N --trace'
 	@$(BIN)/python -m tests.cluster.simulate --seeds $(SEEDS) --first $(FIRST)
 
