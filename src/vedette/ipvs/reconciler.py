@@ -29,7 +29,7 @@ from vedette.ipvs.pace import TICK, Pace
 from vedette.ipvs.plan import Action, apply, plan, split
 from vedette.ipvs.refusal import NOT_PERMITTED
 from vedette.ipvs.repair import Repair, repairs
-from vedette.ipvs.screen.rules import Rules, rules
+from vedette.ipvs.screen.rules import NOTHING, Rules, rules
 from vedette.ipvs.status import by_service, status
 from vedette.kit.clock import boottime
 from vedette.kit.errors import PermanentError, TransientError
@@ -117,6 +117,8 @@ class Reconciler:
         self._entries: Retries[_Key] = Retries(jitter)
         self._whole: Retries[str] = Retries(jitter)
         self._pace = Pace()
+        self._ruled: ClusterSpec | None = None
+        self._rules = NOTHING
         self._woken = asyncio.Event()
         self._spec: ClusterSpec | None = None
         self._verdicts: Verdicts = {}
@@ -197,8 +199,13 @@ class Reconciler:
         self._entries.keep(action.key for action in actions)
         gains, losses = split(actions)
         performed = await self._perform(gains)
-        self._keep_screen(spec)
+        # New marks come before what loses them goes; else a server that died is removed first.
+        ruled = self._ruled is spec
+        if not ruled:
+            self._keep_screen(spec)
         performed += await self._perform(losses)
+        if ruled:
+            self._keep_screen(spec)
         self._left = apply(observed, performed)
         if performed:
             self._inspected = 0  # what status knows is out of date
@@ -272,8 +279,10 @@ class Reconciler:
     def _keep_screen(self, spec: ClusterSpec) -> None:
         """A kernel that refuses it costs the services that need marks, and none of the others."""
         started = self._clock()
+        if self._ruled is not spec:
+            self._ruled, self._rules = spec, rules(spec)
         try:
-            self._screen.keep(rules(spec))
+            self._screen.keep(self._rules)
         except (PermanentError, TransientError, OSError) as error:
             self._trouble("screen", RetryAfter(0, f"packets cannot be marked or held back: {error}"))
         else:
