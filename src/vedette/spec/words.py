@@ -131,9 +131,8 @@ _FOREIGN_VALUES = {
     "fencing": "fence", "ignore": "tolerate", "twonode": "tolerate", "none": "tolerate", "arbiter": "witness",
     "observer": "witness", "qdevice": "witness", "tiebreaker": "witness", "router": "director", "master": "director",
     "backup": "director", "worker": "director", "quiescent": "quiesce", "inhibit": "quiesce", "drain": "quiesce",
-    "delete": "remove", 
-    "csum": "full", "remcsum": "remote", "nocsum": "none", "fou": "gue", "ip6ip": "ipip",
-    "sha1": "sha", "aes128": "aes", "2c": "v2c", "2": "v2c", "1": "v1", "ap7900": "rpdu",
+    "delete": "remove", "csum": "full", "remcsum": "remote", "nocsum": "none", "fou": "gue",
+    "ip6ip": "ipip", "sha1": "sha", "aes128": "aes", "2c": "v2c", "2": "v2c", "1": "v1", "ap7900": "rpdu",
     "ap8000": "rpdu2", "ap9200": "masterSwitch",
 }  # fmt: skip
 
