@@ -358,7 +358,9 @@ class Reconciler:
             event(_log, logging.ERROR, "ipvs.trouble", what=what, reason=outcome.reason)
 
     def _settle(self) -> None:
-        settled = self._complete and not self._entries.failures and _TABLE not in self._whole.failures
+        whole = self._whole.failures
+        unmarked = "screen" in whole and bool(self._rules.marks)
+        settled = self._complete and not self._entries.failures and _TABLE not in whole and not unmarked
         if settled != self._settled:
             self._settled = settled
             self._report()
