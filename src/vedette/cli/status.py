@@ -169,11 +169,11 @@ def _left(until: str | None, now: datetime) -> str:
 
 def _service(service: Plain, paint: Paint, now: datetime) -> str:
     where = ", ".join(_endpoint(entry, paint) for entry in service["kernel"])
-    how = f"{service['scheduler']}, {service['forwarding']}"
+    how = ", ".join(service["settings"])
     head = f"{paint.strong(service['name'])} ({service['group']}): {where}, {how}"
     rows = [
         [
-            f"  {server['address']}:{server['port']}",
+            f"  {server['address']}" + (f":{server['port']}" if server["port"] else ""),
             paint.state("maintenance" if server["maintenance"] else server["health"]),
             ago(server["since"], now),
             _weight(service, server),
