@@ -16,6 +16,7 @@ from typing import Any
 from vedette.api import control, fencing
 from vedette.api.status import Clocks, Problem, SpecStatus, status
 from vedette.daemon import documents
+from vedette.daemon.connections import Connections
 from vedette.daemon.documents import Archive, Version
 from vedette.daemon.sync import Running, Sync, next_revision
 from vedette.fencing import history
@@ -71,6 +72,14 @@ class Director:
         self._sorry = SorryClient(changed=lambda: None)
         self._pinger = Pinger(changed=self._tell_reach)
         self._reconciler = Reconciler(run_dir=run_dir, report=self._tell_readiness, repaired=_log_repairs)
+        self._connections = Connections(
+            node=node,
+            run_dir=run_dir,
+            running=lambda: self._version.spec if self._version is not None else None,
+            view=lambda: self._view,
+            programmed=lambda: self._reconciler.settled,
+            changed=self._tell_readiness,
+        )
 
     async def run(self) -> None:
         await self._parent.open(self._from_keeper)
@@ -91,6 +100,7 @@ class Director:
             tasks.create_task(self._sorry.run())
             tasks.create_task(self._pinger.run())
             tasks.create_task(self._reconciler.run())
+            tasks.create_task(self._connections.run())
 
     # the document
 
@@ -201,6 +211,7 @@ class Director:
         if spec.node(self._node).role is Role.WITNESS:
             return
         self._directing.set()
+        self._connections.forget()
         self._checker.set_targets(all_targets(spec))
         self._pinger.set_targets(spec.ping_nodes)
         self._sorry.set_pages(
@@ -232,8 +243,9 @@ class Director:
             self._tell_readiness()
 
     def _tell_readiness(self) -> None:
-        """A director whose table is programmed may be preferred; the keeper weighs that."""
-        working = self._reconciler.settled
+        """A director whose table is programmed, and who knows the connections, may be preferred; the keeper weighs
+        that."""
+        working = self._reconciler.settled and self._connections.ready
         if working != self._working:
             self._working = working
             self._parent.send({"services": working})
@@ -329,6 +341,7 @@ class Director:
         if away is not None:
             return away
         version, fences = self._version, self._fencing()
+        clocks = Clocks(boottime=clock.boottime(), wall=time.time_ns())
         return status(
             spec=version.spec if version else None,
             spec_status=SpecStatus(
@@ -349,7 +362,8 @@ class Director:
             watchdog=self._keeper.get("watchdog"),
             ping_nodes=self._pinger.targets,
             node=self._node,
-            clocks=Clocks(boottime=clock.boottime(), wall=time.time_ns()),
+            clocks=clocks,
+            connections=self._connections.status(clocks.show),
             fencing={node["name"]: fencing.summary(node) for node in fences["nodes"]},
         )
 
@@ -363,6 +377,7 @@ class Director:
     def _problems(self) -> list[Problem]:
         found = [Problem(item["scope"], item["message"]) for item in self._keeper.get("problems", ())]
         found += [Problem(scope, message) for scope, message in self._reconciler.problems()]
+        found += [Problem(scope, message) for scope, message in self._connections.problems()]
         found += [Problem("document", message) for message in self._sync.problems]
         away = (
             ("checker", self._checker.problem),
