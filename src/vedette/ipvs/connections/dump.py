@@ -81,7 +81,7 @@ class Dumps:
         async with self._busy:
             begun = time.monotonic_ns()
             count, datagrams = await asyncio.to_thread(self._everything, daemon, but)
-            await self._pour(daemon, datagrams)
+            await self.send(daemon, datagrams)
             return Sent(count, len(datagrams), (time.monotonic_ns() - begun) // MILLISECOND)
 
     async def young(self, daemon: Daemon, but: Elsewhere) -> int:
@@ -90,7 +90,7 @@ class Dumps:
             begun = time.monotonic_ns()
             datagrams = await asyncio.to_thread(self._fresh, daemon, but)
             took = time.monotonic_ns() - begun
-            await self._pour(daemon, datagrams)
+            await self.send(daemon, datagrams)
         return max(LOOK, took * SHARE)
 
     def forget_young(self) -> None:
@@ -114,7 +114,7 @@ class Dumps:
             self._services = now, Services(self._kernel.table())
         return self._services[1]
 
-    async def _pour(self, daemon: Daemon, datagrams: Sequence[bytes]) -> None:
+    async def send(self, daemon: Daemon, datagrams: Sequence[bytes]) -> None:
         """At a pace that the receivers' kernels keep up with."""
         if not datagrams:
             return

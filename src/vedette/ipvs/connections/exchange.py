@@ -45,6 +45,11 @@ class Server:
                 trouble[place[0]] = str(error.strerror)
         return trouble
 
+    @property
+    def ports(self) -> list[int]:
+        """The TCP ports that it is on."""
+        return [sock.getsockname()[1] for server in self._servers.values() for sock in server.sockets]
+
     def close(self) -> None:
         for server in self._servers.values():
             server.close()

@@ -31,7 +31,7 @@ SYSCTLS: Mapping[str, tuple[int, ...]] = MappingProxyType(
 
 _CONNECTIONS = Path("/proc/net/ip_vs_conn")
 _SYSCTL_DIR = Path("/proc/sys/net/ipv4/vs")
-_LINE = re.compile(rb"^(\S+(?: \S+){6} \S+) +\d+(.*)$", re.MULTILINE)
+_LINE = re.compile(rb"^(\S+ +\S+(?: \S+){6}) +\d+(.*)$", re.MULTILINE)
 _MIXED = (
     "the kernel keeps no connections in step while a virtual service has a real server of another address family "
     "(a tunnel): give that service real servers of its own family, or leave `connectionSync` out"

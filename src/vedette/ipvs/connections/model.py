@@ -69,7 +69,7 @@ _SCTP_STATES = (
     "CLOSED",
 )
 _TEMPLATE_STATES = ("NONE", "ASSURED")
-_PROTOCOLS = {b"TCP": TCP, b"UDP": UDP, b"SCTP": SCTP, b"IP_0": ANY}
+_PROTOCOLS = {b"TCP": TCP, b"UDP": UDP, b"SCTP": SCTP, b"IP": ANY}
 _STATES: Mapping[int, Mapping[bytes, int]] = {
     TCP: {name.encode(): number for number, name in enumerate(_TCP_STATES)},
     UDP: {b"UDP": 0},
@@ -140,7 +140,7 @@ def parse(lines: Iterable[Line]) -> Iterator[Connection]:
     and SCTP.
     """
     for key, engine in lines:
-        words = key.split(b" ")
+        words = key.split()
         protocol = _PROTOCOLS.get(words[0])
         if len(words) != 8 or protocol is None or len(words[1]) != len(words[5]):
             continue
