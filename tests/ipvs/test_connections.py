@@ -15,7 +15,7 @@ from vedette.ipvs.connections.model import ANY, SCTP, TCP, UDP, Connection, Daem
 from vedette.ipvs.connections.plan import Start, Step, Stop, plan
 from vedette.ipvs.connections.reconciler import SyncDaemons
 from vedette.ipvs.connections.services import PERSISTENCE, Services
-from vedette.ipvs.model import AddressKey, Destination, DestinationKey, MarkKey, Method, Service, Settings
+from vedette.ipvs.model import AddressKey, Destination, DestinationKey, MarkKey, Method, Service, Settings, Table
 from vedette.kit.errors import PermanentError
 from vedette.spec.resolved import ConnectionSync, Node, Protocol
 from vedette.spec.resolved import Role as NodeRole
@@ -159,7 +159,7 @@ WEB = AddressKey(Protocol.TCP, ip_address("203.0.113.80"), 80)
 ANY_PORT = AddressKey(Protocol.TCP, ip_address("203.0.113.81"), 0)
 MARK = MarkKey(4, 5)
 SERVER = DestinationKey(ip_address("10.0.0.11"), 80)
-TABLE = {
+TABLE: Table = {
     WEB: Service(Settings("wlc", persistence=600), {SERVER: Destination(1, Method.DIRECT_ROUTING)}),
     ANY_PORT: Service(Settings("wlc", persistence=60), {DestinationKey(SERVER.address, 0): Destination(1)}),
     MARK: Service(Settings("wlc", persistence=30), {DestinationKey(ip_address("10.0.0.12"), 0): Destination(1)}),

@@ -60,14 +60,18 @@ class SyncKernel:
         return tuple(codec.read(payload) for kind, payload in answers if kind == self._family)
 
     def perform(self, step: Step) -> str:
-        """Carry a step out; returns why it cannot be, "" when it is done. Raises ``OSError`` for a broken socket."""
+        """Carry a step out; returns why it cannot be, "" when it is done. Raises ``OSError`` for a broken socket.
+
+        A daemon that is stopped before its thread ever ran makes the kernel acknowledge nothing: kthread_stop() gives
+        EINTR then, which netlink_rcv_skb() keeps to itself. So it is stopped twice, and the second always answers.
+        """
         requests = self._open()
         match step:
             case Stop(role):
-                payload = codec.stop(role)
+                payloads = [codec.stop(role)] * 2
             case Start(daemon):
-                payload = codec.start(daemon)
-        code = requests.perform([Message(self._family, 0, payload)]).get(0, 0)
+                payloads = [codec.start(daemon)]
+        code = requests.perform([Message(self._family, 0, payload) for payload in payloads]).get(0, 0)
         return _reason(step, code)
 
     def tune(self) -> tuple[str, ...]:
