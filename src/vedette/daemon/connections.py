@@ -33,6 +33,8 @@ DAEMONS = SECOND
 """Between two looks (ns) at the kernel's sync daemons."""
 PATIENCE = 10 * SECOND
 """How long (ns) a director waits for the others' connections before it counts as ready without them."""
+LONGEST = 120 * SECOND
+"""How long (ns) one holder may take to send everything: 60,000 datagrams."""
 AGAIN, LATER = SECOND, 10 * SECOND
 """Before a holder that did not answer is asked again (ns): while it is waited for, and afterwards."""
 ARRIVAL = SECOND
@@ -84,7 +86,8 @@ class Connections:
         self._ready = False
         self._begun = 0
         self._lessons: dict[str, Lesson] = {}
-        self._asked: dict[str, int] = {}
+        self._asking: dict[str, asyncio.Task[None]] = {}
+        self._ask_at: dict[str, int] = {}
         self._given: Given | None = None
         self._giving = asyncio.Lock()
         self._looked = 0
@@ -106,6 +109,8 @@ class Connections:
                 tasks.create_task(self._keep())
                 tasks.create_task(self._tell_young())
         finally:
+            for task in self._asking.values():
+                task.cancel()
             self._server.close()
             self._daemons.close()
             self._dumps.close()
@@ -126,7 +131,7 @@ class Connections:
             self._daemons.look(wanted(spec.connection_sync, spec.node(self._node)))
             await self._listen(spec)
         if spec.connection_sync is not None:
-            await self._learn(spec, spec.connection_sync)
+            self._learn(spec, spec.connection_sync)
         self._decide(spec)
 
     # what is asked of this node
@@ -173,7 +178,7 @@ class Connections:
 
     # what this node asks
 
-    async def _learn(self, spec: ClusterSpec, sync: ConnectionSync) -> None:
+    def _learn(self, spec: ClusterSpec, sync: ConnectionSync) -> None:
         """Ask every holder that has not answered since our backup daemon was started."""
         view = self._view()
         listening = any(daemon.role is Role.BACKUP for daemon in self._daemons.running)
@@ -184,33 +189,40 @@ class Connections:
             self._begun, self._lessons = now, {}
         if not _settled(view, spec, self._node) and now - self._begun < spec.heartbeat.dead_after:
             return
-        missing = [node for node in _holders(view, spec, self._node) if node.name not in self._lessons]
-        pause = AGAIN if now - self._begun < PATIENCE else LATER
-        for node in missing:
-            if now - self._asked.get(node.name, 0) >= pause:
-                self._asked[node.name] = now
-                await self._ask(spec, sync, node.name)
-        if all(node.name in self._lessons for node in missing):
+        missing = [node.name for node in _holders(view, spec, self._node) if node.name not in self._lessons]
+        for name in missing:
+            if name not in self._asking and now >= self._ask_at.get(name, 0):
+                self._asking[name] = asyncio.create_task(self._ask(spec, sync, name))
+        if not missing:
             self._daemons.learn()
             self._begun = 0
 
     async def _ask(self, spec: ClusterSpec, sync: ConnectionSync, name: str) -> None:
+        """Ask one holder, and look what has come of it. It may take longer than this node waits before it is ready."""
+        try:
+            lesson = await self._lesson(spec, sync, name)
+        finally:
+            waiting = clock.boottime() - self._begun < PATIENCE
+            self._ask_at[name] = clock.boottime() + (AGAIN if waiting else LATER)
+            self._asking.pop(name, None)
+        if lesson is None:
+            log.event(logger, logging.WARNING, "connections.no_answer", node=name)
+            return
+        enough = lesson.here >= lesson.sent.connections * ENOUGH
+        if enough or not waiting:
+            self._lessons[name] = lesson
+        fields = {"node": name, "sent": lesson.sent.connections, "here": lesson.here, "milliseconds": lesson.sent.took}
+        log.event(logger, logging.INFO if enough else logging.WARNING, "connections.learnt", **fields)
+
+    async def _lesson(self, spec: ClusterSpec, sync: ConnectionSync, name: str) -> Lesson | None:
         view = self._view()
         signs = view.keys.signs if view is not None else ""
         key = next((key for key in spec.keys if key.id == signs), spec.keys[0])
-        left = max(SECOND, self._begun + PATIENCE - clock.boottime())
         for address in spec.addresses_of(name):
-            sent = await exchange.ask(address, sync.port, cluster=spec.name, key=key, patience=seconds(left))
-            if sent is None:
-                continue
-            here = await self._arrived(sent.connections)
-            fields = {"node": name, "sent": sent.connections, "here": here, "milliseconds": sent.took}
-            if here >= sent.connections * ENOUGH or clock.boottime() - self._begun > PATIENCE:
-                self._lessons[name] = Lesson(sent, here, clock.boottime())
-            level = logging.INFO if here >= sent.connections * ENOUGH else logging.WARNING
-            log.event(logger, level, "connections.learnt", **fields)
-            return
-        log.event(logger, logging.WARNING, "connections.no_answer", node=name)
+            sent = await exchange.ask(address, sync.port, cluster=spec.name, key=key, patience=seconds(LONGEST))
+            if sent is not None:
+                return Lesson(sent, await self._arrived(sent.connections), clock.boottime())
+        return None
 
     async def _arrived(self, number: int) -> int:
         """How many connections are here, once there are so many or after :data:`ARRIVAL`."""
@@ -218,7 +230,7 @@ class Connections:
         while True:
             try:
                 here = await self._dumps.count()
-            except OSError:
+            except (OSError, VedetteError):
                 return 0
             if here >= number or clock.boottime() > deadline:
                 return here

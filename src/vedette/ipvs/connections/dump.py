@@ -73,8 +73,12 @@ class Dumps:
         self._kernel.close()
 
     async def count(self) -> int:
-        """How many connections the kernel has; raises ``OSError``."""
-        return len(await asyncio.to_thread(self._kernel.lines))
+        """How many connections the services' servers have; raises ``OSError``, ``VedetteError``.
+
+        The list itself would be the longer way: each page of it makes the kernel begin anew (ip_vs_conn_seq_start).
+        """
+        async with self._busy:
+            return await asyncio.to_thread(self._kernel.count)
 
     async def everything(self, daemon: Daemon, but: Elsewhere) -> Sent:
         """Send all connections that can go on, except those that others hold. Raises ``OSError``, ``VedetteError``."""

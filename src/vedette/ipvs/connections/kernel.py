@@ -93,7 +93,8 @@ class SyncKernel:
     def lines(self) -> list[Line]:
         """Every connection that the kernel has, for :func:`vedette.ipvs.connections.model.parse`; raises ``OSError``.
 
-        A table without IPVS has none. Reading costs about a microsecond an entry, and a second one to take it apart.
+        A table without IPVS has none. A hundred thousand cost 60 ms to take apart, and the reading itself grows
+        with the square of their number on kernels that begin anew with every page.
         """
         try:
             return _LINE.findall(_CONNECTIONS.read_bytes())
@@ -103,6 +104,11 @@ class SyncKernel:
     def table(self) -> Table:
         """The services, by which a connection's are found; raises as :meth:`daemons`."""
         return self._table.observe()
+
+    def count(self) -> int:
+        """How many connections and templates the services' servers have; raises as :meth:`daemons`."""
+        found = (it.connections for usage in self._table.inspect().usage.values() for it in usage.destinations.values())
+        return sum(it.active + it.inactive + it.persistent for it in found)
 
     def _open(self) -> Requests:
         if self._socket is None:

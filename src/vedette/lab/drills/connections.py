@@ -161,7 +161,9 @@ def _nothing_lost(scene: Scene) -> list[str]:
         scene.note(f"{probe.label}: {len(lost)} of {len(mine)} {what} lost{again}")
         if lost:
             outcomes = ", ".join(sorted({attempt.outcome.name.lower() for attempt in lost}))
-            found.append(f"{probe.label}: {len(lost)} of {len(mine)} {what} lost ({outcomes})")
+            first, last = (milliseconds(lost[place].start - scene.injected) for place in (0, -1))
+            when = f"begun {first} to {last} ms after the drill"
+            found.append(f"{probe.label}: {len(lost)} of {len(mine)} {what} lost ({outcomes}; {when})")
         if not mine:
             found.append(f"{probe.label}: nothing was tried")
     return found
