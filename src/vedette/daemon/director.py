@@ -188,6 +188,8 @@ class Director:
         """Ask the keeper to run the cluster's part; returns why it refuses, or None."""
         cluster_part = plain.dump(replace(version.spec, virtual_services=()))
         reply = await self._ask_keeper({"spec": cluster_part, "revision": version.revision})
+        if "leftAlone" in reply:
+            self._reconciler.leave_alone(reply["leftAlone"])
         return reply.get("error")
 
     async def _reject(self, problems: tuple[str, ...], *, go_on: bool = True) -> None:
@@ -261,6 +263,7 @@ class Director:
             self._heard = clock.boottime()
             self._keeper = message
             self._view = plain.load(View, message["view"]) if message["view"] else None
+            self._reconciler.leave_alone(message["leftAlone"])
         elif "reply" in message:
             waiting = self._replies.pop(message["reply"], None)
             if waiting is not None and not waiting.done():
