@@ -345,6 +345,14 @@ def test_a_missing_interface_is_a_problem_until_it_is_there(tmp_path: Path) -> N
     assert target.problem == ""
 
 
+def test_in_maintenance_a_difference_is_said_and_nothing_touched(tmp_path: Path) -> None:
+    kernel = Fake(BACKUP)
+    target = SyncDaemons(tmp_path, driver=kernel)
+    target.look((BACKUP, MASTER), touch=False)
+    assert kernel.steps == []
+    assert "maintenance" in target.problem
+
+
 def test_a_kernel_without_ipvs_is_a_problem_and_no_crash(tmp_path: Path) -> None:
     class Without(Fake):
         def daemons(self) -> tuple[Daemon, ...]:

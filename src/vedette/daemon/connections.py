@@ -83,7 +83,7 @@ class Connections:
         self._dumps = Dumps()
         self._server = exchange.Server(self._who, self._give)
         self._deaf: dict[IPAddress, str] = {}
-        self._ready = False
+        self._ready = self._left_alone = False
         self._begun = 0
         self._lessons: dict[str, Lesson] = {}
         self._asking: dict[str, asyncio.Task[None]] = {}
@@ -97,6 +97,10 @@ class Connections:
     def ready(self) -> bool:
         """Whether this node knows the others' connections, or need not, or has waited long enough for them."""
         return self._ready
+
+    def leave_alone(self, on: bool) -> None:
+        """While ``on``, as in maintenance: touch nothing of the kernel's."""
+        self._left_alone = on
 
     def forget(self) -> None:
         """Look at everything again, now: the document is another."""
@@ -128,7 +132,7 @@ class Connections:
         now = clock.boottime()
         if now - self._looked >= DAEMONS:
             self._looked = now
-            self._daemons.look(wanted(spec.connection_sync, spec.node(self._node)))
+            self._daemons.look(wanted(spec.connection_sync, spec.node(self._node)), touch=not self._left_alone)
             await self._listen(spec)
         if spec.connection_sync is not None:
             self._learn(spec, spec.connection_sync)

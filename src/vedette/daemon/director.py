@@ -189,7 +189,7 @@ class Director:
         cluster_part = plain.dump(replace(version.spec, virtual_services=()))
         reply = await self._ask_keeper({"spec": cluster_part, "revision": version.revision})
         if "leftAlone" in reply:
-            self._reconciler.leave_alone(reply["leftAlone"])
+            self._leave_alone(reply["leftAlone"])
         return reply.get("error")
 
     async def _reject(self, problems: tuple[str, ...], *, go_on: bool = True) -> None:
@@ -256,6 +256,10 @@ class Director:
         """Who reaches more of the ping nodes is preferred; the cluster core compares."""
         self._parent.send({"missing": self._pinger.missing})
 
+    def _leave_alone(self, on: bool) -> None:
+        self._reconciler.leave_alone(on)
+        self._connections.leave_alone(on)
+
     # the keeper
 
     def _from_keeper(self, message: dict[str, Any]) -> None:
@@ -263,7 +267,7 @@ class Director:
             self._heard = clock.boottime()
             self._keeper = message
             self._view = plain.load(View, message["view"]) if message["view"] else None
-            self._reconciler.leave_alone(message["leftAlone"])
+            self._leave_alone(message["leftAlone"])
         elif "reply" in message:
             waiting = self._replies.pop(message["reply"], None)
             if waiting is not None and not waiting.done():

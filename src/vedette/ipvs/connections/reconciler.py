@@ -20,6 +20,7 @@ from vedette.kit.errors import PermanentError
 from vedette.kit.log import event
 
 _log = logging.getLogger("vedette.ipvs")
+_LEFT_ALONE = "the kernel's sync daemons differ from the document: left alone, the node is in maintenance"
 
 
 class Driver(Protocol):
@@ -66,14 +67,17 @@ class SyncDaemons:
         """The others' whole table has been taken in by the backup daemon that runs."""
         self._remember(replace(self._memory, learnt=True))
 
-    def look(self, wanted: tuple[Daemon, ...]) -> None:
-        """One pass. Where nothing is wanted and nothing was started, the kernel needs no IPVS and is not asked."""
+    def look(self, wanted: tuple[Daemon, ...], *, touch: bool = True) -> None:
+        """One pass; without ``touch``, as in maintenance, nothing is changed.
+
+        Where nothing is wanted and nothing was started, the kernel needs no IPVS and is not asked.
+        """
         if not wanted and not self._memory.started:
             self._note("")
             self.running = ()
             return
         try:
-            self._pass(wanted)
+            self._pass(wanted, touch=touch)
         except PermanentError as error:
             self._fail(str(error))
         except PermissionError:
@@ -81,13 +85,17 @@ class SyncDaemons:
         except OSError as error:
             self._fail(f"the kernel's sync daemons cannot be asked: {error.strerror}")
 
-    def _pass(self, wanted: tuple[Daemon, ...]) -> None:
-        if wanted:
+    def _pass(self, wanted: tuple[Daemon, ...], *, touch: bool) -> None:
+        if wanted and touch:
             self._tune()
         found = self._driver.daemons()
         deaf = [daemon for daemon in found if wanted and self._is_deaf(daemon)]
         steps: list[Step] = [Stop(daemon.role) for daemon in deaf]
         steps += plan(wanted, [daemon for daemon in found if daemon not in deaf], owned=self._memory.started)
+        if not touch:
+            self.running = found
+            self._note(_LEFT_ALONE if steps else "")
+            return
         reasons = [reason for step in steps if (reason := self._perform(step))]
         self.running = self._driver.daemons() if steps else found
         self._indices = {it.interface: index_of(it.interface) or 0 for it in self.running}
