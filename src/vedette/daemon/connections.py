@@ -76,11 +76,14 @@ class Connections:
         view: Callable[[], View | None],
         programmed: Callable[[], bool],
         changed: Callable[[], None],
+        daemons: SyncDaemons | None = None,
+        dumps: Dumps | None = None,
+        now: Callable[[], int] = clock.boottime,
     ) -> None:
         self._node, self._running, self._view = node, running, view
-        self._programmed, self._changed = programmed, changed
-        self._daemons = SyncDaemons(run_dir)
-        self._dumps = Dumps()
+        self._programmed, self._changed, self._now = programmed, changed, now
+        self._daemons = daemons or SyncDaemons(run_dir)
+        self._dumps = dumps or Dumps()
         self._server = exchange.Server(self._who, self._give)
         self._deaf: dict[IPAddress, str] = {}
         self._ready = self._left_alone = False
@@ -113,11 +116,14 @@ class Connections:
                 tasks.create_task(self._keep())
                 tasks.create_task(self._tell_young())
         finally:
-            for task in self._asking.values():
-                task.cancel()
-            self._server.close()
-            self._daemons.close()
-            self._dumps.close()
+            self.close()
+
+    def close(self) -> None:
+        for task in self._asking.values():
+            task.cancel()
+        self._server.close()
+        self._daemons.close()
+        self._dumps.close()
 
     async def _keep(self) -> None:
         while True:
@@ -129,7 +135,7 @@ class Connections:
         spec = self._running()
         if spec is None:
             return
-        now = clock.boottime()
+        now = self._now()
         if now - self._looked >= DAEMONS:
             self._looked = now
             self._daemons.look(wanted(spec.connection_sync, spec.node(self._node)), touch=not self._left_alone)
@@ -153,14 +159,14 @@ class Connections:
         """Send all connections. Whoever asks while that is under way gets a dump of their own behind it."""
         async with self._giving:
             if self._given is not None:
-                await asyncio.sleep(seconds(max(0, self._given.at + APART - clock.boottime())))
+                await asyncio.sleep(seconds(max(0, self._given.at + APART - self._now())))
             sent = Sent(0, 0, 0)
             if (daemon := self._master()) is not None:
                 try:
                     sent = await self._dumps.everything(daemon, self._elsewhere())
                 except (OSError, VedetteError) as error:
                     log.event(logger, logging.ERROR, "connections.not_sent", to=to, reason=str(error))
-            self._given = Given(to, sent, clock.boottime())
+            self._given = Given(to, sent, self._now())
         fields = {"connections": sent.connections, "datagrams": sent.datagrams, "milliseconds": sent.took}
         log.event(logger, logging.INFO, "connections.sent", to=to, **fields)
         return sent
@@ -188,7 +194,7 @@ class Connections:
         listening = any(daemon.role is Role.BACKUP for daemon in self._daemons.running)
         if self._daemons.learnt or view is None or not listening or not self._programmed():
             return
-        now = clock.boottime()
+        now = self._now()
         if not self._begun:
             self._begun, self._lessons = now, {}
         if not _settled(view, spec, self._node) and now - self._begun < spec.heartbeat.dead_after:
@@ -206,8 +212,8 @@ class Connections:
         try:
             lesson = await self._lesson(spec, sync, name)
         finally:
-            waiting = clock.boottime() - self._begun < PATIENCE
-            self._ask_at[name] = clock.boottime() + (AGAIN if waiting else LATER)
+            waiting = self._now() - self._begun < PATIENCE
+            self._ask_at[name] = self._now() + (AGAIN if waiting else LATER)
             self._asking.pop(name, None)
         if lesson is None:
             log.event(logger, logging.WARNING, "connections.no_answer", node=name)
@@ -225,23 +231,23 @@ class Connections:
         for address in spec.addresses_of(name):
             sent = await exchange.ask(address, sync.port, cluster=spec.name, key=key, patience=seconds(LONGEST))
             if sent is not None:
-                return Lesson(sent, await self._arrived(sent.connections), clock.boottime())
+                return Lesson(sent, await self._arrived(sent.connections), self._now())
         return None
 
     async def _arrived(self, number: int) -> int:
         """How many connections are here, once there are so many or after :data:`ARRIVAL`."""
-        deadline = clock.boottime() + ARRIVAL
+        deadline = self._now() + ARRIVAL
         while True:
             try:
                 here = await self._dumps.count()
             except (OSError, VedetteError):
                 return 0
-            if here >= number or clock.boottime() > deadline:
+            if here >= number or self._now() > deadline:
                 return here
             await asyncio.sleep(0.05)
 
     def _decide(self, spec: ClusterSpec) -> None:
-        waited = self._begun and clock.boottime() - self._begun >= PATIENCE
+        waited = self._begun and self._now() - self._begun >= PATIENCE
         view = self._view()
         needless = spec.connection_sync is None or (view is not None and _holds(view))
         lame = bool(self._daemons.problem)  # said in the status; the addresses are worth more than connections
@@ -285,7 +291,7 @@ class Connections:
         found += [
             f"cannot be asked for connections at {address}, TCP {port}: {why}" for address, why in self._deaf.items()
         ]
-        if self._begun and clock.boottime() - self._begun >= PATIENCE:
+        if self._begun and self._now() - self._begun >= PATIENCE:
             found.append(
                 "the others' connections have not been learnt, this node goes on without: is TCP and UDP port "
                 f"{port} open between the directors, and does multicast pass?"
