@@ -31,7 +31,7 @@ TICK = 200 * MILLISECOND
 """Between two looks (ns)."""
 DAEMONS = SECOND
 """Between two looks (ns) at the kernel's sync daemons."""
-PATIENCE = 10 * SECOND
+PATIENCE = 30 * SECOND
 """How long (ns) a director waits for the others' connections before it counts as ready without them."""
 LONGEST = 120 * SECOND
 """How long (ns) one holder may take to send everything: 60,000 datagrams."""

@@ -104,6 +104,7 @@ class Dumps:
     def _everything(self, daemon: Daemon, but: Elsewhere) -> tuple[int, list[bytes]]:
         services = Services(self._kernel.table())
         found = [item for item in parse(self._kernel.lines()) if not item.over and item not in but]
+        found.sort(key=lambda item: not item.lasting)  # should it take too long, these have arrived
         return len(found), _datagrams(found, services, daemon)
 
     def _fresh(self, daemon: Daemon, but: Elsewhere) -> list[bytes]:

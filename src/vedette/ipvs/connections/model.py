@@ -85,6 +85,7 @@ _FORMING = {
     TCP: frozenset(_TCP_STATES.index(name) for name in ("SYN_SENT", "SYN_RECV", "SYNACK")),
     SCTP: frozenset(range(1, 8)),
 }
+_ESTABLISHED = {TCP: _TCP_STATES.index("ESTABLISHED"), SCTP: _SCTP_STATES.index("ESTABLISHED")}
 _ACTIVE = {
     TCP: frozenset(_TCP_STATES.index(name) for name in ("ESTABLISHED", "SYN_SENT", "SYN_RECV", "SYNACK")),
     SCTP: frozenset({_SCTP_STATES.index("ESTABLISHED")}),
@@ -117,6 +118,11 @@ class Connection:
     def over(self) -> bool:
         """Nothing more can come of it."""
         return not self.template and self.state in _OVER.get(self.protocol, ())
+
+    @property
+    def lasting(self) -> bool:
+        """Established with somebody who would miss it: not on its way in or out, and no mere datagram."""
+        return self.template or self.state == _ESTABLISHED.get(self.protocol)
 
     @property
     def forming(self) -> bool:

@@ -19,6 +19,7 @@ class Services:
 
     def __init__(self, table: Table) -> None:
         self._table = table
+        self._known: dict[object, tuple[Method, int, int]] = {}
         self._marks = sorted((key for key in table if isinstance(key, MarkKey)), key=lambda key: key.mark)
 
     def entry(self, connection: Connection) -> Entry:
@@ -27,13 +28,27 @@ class Services:
         A connection that no address leads to belongs to the service of the smallest mark that has its server; where
         the same server serves several marks that may be the wrong one, and then only its counters are.
         """
+        same = (
+            connection.protocol,
+            connection.virtual,
+            connection.virtual_port,
+            connection.server,
+            connection.server_port,
+            connection.template,
+        )
+        found = self._known.get(same)
+        if found is None:
+            found = self._known[same] = self._look_up(connection)
+        return Entry(connection, *found)
+
+    def _look_up(self, connection: Connection) -> tuple[Method, int, int]:
         key = self._of(connection)
         service = self._table.get(key) if key is not None else None
         mark = key.mark if isinstance(key, MarkKey) else 0
         timeout = 0
         if connection.template:
             timeout = (service.settings.persistence if service is not None else 0) or PERSISTENCE
-        return Entry(connection, _method(service, connection), mark, timeout)
+        return _method(service, connection), mark, timeout
 
     def _of(self, item: Connection) -> ServiceKey | None:
         if item.protocol == ANY:
