@@ -167,7 +167,9 @@ TABLE: Table = {
 
 
 def entry_of(key: bytes) -> wire.Entry:
-    return Services(TABLE).entry(next(parse([(key, b"")])))
+    found = Services(TABLE).entry(next(parse([(key, b"")])))
+    assert found is not None
+    return found
 
 
 def test_a_connection_is_forwarded_as_its_services_server_is() -> None:
@@ -184,7 +186,17 @@ def test_a_template_brings_the_time_out_of_its_service() -> None:
     assert entry_of(b"TCP C0A80001 0000 CB007151 0000 0A00000B 0000 NONE").timeout == 60
     of_mark = entry_of(b"IP  C0A80001 0000 00000005 0000 0A00000C 0000 NONE")
     assert (of_mark.timeout, of_mark.mark) == (30, 5)
-    assert entry_of(b"TCP C0A80001 0000 CB007160 0050 0A00000B 0050 NONE").timeout == PERSISTENCE
+
+
+def test_a_template_of_a_service_that_keeps_none_any_more_lasts_for_the_kernels_default() -> None:
+    table: Table = {WEB: replace(TABLE[WEB], settings=Settings("wlc"))}
+    template = next(parse([(b"TCP C0A80001 0000 CB007150 0050 0A00000B 0050 NONE", b"")]))
+    assert [entry.timeout for entry in Services(table).entries([template])] == [PERSISTENCE]
+
+
+def test_a_connection_whose_server_was_taken_out_is_not_told() -> None:
+    gone = parse([(ESTABLISHED.replace(b"0A00000B", b"0A00000F"), b""), (ESTABLISHED, b"")])
+    assert [entry.connection.server[-1] for entry in Services(TABLE).entries(gone)] == [0x0B]
 
 
 def test_what_another_holds_is_not_told_by_us() -> None:

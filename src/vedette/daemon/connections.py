@@ -19,7 +19,7 @@ from vedette.ipvs.connections.plea import Sent
 from vedette.ipvs.connections.reconciler import SyncDaemons
 from vedette.kit import clock, log
 from vedette.kit.errors import VedetteError
-from vedette.kit.net import IPAddress
+from vedette.kit.net import IPAddress, parse
 from vedette.kit.units import MILLISECOND, SECOND, seconds, show
 from vedette.spec.resolved import ClusterSpec, ConnectionSync, Key
 from vedette.spec.resolved import Role as NodeRole
@@ -56,7 +56,7 @@ class Lesson:
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """The last dump of this node: to whom (an address), what, and when (boottime, ns)."""
+    """The last dump of this node: for whom, what, and when (boottime, ns)."""
 
     to: str
     sent: Sent
@@ -157,6 +157,7 @@ class Connections:
 
     async def _give(self, to: str) -> Sent:
         """Send all connections. Whoever asks while that is under way gets a dump of their own behind it."""
+        to = self._name_of(to)
         async with self._giving:
             if self._given is not None:
                 await asyncio.sleep(seconds(max(0, self._given.at + APART - self._now())))
@@ -170,6 +171,13 @@ class Connections:
         fields = {"connections": sent.connections, "datagrams": sent.datagrams, "milliseconds": sent.took}
         log.event(logger, logging.INFO, "connections.sent", to=to, **fields)
         return sent
+
+    def _name_of(self, address: str) -> str:
+        spec = self._running()
+        nodes = spec.nodes if spec is not None else ()
+        return next(
+            (it.name for it in nodes if spec is not None and parse(address) in spec.addresses_of(it.name)), address
+        )
 
     def _master(self) -> Daemon | None:
         return next((daemon for daemon in self._daemons.running if daemon.role is Role.MASTER), None)

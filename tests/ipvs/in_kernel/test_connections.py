@@ -154,7 +154,7 @@ def teach(director: Director, other: Director, connections: list[Connection]) ->
 
 
 def datagrams(connections: list[Connection]) -> list[bytes]:
-    return list(wire.datagrams(map(Services(TABLE).entry, connections), id=7))
+    return list(wire.datagrams(Services(TABLE).entries(connections), id=7))
 
 
 @pytest.mark.parametrize("group", GROUPS)

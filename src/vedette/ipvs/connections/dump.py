@@ -7,7 +7,7 @@ younger would not survive. So what is new in the table is sent here again, a few
 
 import asyncio
 import time
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 from vedette.ipvs.connections import wire
@@ -105,13 +105,16 @@ class Dumps:
         services = Services(self._kernel.table())
         found = [item for item in parse(self._kernel.lines()) if not item.over and item not in but]
         found.sort(key=lambda item: not item.lasting)  # should it take too long, these have arrived
-        return len(found), _datagrams(found, services, daemon)
+        entries = services.entries(found)
+        return len(entries), list(wire.datagrams(entries, id=daemon.id))
 
     def _fresh(self, daemon: Daemon, but: Elsewhere) -> list[bytes]:
         lines = self._young.fresh(self._kernel.lines())
         found = [item for item in parse(lines) if not (item.over or item.forming or item in but)]
         self.sent_young += len(found)
-        return _datagrams(found, self._known_services(), daemon) if found else []
+        if not found:
+            return []
+        return list(wire.datagrams(self._known_services().entries(found), id=daemon.id))
 
     def _known_services(self) -> Services:
         now = time.monotonic_ns()
@@ -134,7 +137,3 @@ class Dumps:
                     await asyncio.sleep(seconds(max(0, due - time.monotonic_ns())))
         finally:
             sender.close()
-
-
-def _datagrams(found: Iterable[Connection], services: Services, daemon: Daemon) -> list[bytes]:
-    return list(wire.datagrams(map(services.entry, found), id=daemon.id))

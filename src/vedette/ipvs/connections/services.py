@@ -1,5 +1,6 @@
 """To which virtual service a connection belongs: the kernel's list of connections does not say. Pure."""
 
+from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv6Address
 
 from vedette.ipvs.connections.model import ANY, SCTP, TCP, UDP, Connection
@@ -10,7 +11,7 @@ from vedette.spec.resolved import Protocol
 FTP = 21
 """Its templates are for all ports, since its data connections belong to them (ip_vs_core.c)."""
 PERSISTENCE = 360
-"""Seconds of a template whose service is not known: the kernel's default."""
+"""Seconds of a template whose service keeps none any more: the kernel's default."""
 _PROTOCOLS = {TCP: Protocol.TCP, UDP: Protocol.UDP, SCTP: Protocol.SCTP}
 
 
@@ -19,11 +20,14 @@ class Services:
 
     def __init__(self, table: Table) -> None:
         self._table = table
-        self._known: dict[object, tuple[Method, int, int]] = {}
+        self._known: dict[object, tuple[Method, int, int] | None] = {}
         self._marks = sorted((key for key in table if isinstance(key, MarkKey)), key=lambda key: key.mark)
 
-    def entry(self, connection: Connection) -> Entry:
-        """The connection with all that a receiver must know of it.
+    def entry(self, connection: Connection) -> Entry | None:
+        """The connection with all that a receiver must know of it; None when its server is in no service of it.
+
+        The next packet of such a connection ends it here (``expire_nodest_conn``). A receiver could not bind it to
+        anything, and would go on sending to the server that was taken out.
 
         A connection that no address leads to belongs to the service of the smallest mark that has its server; where
         the same server serves several marks that may be the wrong one, and then only its counters are.
@@ -36,19 +40,24 @@ class Services:
             connection.server_port,
             connection.template,
         )
-        found = self._known.get(same)
-        if found is None:
-            found = self._known[same] = self._look_up(connection)
-        return Entry(connection, *found)
+        if same not in self._known:
+            self._known[same] = self._look_up(connection)
+        found = self._known[same]
+        return None if found is None else Entry(connection, *found)
 
-    def _look_up(self, connection: Connection) -> tuple[Method, int, int]:
+    def entries(self, connections: Iterable[Connection]) -> list[Entry]:
+        """Those that have a server."""
+        return [entry for entry in map(self.entry, connections) if entry is not None]
+
+    def _look_up(self, connection: Connection) -> tuple[Method, int, int] | None:
         key = self._of(connection)
         service = self._table.get(key) if key is not None else None
+        method = _destination(service, connection) if service is not None else None
+        if service is None or method is None:
+            return None
         mark = key.mark if isinstance(key, MarkKey) else 0
-        timeout = 0
-        if connection.template:
-            timeout = (service.settings.persistence if service is not None else 0) or PERSISTENCE
-        return _method(service, connection), mark, timeout
+        timeout = (service.settings.persistence or PERSISTENCE) if connection.template else 0
+        return method, mark, timeout
 
     def _of(self, item: Connection) -> ServiceKey | None:
         if item.protocol == ANY:
@@ -63,16 +72,6 @@ class Services:
             if mark.version == item.version and _destination(self._table[mark], item) is not None:
                 return mark
         return None
-
-
-def _method(service: Service | None, item: Connection) -> Method:
-    """Its server's, or else what the service's others have."""
-    if service is None:
-        return Method.MASQUERADE
-    found = _destination(service, item)
-    if found is not None:
-        return found
-    return next((other.method for other in service.destinations.values()), Method.MASQUERADE)
 
 
 def _destination(service: Service, item: Connection) -> Method | None:
