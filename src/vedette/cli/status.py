@@ -125,9 +125,11 @@ def _connection_sync(status: Plain, paint: Paint, now: datetime) -> str:
     if sync is None:
         return ""
     daemons = sync["daemons"]
-    state = paint.bad("off") if len(daemons) < 2 else paint.good("on")
-    where = f" {daemons[0]['interface']}, group {daemons[0]['group']}:{daemons[0]['port']}" if daemons else ""
-    lines = [f"connection sync {state}{where}" + ("" if sync["learnt"] else ", learning the others' connections")]
+    state = paint.bad("off")
+    if {daemon["role"] for daemon in daemons} == {"master", "backup"}:
+        state = f"{paint.good('on')} {daemons[0]['interface']}, group {daemons[0]['group']}:{daemons[0]['port']}"
+        state += "" if sync["learnt"] else ", learning the others' connections"
+    lines = [f"connection sync {state}"]
     lines += [
         f"  {item['connections']} connections learnt from {item['node']} {ago(item['at'], now)}, {item['here']} here"
         for item in sync["learntFrom"]
