@@ -10,7 +10,15 @@ from vedette.kit.units import SECOND
 from vedette.lab.drills import catalogue
 from vedette.lab.drills.fencing import levels_lost
 from vedette.lab.drills.ground import Ground
-from vedette.spec.resolved import ClusterSpec, ConnectionSync, Role, SplitBrainPolicy, VirtualService, Watchdog
+from vedette.spec.resolved import (
+    ClusterSpec,
+    ConnectionSync,
+    Forwarding,
+    Role,
+    SplitBrainPolicy,
+    VirtualService,
+    Watchdog,
+)
 
 MakeGround = Callable[[ClusterSpec], Ground]
 MakeCluster = Callable[..., ClusterSpec]
@@ -127,6 +135,9 @@ def test_connections_are_drilled_where_they_are_kept_in_step(
 def test_a_move_without_loss_needs_mh_and_the_clients_port(
     make_ground: MakeGround, make_cluster: MakeCluster, make_service: Make
 ) -> None:
-    hashed = make_service(scheduler="mh")
+    hashed = replace(make_service(scheduler="mh"), forwarding=Forwarding.DIRECT_ROUTING)
+    seamless = replace(hashed, scheduler_flags=("port",))
     assert skipped(make_ground(make_cluster(hashed))).keys() >= SEAMLESS
-    assert not skipped(make_ground(make_cluster(replace(hashed, scheduler_flags=("port",))))).keys() & SEAMLESS
+    assert not skipped(make_ground(make_cluster(seamless))).keys() & SEAMLESS
+    masqueraded = replace(seamless, forwarding=Forwarding.MASQUERADE)
+    assert skipped(make_ground(make_cluster(masqueraded))).keys() >= SEAMLESS
