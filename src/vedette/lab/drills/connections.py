@@ -68,7 +68,7 @@ def _streams(ground: Ground) -> list[Probe]:
 def _hailed(ground: Ground) -> list[Probe]:
     """A TCP endpoint and a UDP one of services that choose by mh and the client's port.
 
-    Not of masqueraded ones: there every answer passes the routers, too, and so many are more than the lab's machines carry.
+    Not of masqueraded ones: there every answer passes the routers, too, and the lab's machines do not carry so many.
     """
     group = ground.group.name if ground.group is not None else ""
     found: dict[Kind, Probe] = {}
