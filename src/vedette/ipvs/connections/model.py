@@ -6,6 +6,7 @@ from enum import Enum
 
 from vedette.kit.net import IPAddress
 from vedette.spec.resolved import ConnectionSync, Node
+from vedette.spec.resolved import Role as NodeRole
 
 
 class Role(Enum):
@@ -28,8 +29,8 @@ class Daemon:
 
 
 def wanted(sync: ConnectionSync | None, node: Node) -> tuple[Daemon, ...]:
-    """The daemons that a node should run: both, always, so that nothing has to be switched when a group moves."""
-    if sync is None:
+    """The daemons that a director should run: both, always, so that nothing has to be switched when a group moves."""
+    if sync is None or node.role is not NodeRole.DIRECTOR:
         return ()
     interface = node.kernel_interface(sync.interface)
     return tuple(Daemon(role, interface, sync.id, sync.group, sync.port) for role in (Role.BACKUP, Role.MASTER))

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.ipvs.sync_datagrams import Decoded, decode
+from tests.ipvs.connections.datagrams import Decoded, decode
 
 from vedette.ipvs.connections import codec, wire
 from vedette.ipvs.connections.dump import Elsewhere, Young
@@ -256,6 +256,7 @@ def test_every_director_runs_both_on_the_interface_as_its_own_kernel_calls_it() 
     node = Node("one", NodeRole.DIRECTOR, None, {"cross": "eth2"})
     found = wanted(ConnectionSync("cross", GROUP, id=7), node)
     assert {daemon.role for daemon in found} == set(Role)
+    assert wanted(ConnectionSync("cross", GROUP), replace(node, role=NodeRole.WITNESS)) == ()
     assert {(daemon.interface, daemon.id, daemon.port) for daemon in found} == {("eth2", 7, 8848)}
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from tests.ipvs.contract import reach
 from tests.ipvs.namespace import ip, own_network, within
-from tests.ipvs.sync_datagrams import decode
+from tests.ipvs.connections.datagrams import decode
 
 from vedette.ipvs.connections import wire
 from vedette.ipvs.connections.dump import Dumps, Elsewhere
@@ -229,6 +229,32 @@ def test_what_we_send_is_what_the_kernel_sends_itself(directors: tuple[Director,
                 ours = decode(ear.recv(2048))[1]
                 accepted.close()
     assert [replace(item, timeout=0) for item in theirs] == [replace(item, timeout=0) for item in ours]
+
+
+def test_a_young_connection_goes_over_long_before_the_kernel_tells_of_it(
+    directors: tuple[Director, Director],
+) -> None:
+    """No master daemon runs here, so that nothing but ours can have told."""
+    holder, fresh = directors
+    fresh.start(daemon(Role.BACKUP))
+    with within(holder.network):
+        ip(f"addr add {SERVER}/32 dev lo")
+        with socket.create_server((str(SERVER), 80)) as server:
+
+            async def look() -> socket.socket:
+                dumps = Dumps(holder.kernel)
+                await dumps.young(daemon(Role.MASTER), NOWHERE)
+                client = socket.create_connection((str(VIP), 8080), timeout=PATIENCE)
+                client.sendall(b"x")
+                await dumps.young(daemon(Role.MASTER), NOWHERE)
+                assert dumps.sent_young == 1
+                await dumps.young(daemon(Role.MASTER), NOWHERE)
+                assert dumps.sent_young == 1
+                return client
+
+            with asyncio.run(look()):
+                soon(lambda: fresh.lines() == holder.lines() != [])
+                server.accept()[0].close()
 
 
 def test_daemons_of_somebody_else_are_replaced_and_stopped_ones_return(
