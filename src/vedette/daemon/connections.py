@@ -269,10 +269,11 @@ class Connections:
     # what is young
 
     async def _tell_young(self) -> None:
+        """All the time: what others hold is passed over, and who takes a group knows at once what is new in it."""
         while True:
             wait = TICK
             daemon, view = self._master(), self._view()
-            if daemon is not None and view is not None and _holds(view) and _company(view, self._node):
+            if daemon is not None and view is not None and _company(view, self._node):
                 try:
                     wait = await self._dumps.young(daemon, self._elsewhere())
                 except (OSError, VedetteError) as error:

@@ -98,7 +98,7 @@ class Dumps:
         return max(LOOK, took * SHARE)
 
     def forget_young(self) -> None:
-        """Nothing is held here now: what is found when something is again is not young."""
+        """Nobody is there to hear now: what is found when somebody is again is not young."""
         self._young.forget()
 
     def _everything(self, daemon: Daemon, but: Elsewhere) -> tuple[int, list[bytes]]:

@@ -11,9 +11,9 @@ from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
+from tests.ipvs.connections.datagrams import decode
 from tests.ipvs.contract import reach
 from tests.ipvs.namespace import ip, own_network, within
-from tests.ipvs.connections.datagrams import decode
 
 from vedette.ipvs.connections import wire
 from vedette.ipvs.connections.dump import Dumps, Elsewhere
