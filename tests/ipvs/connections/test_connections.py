@@ -11,7 +11,20 @@ from tests.ipvs.connections.datagrams import Decoded, decode
 
 from vedette.ipvs.connections import codec, wire
 from vedette.ipvs.connections.dump import Elsewhere, Young
-from vedette.ipvs.connections.model import ANY, SCTP, TCP, UDP, Connection, Daemon, Line, Role, parse, wanted
+from vedette.ipvs.connections.model import (
+    ANY,
+    SCTP,
+    TCP,
+    UDP,
+    Connection,
+    Daemon,
+    Line,
+    Role,
+    parse,
+    text,
+    virtual_text,
+    wanted,
+)
 from vedette.ipvs.connections.plan import Start, Step, Stop, plan
 from vedette.ipvs.connections.reconciler import SyncDaemons
 from vedette.ipvs.connections.services import PERSISTENCE, Services
@@ -132,7 +145,7 @@ def test_the_kernels_list_is_read() -> None:
     assert (mark.protocol, mark.template) == (ANY, True)
     assert (sip.engine, sip.engine_data) == ("sip", b"12345@host")
     assert (six.version, six.virtual) == (6, IPv6Address("2001:db8::80").packed)
-    assert six.forming
+    assert (six.state, six.lasting, tcp.lasting, udp.lasting, mark.lasting) == (3, False, True, False, True)
 
 
 @pytest.mark.parametrize(
@@ -151,6 +164,13 @@ def test_only_connections_that_can_go_on_are_worth_a_datagram() -> None:
     states = (b"ESTABLISHED", b"FIN_WAIT", b"TIME_WAIT", b"CLOSE", b"LAST_ACK")
     found = parse((ESTABLISHED.replace(b"ESTABLISHED", state), b"") for state in states)
     assert [item.over for item in found] == [False, False, True, True, False]
+
+
+@given(st.one_of(st.binary(min_size=4, max_size=4), st.binary(min_size=16, max_size=16)))
+def test_an_address_is_found_in_the_list_without_taking_it_apart(address: bytes) -> None:
+    line = (b"TCP %s 9C40 %s 0050 %s 0050 ESTABLISHED" % ((text(address),) * 3), b"")
+    assert virtual_text(line) == text(address)
+    assert next(parse([line])).virtual == address
 
 
 # whose connection it is

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from vedette.ipvs.connections import wire
 from vedette.ipvs.connections.kernel import Sender, SyncKernel
-from vedette.ipvs.connections.model import ANY, Connection, Daemon, Line, parse
+from vedette.ipvs.connections.model import ANY, ENDED, GOING, Connection, Daemon, Line, parse, text, virtual_text
 from vedette.ipvs.connections.plea import Sent
 from vedette.ipvs.connections.services import Services
 from vedette.kit.units import MILLISECOND, SECOND, seconds
@@ -103,14 +103,20 @@ class Dumps:
 
     def _everything(self, daemon: Daemon, but: Elsewhere) -> tuple[int, list[bytes]]:
         services = Services(self._kernel.table())
-        found = [item for item in parse(self._kernel.lines()) if not item.over and item not in but]
+        lines = [line for line in self._kernel.lines() if not line[0].endswith(ENDED)]
+        found = [item for item in parse(lines) if not item.over and item not in but]
         found.sort(key=lambda item: not item.lasting)  # should it take too long, these have arrived
         entries = services.entries(found)
         return len(entries), list(wire.datagrams(entries, id=daemon.id))
 
     def _fresh(self, daemon: Daemon, but: Elsewhere) -> list[bytes]:
-        lines = self._young.fresh(self._kernel.lines())
-        found = [item for item in parse(lines) if not (item.over or item.forming or item in but)]
+        theirs = frozenset(map(text, but.addresses))
+        lines = [
+            line
+            for line in self._young.fresh(self._kernel.lines())
+            if line[0].endswith(GOING) and virtual_text(line) not in theirs
+        ]
+        found = [item for item in parse(lines) if item not in but]
         self.sent_young += len(found)
         if not found:
             return []

@@ -82,10 +82,6 @@ _OVER = {
     TCP: frozenset(_TCP_STATES.index(name) for name in ("NONE", "TIME_WAIT", "CLOSE", "LISTEN")),
     SCTP: frozenset(_SCTP_STATES.index(name) for name in ("NONE", "REJECTED", "CLOSED")),
 }
-_FORMING = {
-    TCP: frozenset(_TCP_STATES.index(name) for name in ("SYN_SENT", "SYN_RECV", "SYNACK")),
-    SCTP: frozenset(range(1, 8)),
-}
 _ESTABLISHED = {TCP: _TCP_STATES.index("ESTABLISHED"), SCTP: _SCTP_STATES.index("ESTABLISHED")}
 _ACTIVE = {
     TCP: frozenset(_TCP_STATES.index(name) for name in ("ESTABLISHED", "SYN_SENT", "SYN_RECV", "SYNACK")),
@@ -126,11 +122,6 @@ class Connection:
         return self.template or self.state == _ESTABLISHED.get(self.protocol)
 
     @property
-    def forming(self) -> bool:
-        """Its handshake is under way."""
-        return not self.template and self.state in _FORMING.get(self.protocol, ())
-
-    @property
     def active(self) -> bool:
         """Whether the kernel counts it among its server's active connections (IP_VS_CONN_F_INACTIVE is not set)."""
         return not self.template and self.state in _ACTIVE.get(self.protocol, ())
@@ -138,6 +129,24 @@ class Connection:
 
 Line = tuple[bytes, bytes]
 """What identifies an entry in /proc/net/ip_vs_conn with its state, and what a persistence engine knows of it."""
+
+
+ENDED = (b" TIME_WAIT", b" CLOSE", b" LISTEN", b" REJECTED", b" CLOSED")
+"""How lines end from which nothing more can come: most of a busy table, and not worth being taken apart."""
+GOING = (b" ESTABLISHED", b" UDP", b" NONE", b" ASSURED")
+"""How lines end that are established or templates (or of a protocol that we pass over)."""
+
+
+def virtual_text(line: Line) -> bytes:
+    """The virtual address of a line as :func:`text` writes it."""
+    return line[0].split(None, 4)[3]
+
+
+def text(address: bytes) -> bytes:
+    """A packed address as the kernel's list has it."""
+    if len(address) == len(b"IPv4"):
+        return address.hex().upper().encode()
+    return address.hex(":", 2).encode()
 
 
 def parse(lines: Iterable[Line]) -> Iterator[Connection]:
