@@ -12,7 +12,18 @@ from dataclasses import dataclass
 
 from vedette.ipvs.connections import wire
 from vedette.ipvs.connections.kernel import Sender, SyncKernel
-from vedette.ipvs.connections.model import ANY, ENDED, GOING, Connection, Daemon, Line, parse, text, virtual_text
+from vedette.ipvs.connections.model import (
+    ANY,
+    ENDED,
+    GOING,
+    LASTING,
+    Connection,
+    Daemon,
+    Line,
+    parse,
+    text,
+    virtual_text,
+)
 from vedette.ipvs.connections.plea import Sent
 from vedette.ipvs.connections.services import Services
 from vedette.kit.units import MILLISECOND, SECOND, seconds
@@ -81,12 +92,19 @@ class Dumps:
             return await asyncio.to_thread(self._kernel.count)
 
     async def everything(self, daemon: Daemon, but: Elsewhere) -> Sent:
-        """Send all connections that can go on, except those that others hold. Raises ``OSError``, ``VedetteError``."""
+        """Send all connections that can go on, except those that others hold. Raises ``OSError``, ``VedetteError``.
+
+        Those that somebody would miss go first: should all of them take too long, these have arrived.
+        """
         async with self._busy:
             begun = time.monotonic_ns()
-            count, datagrams = await asyncio.to_thread(self._everything, daemon, but)
-            await self.send(daemon, datagrams)
-            return Sent(count, len(datagrams), (time.monotonic_ns() - begun) // MILLISECOND)
+            services, lines = await asyncio.to_thread(self._look)
+            count = sent = 0
+            for part in _by_urgency(lines):
+                number, datagrams = await asyncio.to_thread(_encode, part, services, daemon, but)
+                await self.send(daemon, datagrams)
+                count, sent = count + number, sent + len(datagrams)
+            return Sent(count, sent, (time.monotonic_ns() - begun) // MILLISECOND)
 
     async def young(self, daemon: Daemon, but: Elsewhere) -> int:
         """Send what has become established since the last look; returns how long (ns) to wait before the next one."""
@@ -101,13 +119,8 @@ class Dumps:
         """Nobody is there to hear now: what is found when somebody is again is not young."""
         self._young.forget()
 
-    def _everything(self, daemon: Daemon, but: Elsewhere) -> tuple[int, list[bytes]]:
-        services = Services(self._kernel.table())
-        lines = [line for line in self._kernel.lines() if not line[0].endswith(ENDED)]
-        found = [item for item in parse(lines) if not item.over and item not in but]
-        found.sort(key=lambda item: not item.lasting)  # should it take too long, these have arrived
-        entries = services.entries(found)
-        return len(entries), list(wire.datagrams(entries, id=daemon.id))
+    def _look(self) -> tuple[Services, list[Line]]:
+        return Services(self._kernel.table()), self._kernel.lines()
 
     def _fresh(self, daemon: Daemon, but: Elsewhere) -> list[bytes]:
         theirs = frozenset(map(text, but.addresses))
@@ -143,3 +156,14 @@ class Dumps:
                     await asyncio.sleep(seconds(max(0, due - time.monotonic_ns())))
         finally:
             sender.close()
+
+
+def _by_urgency(lines: Sequence[Line]) -> tuple[list[Line], list[Line]]:
+    """Established ones and templates; and what is forming, closing, or a datagram's. What has ended is left out."""
+    first = [line for line in lines if line[0].endswith(LASTING)]
+    return first, [line for line in lines if not line[0].endswith(LASTING + ENDED)]
+
+
+def _encode(lines: Sequence[Line], services: Services, daemon: Daemon, but: Elsewhere) -> tuple[int, list[bytes]]:
+    entries = services.entries(item for item in parse(lines) if not item.over and item not in but)
+    return len(entries), list(wire.datagrams(entries, id=daemon.id))

@@ -82,7 +82,6 @@ _OVER = {
     TCP: frozenset(_TCP_STATES.index(name) for name in ("NONE", "TIME_WAIT", "CLOSE", "LISTEN")),
     SCTP: frozenset(_SCTP_STATES.index(name) for name in ("NONE", "REJECTED", "CLOSED")),
 }
-_ESTABLISHED = {TCP: _TCP_STATES.index("ESTABLISHED"), SCTP: _SCTP_STATES.index("ESTABLISHED")}
 _ACTIVE = {
     TCP: frozenset(_TCP_STATES.index(name) for name in ("ESTABLISHED", "SYN_SENT", "SYN_RECV", "SYNACK")),
     SCTP: frozenset({_SCTP_STATES.index("ESTABLISHED")}),
@@ -117,11 +116,6 @@ class Connection:
         return not self.template and self.state in _OVER.get(self.protocol, ())
 
     @property
-    def lasting(self) -> bool:
-        """Established with somebody who would miss it: not on its way in or out, and no mere datagram."""
-        return self.template or self.state == _ESTABLISHED.get(self.protocol)
-
-    @property
     def active(self) -> bool:
         """Whether the kernel counts it among its server's active connections (IP_VS_CONN_F_INACTIVE is not set)."""
         return not self.template and self.state in _ACTIVE.get(self.protocol, ())
@@ -133,8 +127,10 @@ Line = tuple[bytes, bytes]
 
 ENDED = (b" TIME_WAIT", b" CLOSE", b" LISTEN", b" REJECTED", b" CLOSED")
 """How lines end from which nothing more can come: most of a busy table, and not worth being taken apart."""
-GOING = (b" ESTABLISHED", b" UDP", b" NONE", b" ASSURED")
-"""How lines end that are established or templates (or of a protocol that we pass over)."""
+LASTING = (b" ESTABLISHED", b" NONE", b" ASSURED")
+"""How lines end that somebody would miss: established connections and templates (or a protocol that we pass over)."""
+GOING = (*LASTING, b" UDP")
+"""How lines end that are not on their way in or out."""
 
 
 def virtual_text(line: Line) -> bytes:
