@@ -180,7 +180,7 @@ def _nothing_lost(scene: Scene) -> list[str]:
 
 
 def _clear_and_count(scene: Scene) -> None:
-    """Count before the daemons are asked whether all is well: that is more work than the lab's machines have room for."""
+    """Count before the daemons are asked whether all is well: for that the lab's machines have no room beside it."""
     try:
         _clear(scene)
         scene.wait(lambda: scene.holder(scene.group) == scene.active, patience=BACK)
