@@ -45,6 +45,9 @@ APART = SECOND
 """Between two dumps of everything (ns): whoever asks in between is answered by the next."""
 
 
+EVERYBODY = "everybody"
+
+
 @dataclass(frozen=True, slots=True)
 class Lesson:
     """What a holder sent, how many connections are here since, and when (boottime, ns)."""
@@ -84,7 +87,7 @@ class Connections:
         self._programmed, self._changed, self._now = programmed, changed, now
         self._daemons = daemons or SyncDaemons(run_dir)
         self._dumps = dumps or Dumps()
-        self._server = exchange.Server(self._who, self._give)
+        self._server = exchange.Server(self._who, self._give_to)
         self._deaf: dict[IPAddress, str] = {}
         self._ready = self._left_alone = False
         self._begun = 0
@@ -140,6 +143,9 @@ class Connections:
             self._looked = now
             self._daemons.look(wanted(spec.connection_sync, spec.node(self._node)), touch=not self._left_alone)
             await self._listen(spec)
+        if self._daemons.returned:
+            self._daemons.returned = False
+            self._tell_all()
         if spec.connection_sync is not None:
             self._learn(spec, spec.connection_sync)
         self._decide(spec)
@@ -155,9 +161,23 @@ class Connections:
         spec = self._running()
         return (spec.name, spec.keys) if spec is not None and spec.connection_sync is not None else None
 
+    def _tell_all(self) -> None:
+        """Our wire was cut, so the others may have missed what is here; they cannot know, and do not ask."""
+        view = self._view()
+        if view is not None and _holds(view) and EVERYBODY not in self._asking:
+            self._asking[EVERYBODY] = asyncio.create_task(self._give_all())
+
+    async def _give_all(self) -> None:
+        try:
+            await self._give(EVERYBODY)
+        finally:
+            self._asking.pop(EVERYBODY, None)
+
+    async def _give_to(self, address: str) -> Sent:
+        return await self._give(self._name_of(address))
+
     async def _give(self, to: str) -> Sent:
         """Send all connections. Whoever asks while that is under way gets a dump of their own behind it."""
-        to = self._name_of(to)
         async with self._giving:
             if self._given is not None:
                 await asyncio.sleep(seconds(max(0, self._given.at + APART - self._now())))

@@ -378,6 +378,21 @@ def test_a_missing_interface_is_a_problem_until_it_is_there(tmp_path: Path) -> N
     assert target.problem == ""
 
 
+def test_after_a_cut_wire_everything_is_to_be_learnt_and_told_anew(tmp_path: Path) -> None:
+    """The kernel notices nothing of it: its daemons go on, and what was told meanwhile is lost."""
+    wire_is_whole = True
+    target = SyncDaemons(tmp_path, driver=Fake(), carrier=lambda _: wire_is_whole)
+    target.look((BACKUP, MASTER))
+    target.learn()
+    wire_is_whole = False
+    target.look((BACKUP, MASTER))
+    assert "no carrier" in target.problem
+    assert (target.learnt, target.returned) == (True, False)
+    wire_is_whole = True
+    target.look((BACKUP, MASTER))
+    assert (target.problem, target.learnt, target.returned) == ("", False, True)
+
+
 def test_in_maintenance_a_difference_is_said_and_nothing_touched(tmp_path: Path) -> None:
     kernel = Fake(BACKUP)
     target = SyncDaemons(tmp_path, driver=kernel)

@@ -1,6 +1,7 @@
 """The kernel's side of connections in step: its sync daemons, its list of connections, and what is sent to them."""
 
 import errno
+import fcntl
 import os
 import re
 import socket
@@ -30,6 +31,7 @@ SYSCTLS: Mapping[str, tuple[int, ...]] = MappingProxyType(
 """Of net.ipv4.vs, while connections are kept in step; reasons in docs/design/connections.md."""
 
 _CONNECTIONS = Path("/proc/net/ip_vs_conn")
+_SIOCGIFFLAGS, _IFF_RUNNING, _IFREQ = 0x8913, 0x40, struct.Struct("=16sH22x")
 _SYSCTL_DIR = Path("/proc/sys/net/ipv4/vs")
 _LINE = re.compile(rb"^(\S+ +\S+(?: \S+){6}) +\d+(.*)$", re.MULTILINE)
 _MIXED = (
@@ -173,3 +175,16 @@ def index_of(interface: str) -> int | None:
         return socket.if_nametoindex(interface)
     except OSError:
         return None
+
+
+def has_carrier(interface: str) -> bool:
+    """Whether something is at the other end of the interface's wire; false, too, while it is down or not there.
+
+    By SIOCGIFFLAGS (netdevice(7)) and not by sysfs, which may show another network namespace.
+    """
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
+        try:
+            answer = fcntl.ioctl(asking, _SIOCGIFFLAGS, _IFREQ.pack(interface.encode(), 0))
+        except OSError:
+            return False
+    return bool(_IFREQ.unpack(answer)[1] & _IFF_RUNNING)

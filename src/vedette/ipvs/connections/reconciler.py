@@ -7,11 +7,12 @@ the table of the others has been learnt since.
 
 import json
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
-from vedette.ipvs.connections.kernel import SyncKernel, index_of
+from vedette.ipvs.connections.kernel import SyncKernel, has_carrier, index_of
 from vedette.ipvs.connections.model import Daemon, Role
 from vedette.ipvs.connections.plan import Start, Step, Stop, plan
 from vedette.ipvs.refusal import NOT_PERMITTED
@@ -43,8 +44,13 @@ class Memory:
 class SyncDaemons:
     """Keeps both daemons as ``wanted``; :meth:`look` is one pass."""
 
-    def __init__(self, run_dir: Path, *, driver: Driver | None = None) -> None:
-        self._driver = driver or SyncKernel()
+    def __init__(
+        self, run_dir: Path, *, driver: Driver | None = None, carrier: Callable[[str], bool] = has_carrier
+    ) -> None:
+        self._driver, self._carrier = driver or SyncKernel(), carrier
+        self._connected = True
+        self.returned = False
+        """Its wire was cut and is whole again: nothing that was told meanwhile came through. For the owner to reset."""
         self._path = run_dir / "connection-sync.json"
         self._memory = _read(self._path)
         self._indices: dict[str, int] = {}
@@ -99,9 +105,21 @@ class SyncDaemons:
         reasons = [reason for step in steps if (reason := self._perform(step))]
         self.running = self._driver.daemons() if steps else found
         self._indices = {it.interface: index_of(it.interface) or 0 for it in self.running}
+        reasons += self._look_at_wire()
         if not wanted and not set(self.running) & set(self._memory.started):
             self._remember(Memory())
         self._note(reasons[0] if reasons else "")
+
+    def _look_at_wire(self) -> list[str]:
+        """After a cut, what is here and what the others have must be learnt anew; the kernel notices nothing."""
+        interface = self.running[0].interface if self.running else ""
+        former, self._connected = self._connected, not interface or self._carrier(interface)
+        if self._connected and not former:
+            self.returned = True
+            self._remember(replace(self._memory, learnt=False))
+        return (
+            [] if self._connected else [f"interface {interface} has no carrier: connections are not told or heard of"]
+        )
 
     def _is_deaf(self, daemon: Daemon) -> bool:
         """Its interface is gone, or has been made anew since it was seen: it hears and reaches nobody."""

@@ -163,7 +163,8 @@ def test_a_whole_table_goes_over_entry_for_entry(directors: tuple[Director, Dire
     holder, fresh = directors
     holder.start(daemon(Role.BACKUP))
     teach(holder, fresh, known())
-    soon(lambda: fresh_is_ready(fresh, group))
+    soon(lambda: has_address(holder) and has_address(fresh))
+    fresh.start(daemon(Role.BACKUP, group))
     assert holder.everything(daemon(Role.MASTER, group)) == len(known())
     soon(lambda: len(fresh.lines()) >= len(known()))
     assert fresh.lines() == holder.lines()
@@ -171,14 +172,11 @@ def test_a_whole_table_goes_over_entry_for_entry(directors: tuple[Director, Dire
     assert fresh.active() == holder.active() == sum(item.active for item in known())
 
 
-def fresh_is_ready(fresh: Director, group: str) -> bool:
-    """IPv6 waits for its address (RFC 4862)."""
-    with within(fresh.network):
-        text = subprocess.run(["ip", "-6", "addr", "show", "dev", "sync"], capture_output=True, text=True, check=True)
-        if "fe80" not in text.stdout or "tentative" in text.stdout:
-            return False
-    fresh.start(daemon(Role.BACKUP, group))
-    return True
+def has_address(director: Director) -> bool:
+    """IPv6 waits for it (RFC 4862)."""
+    with within(director.network):
+        shown = subprocess.run(["ip", "-6", "addr", "show", "dev", "sync"], capture_output=True, text=True, check=True)
+    return "fe80" in shown.stdout and "tentative" not in shown.stdout
 
 
 def _line(item: Connection, director: Director) -> Line:
@@ -283,7 +281,12 @@ def test_an_interface_that_is_missing_or_made_anew(directors: tuple[Director, Di
         wanted = tuple(replace(daemon(role), interface="later") for role in (Role.BACKUP, Role.MASTER))
         target.look(wanted)
         assert "there is no interface later" in target.problem
-        add = ("link add later type veth peer name later2", "addr add 10.8.0.1/24 dev later", "link set later up")
+        add = (
+            "link add later type veth peer name later2",
+            "addr add 10.8.0.1/24 dev later",
+            "link set later up",
+            "link set later2 up",
+        )
         ip(*add)
         target.look(wanted)
         assert (target.problem, set(holder.kernel.daemons())) == ("", set(wanted))
@@ -292,6 +295,27 @@ def test_an_interface_that_is_missing_or_made_anew(directors: tuple[Director, Di
         target.look(wanted)
         assert (target.problem, set(holder.kernel.daemons())) == ("", set(wanted))
         assert not target.learnt
+
+
+def test_a_cut_wire_is_noticed_and_its_return(directors: tuple[Director, Director], tmp_path: Path) -> None:
+    holder, other = directors
+    with within(holder.network):
+        target = SyncDaemons(tmp_path, driver=holder.kernel)
+        wanted = (daemon(Role.BACKUP), daemon(Role.MASTER))
+        target.look(wanted)
+        assert target.problem == ""
+
+        def look() -> str:
+            target.look(wanted)
+            return target.problem
+
+        with within(other.network):
+            ip("link set sync down")
+        soon(lambda: "sync has no carrier" in look())
+        with within(other.network):
+            ip("link set sync up")
+        soon(lambda: look() == "")
+        assert target.returned
 
 
 def test_the_sysctls_are_as_documented(directors: tuple[Director, Director]) -> None:
