@@ -11,8 +11,8 @@ from typing import Any
 
 from vedette.api import paths
 from vedette.health.pinger import Reached
-from vedette.kit.units import SECOND
-from vedette.spec.resolved import UNSIGNED, ClusterSpec, Node, VirtualService
+from vedette.kit.units import SECOND, show
+from vedette.spec.resolved import UNSIGNED, ClusterSpec, Forwarding, Node, VirtualService
 from vedette.state.health import Verdicts
 from vedette.state.placement import ConfigView, Liveness, NodeView, View
 from vedette.state.targets import decisive
@@ -68,6 +68,7 @@ def status(
     links: Sequence[Plain],
     watchdog: Plain | None,
     ping_nodes: Sequence[Reached] = (),
+    connections: Plain | None = None,
     node: str,
     clocks: Clocks,
     fencing: Mapping[str, str],
@@ -76,7 +77,8 @@ def status(
 
     ``addresses`` (by group), ``services`` (kernel tables), ``processes`` and ``watchdog`` (this node's, None where none
     is wanted) come plain from their owners; ``refused`` counts datagrams by reason, ``links`` is what the transport
-    says of its own, ``fencing`` says in a word how each node's fencing is.
+    says of its own, ``connections`` how connections are kept in step (None where they are not), ``fencing`` says in a
+    word how each node's fencing is.
     """
     roads = paths.paths(spec, view, links)
     found = [
@@ -110,6 +112,7 @@ def status(
         "processes": list(processes),
         "refusedDatagrams": dict(refused),
         "watchdog": watchdog,
+        "connectionSync": connections,
     }
 
 
@@ -284,6 +287,7 @@ def _services(spec: ClusterSpec | None, verdicts: Verdicts, services: Sequence[P
             "group": service.group,
             "forwarding": service.forwarding.value,
             "scheduler": service.scheduler,
+            "settings": _settings(service),
             "realServers": _real_servers(service, verdicts, clocks),
             "kernel": [item for item in services if item["virtualService"] == service.name],
         }
@@ -291,14 +295,30 @@ def _services(spec: ClusterSpec | None, verdicts: Verdicts, services: Sequence[P
     ]
 
 
+def _settings(service: VirtualService) -> list[str]:
+    """How the service balances, in the document's words."""
+    flags = f" ({', '.join(service.scheduler_flags)})" if service.scheduler_flags else ""
+    found = [service.scheduler + flags, service.forwarding.value]
+    if service.forwarding is Forwarding.TUNNEL:
+        tunnel = service.tunnel
+        found[-1] += f" ({tunnel.encapsulation.value}{f', port {tunnel.port}' if tunnel.port else ''})"
+    if service.persistence_timeout:
+        clients = "" if service.client_prefix_length is None else f" for each /{service.client_prefix_length}"
+        engine = f" by {service.persistence_engine}" if service.persistence_engine else ""
+        found.append(f"persistence {show(service.persistence_timeout)}{clients}{engine}")
+    if service.one_packet:
+        found.append("one packet at a time")
+    return found
+
+
 def _real_servers(service: VirtualService, verdicts: Verdicts, clocks: Clocks) -> list[Plain]:
     found: dict[tuple[str, int], Plain] = {}
-    for endpoint in service.endpoints:
+    for entry in service.entries:
         for server in service.real_servers:
-            key = (str(server.address), server.port or endpoint.port)
+            key = (str(server.address), server.port or entry.port)
             if key in found:
                 continue
-            verdict = decisive(service, endpoint, server, verdicts)
+            verdict = decisive(service, entry, server, verdicts)
             found[key] = {
                 "address": key[0],
                 "port": key[1],

@@ -1,25 +1,30 @@
 """What the kernel's table looks like now, beside what the document and the verdicts say of it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from vedette.ipvs.desired import destination_key, service_key, sorry_key
 from vedette.ipvs.model import (
+    Checksum,
     Connections,
     Counters,
     Destination,
     DestinationId,
     DestinationKey,
     DestinationUsage,
+    Flags,
+    MarkKey,
     Method,
     Observation,
     Service,
     ServiceKey,
+    Settings,
     Usage,
 )
+from vedette.kit.net import IPAddress
 from vedette.kit.net import endpoint as show_endpoint
-from vedette.spec.resolved import ClusterSpec, Endpoint, VirtualService
+from vedette.spec.resolved import ClusterSpec, Entry, Protocol, VirtualService
 from vedette.state.health import Verdicts
 from vedette.state.targets import decisive
 
@@ -31,6 +36,8 @@ _METHODS = {
     Method.BYPASS: "bypass",
 }
 """The document's words, and the kernel's for what no document says."""
+
+_FLAGS = {Flags.FALLBACK: "fallback", Flags.PORT: "port"}
 
 Problems = Mapping[ServiceKey | DestinationId, str]
 
@@ -50,13 +57,16 @@ class DestinationStatus:
 
 @dataclass(frozen=True, slots=True)
 class ServiceStatus:
-    """One endpoint of a virtual service. ``present`` False: the kernel does not have it (``problems`` says why)."""
+    """One entry of a virtual service. ``present`` False: the kernel does not have it (``problems`` says why).
+
+    ``ports`` are what a mark of ours stands for.
+    """
 
     virtual_service: str
     key: ServiceKey
+    ports: tuple[str, ...]
     present: bool
-    scheduler: str
-    persistence: int
+    settings: Settings
     counters: Counters
     destinations: tuple[DestinationStatus, ...]
     problems: tuple[str, ...]
@@ -65,11 +75,16 @@ class ServiceStatus:
         """The form that ``vedette status -o json`` prints. ``persistence`` in seconds."""
         return {
             "virtualService": self.virtual_service,
-            "endpoint": str(self.key),
+            "endpoint": f"{', '.join(self.ports)} by {self.key}" if self.ports else str(self.key),
+            "firewallMark": self.key.mark if isinstance(self.key, MarkKey) else None,
             "present": self.present,
-            "scheduler": self.scheduler,
-            "persistence": self.persistence,
-            "connections": self.counters.connections,
+            "scheduler": self.settings.scheduler,
+            "schedulerFlags": [word for flag, word in _FLAGS.items() if flag in self.settings.flags],
+            "onePacketScheduling": Flags.ONE_PACKET in self.settings.flags,
+            "persistence": self.settings.persistence,
+            "clientPrefixLength": self.settings.granularity,
+            "persistenceEngine": self.settings.engine or None,
+            **_plain_counters(self.counters),
             "destinations": [_plain_destination(item) for item in self.destinations],
             "problems": list(self.problems),
         }
@@ -81,10 +96,10 @@ def status(
     """One entry for each endpoint of the document, in its order."""
     reasons = by_service(problems)
     return tuple(
-        _service(virtual, endpoint, verdicts, observation, reasons.get(key, ()))
+        _service(virtual, entry, verdicts, observation, reasons.get(key, ()))
         for virtual in spec.virtual_services
-        for endpoint in virtual.endpoints
-        for key in (service_key(endpoint),)
+        for entry in virtual.entries
+        for key in (service_key(entry),)
     )
 
 
@@ -98,33 +113,44 @@ def by_service(problems: Problems) -> dict[ServiceKey, tuple[str, ...]]:
 
 
 def _service(
-    virtual: VirtualService, endpoint: Endpoint, verdicts: Verdicts, observation: Observation, problems: tuple[str, ...]
+    virtual: VirtualService, entry: Entry, verdicts: Verdicts, observation: Observation, problems: tuple[str, ...]
 ) -> ServiceStatus:
-    key = service_key(endpoint)
+    key = service_key(entry)
     service = observation.table.get(key)
     usage = observation.usage.get(key, Usage())
     return ServiceStatus(
         virtual_service=virtual.name,
         key=key,
         present=service is not None,
-        scheduler=service.settings.scheduler if service else virtual.scheduler,
-        persistence=service.settings.persistence if service else 0,
+        ports=tuple(_ports(virtual)) if virtual.mark is not None else (),
+        settings=service.settings if service else Settings(virtual.scheduler),
         counters=usage.counters,
-        destinations=_destinations(virtual, endpoint, verdicts, service, usage) if service else (),
+        destinations=_destinations(virtual, entry, verdicts, service, usage) if service else (),
         problems=problems,
     )
 
 
+def _ports(virtual: VirtualService) -> Iterator[str]:
+    """What a mark stands for, an address and a protocol at a time: ``tcp 203.0.113.80:80,443``."""
+    found: dict[tuple[IPAddress, Protocol], list[str]] = {}
+    for item in virtual.endpoints:
+        last = "" if item.last_port is None else f"-{item.last_port}"
+        found.setdefault((item.address, item.protocol), []).append(f"{item.port}{last}" if item.port else "any")
+    for (address, protocol), ports in found.items():
+        where = address if address.version == 4 else f"[{address}]"
+        yield f"{protocol.value} {where}:{','.join(ports)}"
+
+
 def _destinations(
-    virtual: VirtualService, endpoint: Endpoint, verdicts: Verdicts, service: Service, usage: Usage
+    virtual: VirtualService, entry: Entry, verdicts: Verdicts, service: Service, usage: Usage
 ) -> tuple[DestinationStatus, ...]:
-    servers = {destination_key(endpoint, server): server for server in virtual.real_servers}
-    sorry = sorry_key(endpoint, virtual.sorry) if virtual.sorry else None
+    servers = {destination_key(entry, server): server for server in virtual.real_servers}
+    sorry = sorry_key(virtual, entry, virtual.sorry) if virtual.sorry else None
     found = []
     for key in sorted(service.destinations, key=lambda key: (key.address.version, key.address.packed, key.port)):
         health, reason, role = None, "", "foreign"
         if key in servers:
-            verdict = decisive(virtual, endpoint, servers[key], verdicts)
+            verdict = decisive(virtual, entry, servers[key], verdicts)
             health, reason, role = verdict.health.value, verdict.reason, "real"
         elif key == sorry:
             role = "sorry"
@@ -145,7 +171,31 @@ def _plain_destination(item: DestinationStatus) -> dict[str, Any]:
         "reason": item.reason,
         "weight": item.destination.weight,
         "forwarding": _METHODS[item.destination.method],
+        "tunnel": _plain_tunnel(item.destination),
+        "maxConnections": item.destination.upper or None,
+        "minConnections": item.destination.lower or None,
         "activeConnections": item.connections.active,
         "inactiveConnections": item.connections.inactive,
-        "connections": item.counters.connections,
+        "persistentConnections": item.connections.persistent,
+        **_plain_counters(item.counters),
+    }
+
+
+def _plain_tunnel(destination: Destination) -> dict[str, Any] | None:
+    if destination.method is not Method.TUNNEL:
+        return None
+    tunnel = destination.tunnel
+    words = {Checksum.REMOTE: "remote", Checksum.FULL: "full"}
+    checksum = next((word for flag, word in words.items() if flag in tunnel.checksum), "none")
+    return {"type": tunnel.encapsulation.name.lower(), "port": tunnel.port or None, "checksum": checksum}
+
+
+def _plain_counters(counters: Counters) -> dict[str, int]:
+    """Since the entry was made; the kernel counts to 2 to the power of 64."""
+    return {
+        "connections": counters.connections,
+        "packetsIn": counters.packets_in,
+        "packetsOut": counters.packets_out,
+        "bytesIn": counters.bytes_in,
+        "bytesOut": counters.bytes_out,
     }

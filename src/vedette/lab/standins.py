@@ -62,7 +62,7 @@ def _serve(stand_in: StandIn, service: VirtualService, server: RealServer) -> No
     if service.forwarding is Forwarding.MASQUERADE:
         stand_in.masqueraded = True
     for endpoint in service.endpoints:
-        if endpoint.protocol is not Protocol.SCTP:
+        if endpoint.protocol is not Protocol.SCTP and (server.port or endpoint.port):
             stand_in.listeners.add(Listener(server.port or endpoint.port, endpoint.protocol.value))
         if service.forwarding is not Forwarding.MASQUERADE and endpoint.address not in stand_in.virtual:
             stand_in.virtual.append(endpoint.address)
@@ -72,7 +72,7 @@ def _pass(stand_in: StandIn, address: IPAddress, service: VirtualService, check:
     ports = {check.port} if check.port is not None else {server.port for server in service.real_servers}
     spoken = Protocol.UDP if isinstance(check.probe, UdpProbe) else Protocol.TCP
     for port in () if isinstance(check.probe, PingProbe) else ports:
-        numbers = {port} if port is not None else {endpoint.port for endpoint in service.endpoints}
+        numbers = {port} if port is not None else {endpoint.port for endpoint in service.endpoints if endpoint.port}
         stand_in.listeners |= {Listener(number, spoken.value) for number in numbers}
     stand_in.strange |= set(_strange(check))
     for request in check.probe.requests if isinstance(check.probe, HttpProbe) else ():

@@ -32,6 +32,8 @@ EXPIRY_WARNING = 14 * DAY
 SCHEDULER = "wlc"
 PERSISTENCE = 6 * MINUTE
 """As in keepalived."""
+GUE_PORT = 6080
+"""That IANA keeps for generic UDP encapsulation."""
 
 PAGE_STATUS = 503
 PAGE_BODY = "We are sorry: the service is not available at the moment. Please try again soon.\n"

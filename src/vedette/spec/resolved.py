@@ -52,6 +52,31 @@ class Forwarding(Enum):
     TUNNEL = "tunnel"
 
 
+class Encapsulation(Enum):
+    """What a tunnel is made of: IP in IP (RFC 2003, RFC 2473), generic UDP encapsulation, or GRE (RFC 2784)."""
+
+    IPIP = "ipip"
+    GUE = "gue"
+    GRE = "gre"
+
+
+class TunnelChecksum(Enum):
+    """``FULL``: over the whole packet. ``REMOTE``: the other end completes the inner one (GUE only)."""
+
+    NONE = "none"
+    FULL = "full"
+    REMOTE = "remote"
+
+
+@dataclass(frozen=True, slots=True)
+class Tunnel:
+    """``port`` is the UDP port of GUE; 0 for the others, which have none."""
+
+    encapsulation: Encapsulation = Encapsulation.IPIP
+    port: int = 0
+    checksum: TunnelChecksum = TunnelChecksum.NONE
+
+
 class OnFailure(Enum):
     """What a failed check does to a destination: delete it, or set its weight to 0 and keep its connections."""
 
@@ -234,13 +259,15 @@ class HealthCheck:
 
 @dataclass(frozen=True, slots=True)
 class RealServer:
-    """``port`` None = the virtual port."""
+    """``port`` None = the virtual port. ``max_connections`` and ``min_connections`` 0 = none, and the kernel's own."""
 
     address: IPAddress
     port: int | None = None
     weight: int = 1
     maintenance: bool = False
     description: str = ""
+    max_connections: int = 0
+    min_connections: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,18 +287,47 @@ class SorryServer:
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One entry of the IPVS service table: address, port and protocol."""
+    """Where clients connect: a port of an address, the ports up to ``last_port``, or every port (``port`` 0)."""
 
     address: IPAddress
     port: int
     protocol: Protocol
+    last_port: int | None = None
+
+    @property
+    def single(self) -> bool:
+        """Whether it is one port, and not a range or every port."""
+        return self.port > 0 and self.last_port is None
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """The firewall mark by which IPVS finds a service's packets of one address family (``version``).
+
+    ``ours``: Vedette sets it, on all packets to the service's endpoints; else rules of other people do.
+    """
+
+    version: int
+    number: int
+    ours: bool
+
+    @property
+    def port(self) -> int:
+        """As of an endpoint that is every port."""
+        return 0
+
+
+Entry = Endpoint | Mark
+"""What the IPVS service table knows a service by."""
 
 
 @dataclass(frozen=True, slots=True)
 class VirtualService:
-    """A virtual service of the document: every endpoint gets every real server.
+    """A virtual service of the document and one address family: every endpoint gets every real server.
 
-    ``persistence_timeout`` (ns) 0 = none. ``scheduler_flags`` are the document's words (``fallback``, ``port``).
+    ``persistence_timeout`` (ns) 0 = none; ``client_prefix_length`` None = clients are told apart by whole address.
+    ``scheduler_flags`` are the document's words (``fallback``, ``port``). With a ``mark`` all endpoints are one entry
+    of the kernel's table; a mark of other people's has no endpoints at all.
     ``checks_required`` 0 = all of them. ``checks_on_standby`` false: only the holder of the group checks.
     """
 
@@ -289,6 +345,16 @@ class VirtualService:
     checks_on_standby: bool = True
     sorry: SorryServer | None = None
     maintenance: bool = False
+    mark: Mark | None = None
+    tunnel: Tunnel = Tunnel()
+    client_prefix_length: int | None = None
+    persistence_engine: str = ""
+    one_packet: bool = False
+
+    @property
+    def entries(self) -> tuple[Entry, ...]:
+        """What the kernel's table has for this service: one entry for the mark, or one for each endpoint."""
+        return (self.mark,) if self.mark is not None else self.endpoints
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,6 +364,16 @@ class IpvsTimeouts:
     tcp: int | None = None
     tcp_fin: int | None = None
     udp: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionSync:
+    """Where directors tell each other of their connections. ``interface`` is logical; ``group`` is multicast."""
+
+    interface: str
+    group: IPAddress
+    port: int = 8848
+    id: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -467,6 +543,9 @@ class Watchdog:
 class ClusterSpec:
     """One document, resolved. ``digest`` is the hex SHA-256 of its canonical form, without secrets.
 
+    ``ipvs_sysctls`` are those of net.ipv4.vs that are kept, by the kernel's names. ``drop_untranslated``: packets of
+    masqueraded real servers that IPVS has not translated are dropped.
+
     ``assume_watchdog``: with policy ``fence``, a silent node that had advertised an armed watchdog may be taken for off
     after twice its time-out, where no fencing device has confirmed it.
     """
@@ -480,11 +559,15 @@ class ClusterSpec:
     groups: tuple[Group, ...]
     virtual_services: tuple[VirtualService, ...] = ()
     ipvs_timeouts: IpvsTimeouts = field(default_factory=IpvsTimeouts)
+    ipvs_sysctls: Mapping[str, int] = field(default_factory=dict)
+    ipvs_exclusive: bool = False
+    drop_untranslated: bool = True
     fencing_devices: tuple[FencingDevice, ...] = ()
     watchdog: Watchdog | None = None
     assume_watchdog: bool = False
     ping_nodes: tuple[IPAddress, ...] = ()
     spec_sync: bool = False
+    connection_sync: ConnectionSync | None = None
 
     def node(self, name: str) -> Node:
         """Return the node of that name; raises ``KeyError``."""
@@ -492,6 +575,12 @@ class ClusterSpec:
             if node.name == name:
                 return node
         raise KeyError(name)
+
+    def addresses_of(self, name: str) -> tuple[IPAddress, ...]:
+        """Where a node is reached: at its own address first, then on the links; raises ``KeyError``."""
+        own = self.node(name).address
+        linked = (link.addresses[name] for link in self.heartbeat.links if name in link.addresses)
+        return tuple(dict.fromkeys((*(() if own is None else (own,)), *linked)))
 
     @property
     def voters(self) -> tuple[str, ...]:

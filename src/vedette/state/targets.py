@@ -1,13 +1,14 @@
 """What must be checked to know whether a real server is up: the one place where both domains ask.
 
-Every check of a virtual service becomes one :class:`Target` per real server and endpoint. Two endpoints, or two
+Every check of a virtual service becomes one :class:`Target` per real server and entry. Two entries, or two
 virtual services, that check the same server in the same way yield equal targets, which are checked once.
 
 A check whose port nobody wrote goes to the port that the traffic goes to. What is spoken over TCP fits a TCP endpoint
 only: for a UDP or SCTP endpoint it goes to the port of the service's TCP endpoint (the same number if there is one),
 and without any TCP endpoint there is nothing to connect to: the check does not apply. A UDP check goes by the UDP
-endpoints likewise. A ping has no port, and applies always. A check of this node itself (a file, say) is one target,
-whatever servers ask for it. A server that no check applies to counts as up.
+endpoints likewise. Where a firewall mark stands for several ports, it goes to the first such port that the service
+names. A ping has no port, and applies always. A check of this node itself (a file, say) is one target, whatever servers
+ask for it. A server that no check applies to counts as up.
 """
 
 from collections.abc import Container, Iterator
@@ -17,8 +18,9 @@ from ipaddress import IPv4Address
 from vedette.spec.probes import Arguments, ExecProbe, LocalProbe, PortlessProbe, asks_over_udp
 from vedette.spec.resolved import (
     ClusterSpec,
-    Endpoint,
+    Entry,
     HealthCheck,
+    Mark,
     PingProbe,
     Protocol,
     RealServer,
@@ -39,17 +41,17 @@ ASSUMED = Verdict(health=Health.UP, since=0, reason="not checked yet: taken to b
 _GRAVITY = {Health.DOWN: 0, Health.UNKNOWN: 1, Health.UP: 2}
 
 
-def targets(service: VirtualService, endpoint: Endpoint, server: RealServer) -> tuple[Target, ...]:
-    """All that is checked of ``server`` behind ``endpoint``; empty: it is always up."""
+def targets(service: VirtualService, entry: Entry, server: RealServer) -> tuple[Target, ...]:
+    """All that is checked of ``server`` behind ``entry``; empty: it is always up."""
     found = []
     for check in service.checks:
         if isinstance(check.probe, LocalProbe):
             found.append(Target(LOCAL, 0, _cleared(check)))
             continue
-        port = _port(service, endpoint, server, check)
+        port = _port(service, entry, server, check)
         if port is not None:
             address = check.address or server.address
-            found.append(Target(address, port, _told(_cleared(check), endpoint)))
+            found.append(Target(address, port, _told(_cleared(check), service, entry)))
     return tuple(found)
 
 
@@ -63,15 +65,15 @@ def all_targets(spec: ClusterSpec, held: Container[str] | None = None) -> Iterat
     for service in spec.virtual_services:
         if not (service.checks_on_standby or held is None or service.group in held):
             continue
-        for endpoint in service.endpoints:
+        for entry in service.entries:
             for server in service.real_servers:
-                for target in targets(service, endpoint, server):
+                for target in targets(service, entry, server):
                     if target not in seen:
                         seen.add(target)
                         yield target
 
 
-def decisive(service: VirtualService, endpoint: Endpoint, server: RealServer, verdicts: Verdicts) -> Verdict:
+def decisive(service: VirtualService, entry: Entry, server: RealServer, verdicts: Verdicts) -> Verdict:
     """The verdict that decides: as many must be up as the service wants.
 
     :data:`UNCHECKED` where no check applies, :data:`ASSUMED` where nothing is known and that is meant so.
@@ -79,7 +81,7 @@ def decisive(service: VirtualService, endpoint: Endpoint, server: RealServer, ve
     Of the verdicts, worst first, the n-th from the end of those wanted decides: it is up when enough are, and down
     when too many are for that ever to be so. Where all are wanted, that is the worst one.
     """
-    found = [verdicts.get(target, UNKNOWN) for target in targets(service, endpoint, server)]
+    found = [verdicts.get(target, UNKNOWN) for target in targets(service, entry, server)]
     if not found:
         return UNCHECKED
     found.sort(key=lambda verdict: _GRAVITY[verdict.health])
@@ -101,23 +103,33 @@ def _cleared(check: HealthCheck) -> HealthCheck:
     return replace(check, address=None, port=None)
 
 
-def _told(check: HealthCheck, endpoint: Endpoint) -> HealthCheck:
-    """Tell a command which virtual service asks, if it wants to know: then it is run for each."""
+def _told(check: HealthCheck, service: VirtualService, entry: Entry) -> HealthCheck:
+    """Tell a command which virtual service asks, if it wants to know: then it is run for each.
+
+    Of a firewall mark it is told the first address, if the mark is ours and there is one.
+    """
     probe = check.probe
     if not isinstance(probe, ExecProbe) or probe.arguments is not Arguments.LDIRECTORD:
         return check
+    endpoint = next(iter(service.endpoints), None) if isinstance(entry, Mark) else entry
+    if endpoint is None:
+        return replace(check, probe=replace(probe, virtual_address=IPv4Address(0), virtual_port=0))
     return replace(check, probe=replace(probe, virtual_address=endpoint.address, virtual_port=endpoint.port))
 
 
-def _port(service: VirtualService, endpoint: Endpoint, server: RealServer, check: HealthCheck) -> int | None:
+def _port(service: VirtualService, entry: Entry, server: RealServer, check: HealthCheck) -> int | None:
     if isinstance(check.probe, PingProbe):
         return 0
     if check.port is not None:
         return check.port
+    portless = isinstance(check.probe, PortlessProbe)
     spoken = Protocol.UDP if isinstance(check.probe, UdpProbe) or asks_over_udp(check.probe) else Protocol.TCP
-    if endpoint.protocol is spoken or isinstance(check.probe, PortlessProbe):
-        return server.port or endpoint.port
-    others = [other.port for other in service.endpoints if other.protocol is spoken]
-    if not others:
+    fitting = [other.port for other in service.endpoints if other.single and (portless or other.protocol is spoken)]
+    first = fitting[0] if fitting else None
+    if isinstance(entry, Mark):
+        return server.port or first or (0 if portless else None)
+    if entry.protocol is spoken or portless:
+        return server.port or entry.port or first or (0 if portless else None)
+    if first is None:
         return None
-    return server.port or (endpoint.port if endpoint.port in others else others[0])
+    return server.port or (entry.port if entry.port in fitting else first)
