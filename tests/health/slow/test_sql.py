@@ -14,7 +14,7 @@ import pytest
 from tests.health.slow import daemons, hostile
 from tests.health.slow.conftest import PASSWORD, USER, Certified, fresh
 from tests.health.slow.contract import OverTcp
-from tests.health.slow.trial import Result, attempt, check
+from tests.health.slow.trial import SHORT, Result, attempt, check
 from tests.health.targets import target
 from vedette.health.poller import Poller
 from vedette.health.slow import kinds, threads
@@ -243,17 +243,24 @@ def test_a_server_of_the_other_dialect_is_named(databases: Databases) -> None:
     assert not check(target(port=databases.postgresql, probe=MYSQL), 300_000_000).passed
 
 
+OK = b"\0\0\0\2\0\0\0"
+
+
+def greeting(capabilities: int, plugin: bytes) -> bytes:
+    """What a server of MySQL says first (HandshakeV10)."""
+    low, high = (capabilities & 0xFFFF).to_bytes(2, "little"), (capabilities >> 16).to_bytes(2, "little")
+    head = b"\x0a8.0.36\0\1\0\0\0saltsalt\0" + low + b"\x2d\2\0" + high + b"\x15" + bytes(10)
+    return head + b"saltsaltsalt\0" + plugin + b"\0"
+
+
 def test_mysql_without_tls_is_refused_before_anything_is_said() -> None:
     """The greeting (version 10) of a server that lacks CLIENT_SSL, or of somebody in between who has removed it."""
-    capabilities = 0x0F_A20F  # CLIENT_SSL would be 0x800
-    low, high = (capabilities & 0xFFFF).to_bytes(2, "little"), (capabilities >> 16).to_bytes(2, "little")
-    greeting = b"\x0a8.0.36\0\1\0\0\0saltsalt\0" + low + b"\x2d\2\0" + high + b"\x15" + bytes(10)
-    greeting += b"saltsaltsalt\0mysql_clear_password\0"
+    said = greeting(0x0F_A20F, b"mysql_clear_password")  # CLIENT_SSL would be 0x800
     heard = b""
 
     async def greeting_only(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         nonlocal heard
-        writer.write(len(greeting).to_bytes(3, "little") + b"\0" + greeting)
+        writer.write(len(said).to_bytes(3, "little") + b"\0" + said)
         heard = await reader.read()
 
     async def scenario() -> Result:
@@ -309,3 +316,45 @@ def test_many_hung_databases_leave_no_thread(probe: SqlProbe) -> None:
             assert all(reason.startswith("no answer in 100ms") for reason in over)
 
     asyncio.run(scenario())
+
+
+def test_mysql_gets_no_file_of_this_machine() -> None:
+    """LOAD DATA LOCAL: the answer to any query may be to ask the client for one of its files."""
+    capabilities = 0x8F_A20F  # with CLIENT_LOCAL_FILES
+    heard: list[bytes] = []
+
+    def packet(number: int, content: bytes) -> bytes:
+        return len(content).to_bytes(3, "little") + bytes((number,)) + content
+
+    async def heard_packet(reader: asyncio.StreamReader) -> None:
+        heard.append(await reader.readexactly(int.from_bytes((await reader.readexactly(4))[:3], "little")))
+
+    async def curious(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(packet(0, greeting(capabilities, b"mysql_native_password")))
+        await heard_packet(reader)
+        writer.write(packet(2, OK))
+        await heard_packet(reader)  # SET NAMES
+        writer.write(packet(1, OK))
+        await heard_packet(reader)
+        writer.write(packet(1, b"\xfb/etc/hostname"))
+        heard.append(await reader.read())
+
+    async def scenario() -> Result:
+        async with hostile.tcp(curious) as port:
+            return await attempt(target(port=port, probe=MYSQL))
+
+    assert asyncio.run(scenario()).reason == "not MySQL"
+    assert heard[2:] == [b"\3SELECT 1", b"\1\0\0\0\1"], "the query, and COM_QUIT"
+
+
+def test_a_server_that_hangs_in_the_handshake_of_tls_is_given_up() -> None:
+    async def hanging(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readexactly(8)
+        writer.write(b"S")
+        await reader.read()
+
+    async def scenario() -> Result:
+        async with hostile.tcp(hanging) as port:
+            return await attempt(target(port=port, probe=replace(POSTGRESQL, tls=STARTTLS)), SHORT)
+
+    assert asyncio.run(scenario()).reason == "no answer in 150ms while logging in"
