@@ -42,6 +42,11 @@ class Aim:
     sources: tuple[str, ...] = ()
     mark: int = 0
 
+    @property
+    def manner(self) -> tuple[object, ...]:
+        """Everything but the peer: a socket of one manner serves all aims of that manner."""
+        return self.family, self.sources, self.mark
+
     def open(self, kind: int) -> socket.SocketType:
         """A non-blocking socket of ``kind``, bound and marked; raises ``OSError`` and :class:`BlockedError`."""
         opened = socket.SocketType(self.family, kind | socket.SOCK_NONBLOCK)
