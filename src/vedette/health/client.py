@@ -25,8 +25,8 @@ class CheckerClient:
     """Keeps a checker process running and its last word on every target.
 
     While the checker is away the verdicts stay as they are, and its successor goes on from them: the death of a
-    checker costs no server its place. ``changed`` is called when the health of a target or :attr:`complete` changes, or what a
-    check says of its weight.
+    checker costs no server its place. ``changed`` is called when the health of a target, what a check says of its
+    weight, or :attr:`complete` changes.
     """
 
     def __init__(self, changed: Callable[[], None], *, now: Callable[[], int] = clock.boottime) -> None:

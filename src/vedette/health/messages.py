@@ -8,7 +8,8 @@ cannot be taken for another target's. Checks are sent once a message however man
     checker → director   {"verdicts": [[NUMBER, HEALTH, SINCE, REASON, ADVICE], ...]}
 
 Every assignment is answered at once with what is known, which may be nothing: the checks have begun then.
-``ADVICE`` about the weight is null, or [VALUE, whether it is absolute]. What stands from ``HEALTH`` on in an addition is what an earlier checker found: it goes on from there.
+``ADVICE`` about the weight is null, or [VALUE, whether it is absolute].
+What stands from ``HEALTH`` on in an addition is what an earlier checker found: it goes on from there.
 Readers raise ``ValueError`` on any other shape.
 """
 

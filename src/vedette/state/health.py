@@ -7,8 +7,8 @@ from enum import Enum
 from vedette.kit.net import IPAddress
 from vedette.spec.resolved import HealthCheck
 
-
 MOST_WEIGHT = 65535
+"""Of a destination, as the document can write it."""
 
 
 class Health(Enum):
