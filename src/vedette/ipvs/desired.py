@@ -1,20 +1,14 @@
 """What the kernel's table should be: one service per endpoint, one destination per real server.
 
-=========  ==========================================================================================
-verdict    destination
-=========  ==========================================================================================
-up         there, with the real server's weight
-down       ``onFailure: remove``: not there; ``onFailure: quiesce``: there, with weight 0
-unknown    as it was: there if it was there (weight 0 stays 0), else not added before the first verdict
-=========  ==========================================================================================
-
-Maintenance, of the real server or of the whole virtual service, makes the weight 0: no new connections, while those
-that are open may finish. When no real server has a weight above 0, and none is still undecided, the sorry server
-stands in; it goes when a real server is back.
+Which weight a real server has, and whether it is there at all, is decided by :mod:`vedette.ipvs.life`; here weights
+become destinations. The sorry server stands in when the quorum is lost, which by default means: when no real server
+has a weight above 0, and none is still undecided. It goes when enough of them are back.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
+from vedette.ipvs.life import Candidate, Life, Result
 from vedette.ipvs.model import (
     AddressKey,
     Destination,
@@ -31,14 +25,14 @@ from vedette.spec.resolved import (
     ClusterSpec,
     Endpoint,
     Forwarding,
-    OnFailure,
     Protocol,
     RealServer,
     SorryServer,
     VirtualService,
 )
-from vedette.state.health import Health, Verdicts
+from vedette.state.health import Verdicts
 from vedette.state.targets import decisive
+from vedette.state.weights import advised
 
 _METHODS = {
     Forwarding.MASQUERADE: Method.MASQUERADE,
@@ -50,15 +44,44 @@ _Destinations = Mapping[DestinationKey, Destination]
 
 
 def desired(spec: ClusterSpec, verdicts: Verdicts, previous: Table) -> dict[ServiceKey, Service]:
-    """``previous`` is the table as it was found or left: what an undecided real server keeps."""
+    """The table at a first look. ``previous`` is the table as it was found: what an undecided real server keeps."""
     table: dict[ServiceKey, Service] = {}
     for virtual in spec.virtual_services:
-        settings = _settings(virtual)
         for endpoint in virtual.endpoints:
             key = service_key(endpoint)
             before = previous[key].destinations if key in previous else {}
-            table[key] = Service(settings, _destinations(virtual, endpoint, verdicts, before))
+            table[key], _ = desired_service(virtual, endpoint, verdicts, before, Life(), now=0)
     return table
+
+
+def desired_service(
+    virtual: VirtualService,
+    endpoint: Endpoint,
+    verdicts: Verdicts,
+    before: _Destinations,
+    life: Life,
+    *,
+    now: int,
+    connections: Mapping[DestinationKey, int] | None = None,
+) -> tuple[Service, Result]:
+    """What one endpoint should be at ``now`` (ns): ``life`` goes one step on. ``before``: as it was left."""
+    stand_in = _stand_in(virtual, endpoint)
+    result = life.step(
+        _candidates(virtual, endpoint, verdicts),
+        before,
+        rules=virtual.life,
+        on_failure=virtual.on_failure,
+        now=now,
+        others={*stand_in, *(key for key, item in before.items() if item.method is Method.LOCAL)},
+        connections=connections,
+        has_sorry=bool(stand_in),
+        standing_in=any(key in before for key in stand_in),
+    )
+    destinations = _destinations(virtual, endpoint, result.weights)
+    destinations |= {key: replace(before[key], weight=0) for key in result.leaving}
+    if result.sorry:
+        destinations |= stand_in
+    return Service(_settings(virtual), destinations), result
 
 
 def service_key(endpoint: Endpoint) -> AddressKey:
@@ -83,34 +106,33 @@ def _settings(virtual: VirtualService) -> Settings:
     return Settings(virtual.scheduler, flags, persistence=-(-virtual.persistence_timeout // SECOND))
 
 
+def _candidates(virtual: VirtualService, endpoint: Endpoint, verdicts: Verdicts) -> Iterator[Candidate]:
+    whole = virtual.maintenance
+    for server in virtual.real_servers:
+        verdict = decisive(virtual, endpoint, server, verdicts)
+        advice = verdict.advice
+        if len(virtual.checks) > 1:
+            advice = advised(virtual, endpoint, server, verdicts)
+        key = destination_key(endpoint, server)
+        yield Candidate(key, server.weight, verdict.health, whole or server.maintenance, advice)
+
+
 def _destinations(
-    virtual: VirtualService, endpoint: Endpoint, verdicts: Verdicts, before: _Destinations
+    virtual: VirtualService, endpoint: Endpoint, weights: Mapping[DestinationKey, int]
 ) -> dict[DestinationKey, Destination]:
     method = _METHODS[virtual.forwarding]
-    found: dict[DestinationKey, Destination] = {}
-    undecided = False
-    for server in virtual.real_servers:
-        key = destination_key(endpoint, server)
-        weight = 0 if virtual.maintenance or server.maintenance else server.weight
-        match decisive(virtual, endpoint, server, verdicts).health:
-            case Health.UP:
-                found[key] = Destination(weight, method)
-            case Health.DOWN:
-                if virtual.on_failure is OnFailure.QUIESCE:
-                    found[key] = Destination(0, method)
-            case Health.UNKNOWN:
-                undecided = undecided or weight > 0
-                if key in before:
-                    found[key] = Destination(weight if before[key].weight else 0, method)
-    if virtual.sorry is not None and not any(destination.weight for destination in found.values()):
-        key = sorry_key(endpoint, virtual.sorry)
-        if not undecided or key in before:
-            found |= _stand_in(virtual, endpoint, virtual.sorry)
-    return found
+    return {
+        key: Destination(weights[key], method)
+        for server in virtual.real_servers
+        if (key := destination_key(endpoint, server)) in weights
+    }
 
 
-def _stand_in(virtual: VirtualService, endpoint: Endpoint, sorry: SorryServer) -> _Destinations:
+def _stand_in(virtual: VirtualService, endpoint: Endpoint) -> dict[DestinationKey, Destination]:
     """The sorry server as a destination. The page is HTTP, so only a TCP endpoint has one."""
+    sorry = virtual.sorry
+    if sorry is None:
+        return {}
     key = sorry_key(endpoint, sorry)
     if sorry.remote is None:
         return {key: Destination(1, Method.LOCAL)} if endpoint.protocol is Protocol.TCP else {}

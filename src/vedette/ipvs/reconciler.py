@@ -13,12 +13,13 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from vedette.ipvs.desired import desired
 from vedette.ipvs.inventory import Inventory
 from vedette.ipvs.kernel import KernelTable
+from vedette.ipvs.lives import Connections, Lives
 from vedette.ipvs.model import (
     AddressKey,
     DestinationId,
+    DestinationKey,
     Observation,
     Service,
     ServiceKey,
@@ -59,6 +60,7 @@ class TableDriver(Protocol):
 
     def observe(self) -> dict[ServiceKey, Service]: ...
     def inspect(self) -> Observation: ...
+    def connections(self, services: Iterable[ServiceKey]) -> dict[ServiceKey, dict[DestinationKey, int]]: ...
     def fingerprint(self) -> bytes: ...
     def perform(self, actions: Sequence[Action]) -> list[Outcome]: ...
     def tune(self, tuning: Tuning) -> tuple[str, ...]: ...
@@ -92,7 +94,10 @@ class Reconciler:
         self._inventory = Inventory(run_dir / "ipvs-services.json")
         self._entries: Retries[_Key] = Retries(jitter)
         self._whole: Retries[str] = Retries(jitter)
+        self._lives = Lives(run_dir / "ipvs-servers.json")
+        self._turn_at: int | None = None
         self._pace = Pace()
+        self._counting = Pace()
         self._woken = asyncio.Event()
         self._spec: ClusterSpec | None = None
         self._verdicts: Verdicts = {}
@@ -150,11 +155,10 @@ class Reconciler:
         observed = self._driver.observe()
         self._pace.note(started=started, ended=self._clock())
         left = self._left if self._left is not None else observed
-        if self._wanted is None:
-            self._wanted = desired(spec, self._verdicts, left)
+        wanted = self._live(spec, left)
         owned = self._owner(spec)
-        self._list({*self._wanted, *filter(owned, observed)})
-        actions = plan(self._wanted, observed, owned=owned, deletions=self._complete)
+        self._list({*wanted, *filter(owned, observed)})
+        actions = plan(wanted, observed, owned=owned, deletions=self._complete)
         self._entries.keep(action.key for action in actions)
         performed = await self._perform(actions)
         self._left = apply(observed, performed)
@@ -162,6 +166,29 @@ class Reconciler:
             self._inspected = 0  # what status knows is out of date
         self._tune(spec.ipvs_timeouts)
         self._tell(performed, left)
+
+    def _live(self, spec: ClusterSpec, left: dict[ServiceKey, Service]) -> dict[ServiceKey, Service]:
+        """The wanted table: decided anew when something has changed, time has come, or connections were counted."""
+        now, counted = self._clock(), self._count()
+        if self._wanted is None or counted or (self._turn_at is not None and now >= self._turn_at):
+            found = self._lives.step(spec, self._verdicts, left, now=now, connections=counted)
+            self._wanted, self._turn_at = found.table, found.due
+            try:
+                self._lives.keep()
+            except OSError as error:
+                self._trouble("servers", RetryAfter(0, f"what is under way cannot be stored: {error.strerror}"))
+            else:
+                self._whole.succeeded("servers")
+        return self._wanted
+
+    def _count(self) -> Connections:
+        """How many connections still keep destinations that drain; nothing where none does, or it is not time yet."""
+        draining, now = self._lives.draining, self._clock()
+        if not draining or now < self._counting.next_look:
+            return {}
+        counted = self._driver.connections(draining)
+        self._counting.note(started=now, ended=self._clock())
+        return counted
 
     @property
     def settled(self) -> bool:
@@ -176,7 +203,7 @@ class Reconciler:
         if self._spec is None:
             return []
         self._inspect()
-        found = status(self._spec, self._verdicts, self._observation, self._reasons())
+        found = status(self._spec, self._verdicts, self._observation, self._reasons(), self._lives)
         return [item.plain() for item in found]
 
     def problems(self) -> list[tuple[str, str]]:
@@ -185,7 +212,7 @@ class Reconciler:
         for service, reasons in by_service(self._reasons()).items():
             more = f" (and {len(reasons) - 1} more)" if len(reasons) > 1 else ""
             found.append((f"IPVS service {service}", reasons[0] + more))
-        return found
+        return found + (self._lives.problems(self._spec) if self._spec is not None else [])
 
     def _inspect(self) -> None:
         now = self._clock()
@@ -309,7 +336,8 @@ class Reconciler:
         trouble = self._whole.failures.get(_TABLE)
         if trouble is not None:
             return trouble.due
-        return min(filter(None, (self._pace.next_look, self._entries.next())))
+        counting = self._counting.next_look if self._lives.draining else None
+        return min(filter(None, (self._pace.next_look, self._entries.next(), self._turn_at, counting)))
 
     def _has_drifted(self) -> bool:
         try:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from vedette.ipvs.desired import destination_key, service_key, sorry_key
+from vedette.ipvs.lives import Lives
 from vedette.ipvs.model import (
     Connections,
     Counters,
@@ -18,6 +19,7 @@ from vedette.ipvs.model import (
     ServiceKey,
     Usage,
 )
+from vedette.ipvs.phases import Doing, Phase, QuorumState
 from vedette.kit.net import endpoint as show_endpoint
 from vedette.spec.resolved import ClusterSpec, Endpoint, VirtualService
 from vedette.state.health import Verdicts
@@ -37,7 +39,9 @@ Problems = Mapping[ServiceKey | DestinationId, str]
 
 @dataclass(frozen=True, slots=True)
 class DestinationStatus:
-    """``role``: ``real`` (with its ``health``), ``sorry``, or ``foreign`` to the document."""
+    """``role``: ``real`` (with its ``health``), ``sorry``, ``leaving`` (it drains, and the document does not have it),
+    or ``foreign`` to the document. ``phase``: what is under way with it, if anything.
+    """
 
     key: DestinationKey
     role: str
@@ -46,6 +50,7 @@ class DestinationStatus:
     destination: Destination
     connections: Connections
     counters: Counters
+    phase: Phase | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +65,14 @@ class ServiceStatus:
     counters: Counters
     destinations: tuple[DestinationStatus, ...]
     problems: tuple[str, ...]
+    quorum: QuorumState
+    out: Mapping[DestinationKey, Phase]
 
     def plain(self) -> dict[str, Any]:
-        """The form that ``vedette status -o json`` prints. ``persistence`` in seconds."""
+        """The form that ``vedette status -o json`` prints. ``persistence`` in seconds, instants CLOCK_BOOTTIME ns.
+
+        ``out``: servers that are not in the table, and why.
+        """
         return {
             "virtualService": self.virtual_service,
             "endpoint": str(self.key),
@@ -72,16 +82,26 @@ class ServiceStatus:
             "connections": self.counters.connections,
             "destinations": [_plain_destination(item) for item in self.destinations],
             "problems": list(self.problems),
+            "quorum": {
+                "state": self.quorum.condition.value,
+                "up": self.quorum.up,
+                "weight": self.quorum.weight,
+                "hysteresis": self.quorum.hysteresis,
+            },
+            "out": [
+                {"address": str(key.address), "port": key.port, "phase": _plain_phase(phase, None)}
+                for key, phase in self.out.items()
+            ],
         }
 
 
 def status(
-    spec: ClusterSpec, verdicts: Verdicts, observation: Observation, problems: Problems
+    spec: ClusterSpec, verdicts: Verdicts, observation: Observation, problems: Problems, lives: Lives
 ) -> tuple[ServiceStatus, ...]:
     """One entry for each endpoint of the document, in its order."""
     reasons = by_service(problems)
     return tuple(
-        _service(virtual, endpoint, verdicts, observation, reasons.get(key, ()))
+        _service(virtual, endpoint, verdicts, observation, reasons.get(key, ()), lives)
         for virtual in spec.virtual_services
         for endpoint in virtual.endpoints
         for key in (service_key(endpoint),)
@@ -98,9 +118,18 @@ def by_service(problems: Problems) -> dict[ServiceKey, tuple[str, ...]]:
 
 
 def _service(
-    virtual: VirtualService, endpoint: Endpoint, verdicts: Verdicts, observation: Observation, problems: tuple[str, ...]
+    virtual: VirtualService,
+    endpoint: Endpoint,
+    verdicts: Verdicts,
+    observation: Observation,
+    problems: tuple[str, ...],
+    lives: Lives,
 ) -> ServiceStatus:
     key = service_key(endpoint)
+    phases = lives.phases(virtual, key)
+    there: Mapping[DestinationKey, Destination] = (
+        observation.table[key].destinations if key in observation.table else {}
+    )
     service = observation.table.get(key)
     usage = observation.usage.get(key, Usage())
     return ServiceStatus(
@@ -110,13 +139,20 @@ def _service(
         scheduler=service.settings.scheduler if service else virtual.scheduler,
         persistence=service.settings.persistence if service else 0,
         counters=usage.counters,
-        destinations=_destinations(virtual, endpoint, verdicts, service, usage) if service else (),
+        destinations=_destinations(virtual, endpoint, verdicts, service, usage, phases) if service else (),
         problems=problems,
+        quorum=lives.quorum(virtual, key),
+        out={name: phase for name, phase in phases.items() if name not in there},
     )
 
 
 def _destinations(
-    virtual: VirtualService, endpoint: Endpoint, verdicts: Verdicts, service: Service, usage: Usage
+    virtual: VirtualService,
+    endpoint: Endpoint,
+    verdicts: Verdicts,
+    service: Service,
+    usage: Usage,
+    phases: Mapping[DestinationKey, Phase],
 ) -> tuple[DestinationStatus, ...]:
     servers = {destination_key(endpoint, server): server for server in virtual.real_servers}
     sorry = sorry_key(endpoint, virtual.sorry) if virtual.sorry else None
@@ -128,9 +164,20 @@ def _destinations(
             health, reason, role = verdict.health.value, verdict.reason, "real"
         elif key == sorry:
             role = "sorry"
+        elif key in phases:
+            role = "leaving"
         moved = usage.destinations.get(key, DestinationUsage())
         found.append(
-            DestinationStatus(key, role, health, reason, service.destinations[key], moved.connections, moved.counters)
+            DestinationStatus(
+                key,
+                role,
+                health,
+                reason,
+                service.destinations[key],
+                moved.connections,
+                moved.counters,
+                phases.get(key),
+            )
         )
     return tuple(found)
 
@@ -147,5 +194,21 @@ def _plain_destination(item: DestinationStatus) -> dict[str, Any]:
         "forwarding": _METHODS[item.destination.method],
         "activeConnections": item.connections.active,
         "inactiveConnections": item.connections.inactive,
+        "persistentConnections": item.connections.persistent,
         "connections": item.counters.connections,
+        "phase": _plain_phase(item.phase, item.connections) if item.phase is not None else None,
+    }
+
+
+def _plain_phase(phase: Phase, connections: Connections | None) -> dict[str, Any]:
+    """A drain waits for what the kernel counts now."""
+    left = phase.left
+    if phase.doing is Doing.DRAINING and connections is not None:
+        left = connections.active + connections.inactive + connections.persistent
+    return {
+        "state": phase.doing.value,
+        "since": phase.since,
+        "until": phase.until,
+        "connectionsLeft": left,
+        "penalty": round(phase.penalty, 2),
     }

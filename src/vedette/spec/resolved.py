@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from vedette.kit.net import IPAddress
+from vedette.kit.units import SECOND
 
 
 class Role(Enum):
@@ -210,6 +211,39 @@ class Endpoint:
 
 
 @dataclass(frozen=True, slots=True)
+class Damping:
+    """A server that falls ``failures`` times close together stays out until its penalty, which halves in every
+    ``half_life`` (ns), is low again; ``longest`` (ns) after its last fall at the latest.
+    """
+
+    failures: int
+    half_life: int
+    longest: int
+
+
+@dataclass(frozen=True, slots=True)
+class Quorum:
+    """Sum of weights: lost below ``weight - hysteresis``, gained from ``weight + hysteresis`` on."""
+
+    weight: int
+    hysteresis: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Life:
+    """How the real servers of a virtual service come and go. Durations in ns.
+
+    ``drain``: the longest wait for the connections of a server that a person takes out; ``slow_start``: how long the
+    weight of one that comes back grows, 0 = not. ``quorum`` None: one server that is up is enough.
+    """
+
+    drain: int = 60 * SECOND
+    slow_start: int = 0
+    damping: Damping | None = None
+    quorum: Quorum | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class VirtualService:
     """A virtual service of the document: every endpoint gets every real server.
 
@@ -228,6 +262,7 @@ class VirtualService:
     on_failure: OnFailure = OnFailure.REMOVE
     sorry: SorryServer | None = None
     maintenance: bool = False
+    life: Life = Life()
 
 
 @dataclass(frozen=True, slots=True)

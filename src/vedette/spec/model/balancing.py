@@ -92,10 +92,28 @@ class Drain(Shape):
 
 
 class Quorum(Shape):
-    """How much must be up for the service to count as up."""
+    """How much must be up for the service to count as up; without it the sorry server takes over."""
 
     weight: Annotated[int, Field(ge=1)] = required("Sum of the weights of the servers that are up.")
-    hysteresis: Annotated[int, Field(ge=0)] | None = optional("Distance between losing and gaining.", default="0")
+    hysteresis: Annotated[int, Field(ge=0)] | None = optional(
+        "Lost below weight - hysteresis, gained again from weight + hysteresis on.", default="0"
+    )
+
+
+class SlowStart(Shape):
+    """A server that comes back, or is new, gets its share of the connections step by step."""
+
+    duration: Duration = required("How long its weight rises to what the document says, in ten steps at most.")
+
+
+class FlapDamping(Shape):
+    """A server that fails again and again stays out longer, though its checks pass."""
+
+    failures: Annotated[int, Field(ge=1, le=100)] | None = optional(
+        "How many failures close together make it stay out.", default="3"
+    )
+    half_life: Duration | None = optional("Every failure counts half after this time.", default="1m")
+    longest: Duration | None = optional("The longest time that it stays out after a failure.", default="10m")
 
 
 class ServiceSettings(Shape):
@@ -118,11 +136,13 @@ class ServiceSettings(Shape):
         "What a failed check does. remove: delete the destination. quiesce: no new connections, keep the old ones.",
         default="remove",
     )
-    drain: Drain | None = later("drain", "What a person's removal of a server does.")
+    drain: Drain | None = optional("What a person's removal of a server does.")
+    slow_start: SlowStart | None = optional("How servers come back.", default="at once")
+    flap_damping: FlapDamping | None = optional("What holds back servers that fail often.", default="nothing")
     sorry_server: SorryServer | None = optional(
         "Where clients go while no real server is up.", default="connections are refused"
     )
-    quorum: Quorum | None = later("quorum", "How much must be up.")
+    quorum: Quorum | None = optional("How much must be up.", default="one server")
 
 
 class VirtualService(ServiceSettings, Item):
@@ -146,7 +166,7 @@ class VirtualService(ServiceSettings, Item):
     )
     server_pool: Reference | None = optional("Name of one of spec.serverPools.")
     real_servers: Annotated[Many[RealServer], Field(max_length=65536)] | None = optional("The servers.")
-    maintenance: bool | None = optional("Leave the service as it is.", default="false")
+    maintenance: bool | None = optional("Take all its servers out of service.", default="false")
 
 
 class Defaults(Shape):

@@ -12,6 +12,7 @@ from vedette.spec.resolve.checks import Checks, check_headers
 from vedette.spec.resolve.cluster import whole_seconds
 from vedette.spec.resolve.endpoints import Listening
 from vedette.spec.resolve.groups import AddressBook
+from vedette.spec.resolve.life import Lives, check_weights
 from vedette.spec.resolve.scope import Scope
 from vedette.spec.resolve.servers import Pools, Servers
 from vedette.spec.resolved import (
@@ -44,6 +45,7 @@ class Services:
         self._listening = Listening(scope, groups, book)
         shared = scope.spec.defaults.virtual_services if scope.spec.defaults else None
         self._defaults = shared or model.ServiceSettings.model_construct()
+        self._lives = Lives(scope, self._defaults)
 
     def resolve(self) -> tuple[VirtualService, ...]:
         services: list[VirtualService] = []
@@ -73,6 +75,7 @@ class Services:
             maintenance=bool(written.maintenance),
             **settings,
         )
+        check_weights(self._scope, service, path)
         return self._by_family(service, servers, path)
 
     def _settings(self, written: model.VirtualService, path: Path) -> dict[str, Any]:
@@ -94,6 +97,7 @@ class Services:
             "forwarding": Forwarding(self._first(written, "forwarding") or "masquerade"),
             "persistence_timeout": timeout,
             "on_failure": OnFailure(self._first(written, "on_failure") or "remove"),
+            "life": self._lives.of(written, path),
         }
 
     def _first(self, written: model.VirtualService, name: str) -> Any:
