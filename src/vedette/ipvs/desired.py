@@ -5,7 +5,7 @@ become destinations. The sorry server stands in when the quorum is lost, which b
 has a weight above 0, and none is still undecided. It goes when enough of them are back.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from vedette.ipvs.life import Candidate, Life, Result
@@ -66,8 +66,9 @@ def desired_service(
 ) -> tuple[Service, Result]:
     """What one endpoint should be at ``now`` (ns): ``life`` goes one step on. ``before``: as it was left."""
     stand_in = _stand_in(virtual, endpoint)
+    candidates = list(_candidates(virtual, endpoint, verdicts))
     result = life.step(
-        _candidates(virtual, endpoint, verdicts),
+        candidates,
         before,
         rules=virtual.life,
         on_failure=virtual.on_failure,
@@ -77,7 +78,7 @@ def desired_service(
         has_sorry=bool(stand_in),
         standing_in=any(key in before for key in stand_in),
     )
-    destinations = _destinations(virtual, endpoint, result.weights)
+    destinations = _destinations(virtual, candidates, result.weights)
     destinations |= {key: replace(before[key], weight=0) for key in result.leaving}
     if result.sorry:
         destinations |= stand_in
@@ -118,13 +119,14 @@ def _candidates(virtual: VirtualService, endpoint: Endpoint, verdicts: Verdicts)
 
 
 def _destinations(
-    virtual: VirtualService, endpoint: Endpoint, weights: Mapping[DestinationKey, int]
+    virtual: VirtualService, candidates: Sequence[Candidate], weights: Mapping[DestinationKey, int]
 ) -> dict[DestinationKey, Destination]:
+    """``candidates``: the real servers, in the document's order."""
     method = _METHODS[virtual.forwarding]
     return {
-        key: Destination(weights[key], method)
-        for server in virtual.real_servers
-        if (key := destination_key(endpoint, server)) in weights
+        candidate.key: Destination(weight, method)
+        for candidate in candidates
+        if (weight := weights.get(candidate.key)) is not None
     }
 
 

@@ -173,10 +173,9 @@ class Life:
         """
         result = Result()
         turn = _Step(self, before, rules, on_failure, now, connections or {}, result)
-        known = set(others)
         for candidate in candidates:
-            known.add(candidate.key)
             turn.place(candidate)
+        known = turn.seen.union(others)
         for key in before:
             if key not in known:
                 result.leaving.append(key)
@@ -235,21 +234,22 @@ class _Step:
     ) -> None:
         self._life, self._before, self._rules, self._on_failure = life, before, rules, on_failure
         self._now, self._connections, self._result = now, connections, result
-        self._serving: dict[DestinationKey, int] = {}
+        self._serving: list[tuple[DestinationKey, int]] = []
         self._fresh: set[DestinationKey] = set()
         self._held: dict[DestinationKey, int] = {}
-        self._seen: set[DestinationKey] = set()
+        self.seen: set[DestinationKey] = set()
+        """Servers of the document."""
         self._undecided = 0
 
     def place(self, candidate: Candidate) -> None:
         """Find what one server is, by itself."""
         key, life = candidate.key, self._life
-        self._seen.add(key)
+        self.seen.add(key)
         if candidate.out:
             life.away[key] = Away.OUT
             self.drain(key)
             return
-        cancelled = life.drains.get(key)
+        cancelled = life.drains.get(key) if life.drains else None
         if cancelled is not None:
             life.drop(life.drains, key)
         weight = candidate.weight if candidate.advice is None else candidate.advice.weigh(candidate.weight)
@@ -305,9 +305,13 @@ class _Step:
         away = life.away.pop(key, None) if life.away else None
         if away is Away.HELD:
             self._result.notes.append(Note(Turn.RELEASED, key, "it has not fallen for long enough"))
-        if not back and (away is not None or key not in self._before):
+        if self._rules.slow_start and not back and (away is not None or key not in self._before):
             self._fresh.add(key)
-        self._serving[key] = weight
+        self._serve(key, weight)
+
+    def _serve(self, key: DestinationKey, weight: int) -> None:
+        self._serving.append((key, weight))
+        self._result.weights[key] = weight
 
     def _down(self, key: DestinationKey) -> None:
         life = self._life
@@ -331,7 +335,7 @@ class _Step:
         self._review(key)
         if there is not None and (there.weight or back):
             life.away.pop(key, None)
-            self._serving[key] = weight
+            self._serve(key, weight)
             self._undecided -= weight
             return
         life.away.setdefault(key, Away.UNDECIDED)
@@ -360,23 +364,25 @@ class _Step:
         """Who serves, given all of them."""
         life, result = self._life, self._result
         self._hold()
-        life.capacity = sum(self._serving.values())
+        life.capacity = sum(weight for _, weight in self._serving)
         self._weigh_quorum(self._rules.quorum or ANY)
         result.sorry = has_sorry and (bool(life.lost) or (life.lost is None and standing_in and not life.capacity))
         if result.sorry:
             self._step_aside()
-        else:
+        elif self._fresh or life.ramps:
             settled = life.settled
-            for key, weight in self._serving.items():
+            for key, weight in self._serving:
                 result.weights[key] = self._ramp(key, weight, begins=settled and key in self._fresh)
         if not self._undecided:
             life.settle()
 
     def _step_aside(self) -> None:
         """The sorry server takes the new connections; those that are open stay with the servers that are left."""
-        for key in self._serving:
+        for key, _ in self._serving:
             if key in self._before:
                 self._result.weights[key] = 0
+            else:
+                del self._result.weights[key]
             if key in self._fresh:
                 self._life.away[key] = Away.ASIDE
 
@@ -384,10 +390,10 @@ class _Step:
         """Servers that fall too often stay out, unless there is nobody else."""
         if not self._held:
             return
-        if not any(self._serving.values()):
+        if not any(weight for _, weight in self._serving):
             for key, weight in self._held.items():
                 self._life.away.pop(key, None)
-                self._serving[key] = weight
+                self._serve(key, weight)
             return
         for key in self._held:
             self._life.away[key] = Away.HELD
@@ -431,12 +437,14 @@ class _Step:
     def forget(self) -> None:
         """Keep nothing about servers that neither the document nor the table has."""
         life = self._life
-        for key in [key for key in life.away if key not in self._seen]:
+        for key in [key for key in life.away if key not in self.seen]:
             del life.away[key]
         for key in [key for key in life.drains if key not in self._before]:
             life.drop(life.drains, key)
-        for key in [key for key in life.ramps if key not in self._serving]:
-            life.drop(life.ramps, key)
-        for key in [key for key in life.penalties if key not in self._seen]:
+        if life.ramps:
+            serving = {key for key, _ in self._serving}
+            for key in [key for key in life.ramps if key not in serving]:
+                life.drop(life.ramps, key)
+        for key in [key for key in life.penalties if key not in self.seen]:
             del life.penalties[key]
             life.changed = True
