@@ -285,10 +285,23 @@ def _services(spec: ClusterSpec | None, verdicts: Verdicts, services: Sequence[P
             "forwarding": service.forwarding.value,
             "scheduler": service.scheduler,
             "realServers": _real_servers(service, verdicts, clocks),
-            "kernel": [item for item in services if item["virtualService"] == service.name],
+            "kernel": [_dated(item, clocks) for item in services if item["virtualService"] == service.name],
         }
         for service in (spec.virtual_services if spec else ())
     ]
+
+
+def _dated(service: Plain, clocks: Clocks) -> Plain:
+    """A kernel's service with the instants of what is under way as wall-clock times."""
+    return service | {
+        part: [item | {"phase": _phase(item["phase"], clocks)} if item.get("phase") else item for item in service[part]]
+        for part in ("destinations", "out")
+        if part in service
+    }
+
+
+def _phase(phase: Plain, clocks: Clocks) -> Plain:
+    return phase | {"since": clocks.show(phase["since"]), "until": clocks.show(phase["until"])}
 
 
 def _real_servers(service: VirtualService, verdicts: Verdicts, clocks: Clocks) -> list[Plain]:

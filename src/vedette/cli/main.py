@@ -23,6 +23,7 @@ VERBS = (
     "move",
     "restart",
     "node",
+    "server",
     "fence",
     "confirm-off",
     "group",

@@ -144,7 +144,7 @@ class About(IntEnum):
 
 
 class State(IntEnum):
-    """The value of a wish about a node, group or server; 0 = as the document says. One about a place has a node's tag."""
+    """The value of a wish about a node, group or server; 0 = as the document says. Of a place: a node's tag."""
 
     STANDBY = 1
     MAINTENANCE = 2

@@ -17,6 +17,7 @@ from vedette.api import control, fencing
 from vedette.api.status import Clocks, Problem, SpecStatus, status
 from vedette.daemon import documents
 from vedette.daemon.documents import Archive, Version
+from vedette.daemon.server_orders import ServerOrders
 from vedette.daemon.sync import Running, Sync, next_revision
 from vedette.fencing import history
 from vedette.health.client import CheckerClient
@@ -26,7 +27,7 @@ from vedette.ipvs.repair import Repair
 from vedette.kit import clock, log, net, plain, privileges
 from vedette.kit.child import Parent, serve
 from vedette.kit.errors import UsageError
-from vedette.kit.units import SECOND, seconds
+from vedette.kit.units import MILLISECOND, SECOND, seconds
 from vedette.sorry.client import SorryClient
 from vedette.sources import file
 from vedette.spec.resolved import ClusterSpec, Role
@@ -37,6 +38,8 @@ logger = logging.getLogger("vedette.director")
 
 SILENCE = 3 * SECOND
 """After so long (ns) without a word from the keeper, what it said last is not shown as if it were true."""
+LOOK = 100 * MILLISECOND
+"""Between two looks (ns) at whether an order is carried out."""
 REPLY = 5.0
 """Seconds that the keeper may take to answer."""
 
@@ -67,6 +70,7 @@ class Director:
         self._requests = 0
         self._working: bool | None = None
         self._directing = asyncio.Event()
+        self._orders = ServerOrders()
         self._checker = CheckerClient(changed=self._verdicts_changed)
         self._sorry = SorryClient(changed=lambda: None)
         self._pinger = Pinger(changed=self._tell_reach)
@@ -201,6 +205,7 @@ class Director:
         if spec.node(self._node).role is Role.WITNESS:
             return
         self._directing.set()
+        self._orders.apply(spec)
         self._checker.set_targets(all_targets(spec))
         self._pinger.set_targets(spec.ping_nodes)
         self._sorry.set_pages(
@@ -227,8 +232,9 @@ class Director:
         self._reconcile()
 
     def _reconcile(self) -> None:
-        if self._version is not None and self._version.spec.node(self._node).role is Role.DIRECTOR:
-            self._reconciler.update(self._version.spec, self._checker.verdicts, complete=self._checker.complete)
+        spec = self._orders.spec
+        if spec is not None and self._directing.is_set():
+            self._reconciler.update(spec, self._checker.verdicts, complete=self._checker.complete)
             self._tell_readiness()
 
     def _tell_readiness(self) -> None:
@@ -249,6 +255,8 @@ class Director:
             self._heard = clock.boottime()
             self._keeper = message
             self._view = plain.load(View, message["view"]) if message["view"] else None
+            if self._orders.hear(self._view):
+                self._reconcile()
         elif "reply" in message:
             waiting = self._replies.pop(message["reply"], None)
             if waiting is not None and not waiting.done():
@@ -274,6 +282,8 @@ class Director:
                 return self._status()
             case "move" | "node" | "group" | "restart" | "confirm-off" | "force-config":
                 return await self._command(request)
+            case "server":
+                return await self._server(request)
             case "fence":
                 return await self._fence(request)
             case other:
@@ -284,6 +294,21 @@ class Director:
         if "error" in reply:
             raise UsageError(reply["error"])
         return {name: reply[name] for name in ("done", "pending") if name in reply}
+
+    async def _server(self, request: control.Request) -> control.Reply:
+        """Drain a real server, or enable it again; a drain is done when the kernel's table does not have it."""
+        if self._version is None or not self._directing.is_set():
+            raise UsageError("this node directs nothing: ask a node that is a director, with a document")
+        wait, began = bool(request.get("wait", True)), clock.boottime()
+        asked = self._orders.read(request)
+        reply = await self._command(request | {"server": asked.name})
+        if "done" not in reply:
+            return reply
+        while (pending := asked.pending(self._orders, self._reconciler)) and wait:
+            if clock.boottime() - began > control.CARRIED_OUT:
+                break
+            await asyncio.sleep(seconds(LOOK))
+        return {"pending": pending} if pending else {"done": asked.done(self._checker.verdicts) or reply["done"]}
 
     async def _fence(self, request: control.Request) -> control.Reply:
         match request.get("what"):
@@ -330,7 +355,7 @@ class Director:
             return away
         version, fences = self._version, self._fencing()
         return status(
-            spec=version.spec if version else None,
+            spec=(self._orders.spec or version.spec) if version else None,
             spec_status=SpecStatus(
                 file=str(self._path),
                 revision=version.revision if version else 0,
@@ -338,7 +363,7 @@ class Director:
                 applied=self._applied,
                 errors=self._errors,
             ),
-            view=self._view,
+            view=self._orders.named(self._view),
             addresses=self._keeper.get("addresses", ()),
             verdicts=self._checker.verdicts,
             services=self._reconciler.status(),

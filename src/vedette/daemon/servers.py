@@ -72,7 +72,9 @@ def find(spec: ClusterSpec, service: str, server: str) -> tuple[VirtualService, 
     if not services:
         names = [service_name(item) for item in spec.virtual_services]
         raise UsageError(f"there is no virtual service {service} ({_choice(service, names)})")
-    found = [(item, real) for item in services for real in item.real_servers if _means(server, real)]
+    found = [(item, real) for item in services for real in item.real_servers if server == written(real)] or [
+        (item, real) for item in services for real in item.real_servers if _means(server, real)
+    ]
     if not found:
         names = [written(real) for item in services for real in item.real_servers]
         raise UsageError(f"{service} has no real server {server} ({_choice(server, names)})")
@@ -83,7 +85,7 @@ def find(spec: ClusterSpec, service: str, server: str) -> tuple[VirtualService, 
 
 def _means(wanted: str, server: RealServer) -> bool:
     try:
-        return wanted == written(server) or net.parse(wanted) == server.address
+        return net.parse(wanted) == server.address
     except ValueError:
         return False
 

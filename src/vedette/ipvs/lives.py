@@ -5,17 +5,18 @@ The file lies in the run directory, which a boot clears together with the kernel
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from vedette.ipvs.damping import Penalty
 from vedette.ipvs.desired import desired_service, service_key
 from vedette.ipvs.life import ANY, Drain, Life, Memory, Note, Turn
-from vedette.ipvs.model import AddressKey, DestinationKey, MarkKey, Service, ServiceKey, Table
+from vedette.ipvs.model import AddressKey, DestinationId, DestinationKey, MarkKey, Service, ServiceKey, Table
 from vedette.ipvs.phases import Condition, Phase, QuorumState, phase
 from vedette.kit import files, plain
 from vedette.kit.log import event
+from vedette.kit.units import SECOND, show
 from vedette.spec.resolved import ClusterSpec, VirtualService
 from vedette.state.health import Verdicts
 
@@ -117,6 +118,20 @@ class Lives:
         wanted = virtual.life.quorum or ANY
         condition = {None: Condition.UNDECIDED, True: Condition.LOST, False: Condition.HELD}[life.lost]
         return QuorumState(condition, life.capacity, wanted.weight, wanted.hysteresis, self._sorry.get(key, False))
+
+    def waits_for(self, destinations: Iterable[DestinationId], spec: ClusterSpec, now: int) -> str:
+        """What drains of these destinations wait for, in words."""
+        limits = {service_key(endpoint): item.life for item in spec.virtual_services for endpoint in item.endpoints}
+        found = [
+            (drain.left, drain.since + limits[item.service].drain)
+            for item in destinations
+            if item.service in limits and (drain := self._lives[item.service].drains.get(item.destination)) is not None
+        ]
+        if not found:
+            return "it is in the table, and does not drain yet"
+        left = sum(count or 0 for count, _ in found)
+        rest = max(0, max(until for _, until in found) - now)
+        return f"{left} connections are left; they may last {show(rest // SECOND * SECOND)} more"
 
     def problems(self, spec: ClusterSpec) -> list[tuple[str, str]]:
         """Every quorum that the document asks for and that is lost."""

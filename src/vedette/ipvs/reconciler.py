@@ -206,6 +206,18 @@ class Reconciler:
         found = status(self._spec, self._verdicts, self._observation, self._reasons(), self._lives)
         return [item.plain() for item in found]
 
+    def remaining(self, destinations: Iterable[DestinationId]) -> str:
+        """What of these is still in the table, in words; empty when nothing is."""
+        left = self._left or {}
+        there = [
+            item
+            for item in destinations
+            if item.service in left and item.destination in left[item.service].destinations
+        ]
+        if not there or self._spec is None:
+            return ""
+        return self._lives.waits_for(there, self._spec, self._clock())
+
     def problems(self) -> list[tuple[str, str]]:
         """What keeps the table from being as it should be: (scope, what is wrong and what to do)."""
         found = [("IPVS table", failure.reason) for failure in self._whole.failures.values()]
