@@ -17,10 +17,11 @@ from vedette.state.targets import decisive
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """One order. ``place`` None: it is about a server that is not in the document any more."""
+    """One order. ``stood``: an order to drain the server stood before. ``place`` None: the document does not have it."""
 
     name: str
     drain: bool
+    stood: bool
     place: tuple[VirtualService, RealServer] | None
 
     def pending(self, orders: "ServerOrders", reconciler: Reconciler) -> str:
@@ -33,7 +34,7 @@ class Asked:
 
     def done(self, verdicts: Verdicts) -> str:
         """How it is now that it has been carried out; empty where there is nothing to add."""
-        if self.place is None:
+        if self.place is None or not (self.drain or self.stood):
             return ""
         if self.drain:
             return f"{self.name} has no connections here and is out of the table"
@@ -95,11 +96,11 @@ class ServerOrders:
         except UsageError:
             if drain or not self.standing(name := f"{service} {server}"):
                 raise
-            return Asked(name, drain, None)
+            return Asked(name, drain, stood=True, place=None)
         name = servers.name_of(*place)
         if not drain and not self.standing(name) and (place[0].maintenance or place[1].maintenance):
             raise UsageError(f"no order stands about {name}: it is the document that says `maintenance: true`")
-        return Asked(name, drain, place)
+        return Asked(name, drain, self.standing(name), place)
 
     def named(self, view: View | None) -> View | None:
         """The view with the names of the servers that its orders are about."""

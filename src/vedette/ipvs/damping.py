@@ -1,8 +1,8 @@
 """Flap damping: who falls again and again stays out longer (as RFC 2439 does with routes).
 
-Every fall adds 1 to a server's penalty, which halves in every half-life. When it comes near the number of failures
-that the document allows, the server is held out, though its checks pass, until the penalty is down to half of that.
-Each fall meanwhile makes it longer, up to the document's longest time.
+Every fall adds 1 to a server's penalty, which halves in every half-life. When as many as the document allows come
+within about a half-life, the server is held out, though its checks pass, until its penalty is down to half of the
+limit. Each fall meanwhile makes it longer, up to the document's longest time.
 """
 
 from dataclasses import dataclass
@@ -51,8 +51,8 @@ def review(penalty: Penalty, rules: Damping, now: int) -> Penalty | None:
 
 
 def _limit(rules: Damping) -> float:
-    """Somewhat below the number of failures, since the first of them has decayed a little when the last comes."""
-    return rules.failures - 0.5
+    """Below the number of failures, since the first have decayed when the last comes: they fit into a half-life."""
+    return 0.75 * rules.failures
 
 
 def _reuse(rules: Damping) -> float:

@@ -110,7 +110,7 @@ class FlapDamping(Shape):
     """A server that fails again and again stays out longer, though its checks pass."""
 
     failures: Annotated[int, Field(ge=1, le=100)] | None = optional(
-        "How many failures close together make it stay out.", default="3"
+        "So many failures within about one halfLife make it stay out.", default="3"
     )
     half_life: Duration | None = optional("Every failure counts half after this time.", default="1m")
     longest: Duration | None = optional("The longest time that it stays out after a failure.", default="10m")
