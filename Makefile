@@ -19,7 +19,7 @@ FENCING_PACKAGES := ipmitool openipmi snmp snmpd openssh-client openssh-server o
 MODEL_PACKAGES := spin gcc libc6-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format bench simulate mutants model test-unit test-fencing test-kernel test-lab lock \
+.PHONY: help setup demo test lint format bench simulate day mutants model test-unit test-fencing test-kernel test-lab lock \
   clean lab-packages fencing-packages model-packages
 
 help:  ## Say what each target does
@@ -81,6 +81,9 @@ test-lab: setup lab-packages fencing-packages  ## Several machines, end to end (
 simulate: setup  ## The cluster core on virtual time, a minute of faults each (SEEDS=300 FIRST=now; 10000 take hours)
 	@echo 'Simulating $(SEEDS) seeds from $(FIRST) on; one that fails: $(BIN)/python -m tests.cluster.simulate --seed N --trace'
 	@$(BIN)/python -m tests.cluster.simulate --seeds $(SEEDS) --first $(FIRST)
+
+day: setup  ## A day in the life of real servers on virtual time: flaps, edits, drains, drifts (HOURS=24 FIRST=now)
+	@$(BIN)/python -m tests.ipvs.long --hours $(or $(HOURS),24) --seed $(FIRST)
 
 mutants: setup  ## Plant one bug after the other in the cluster core; each must be found
 	@$(BIN)/python -m tests.cluster.mutants

@@ -17,7 +17,7 @@ from vedette.state.targets import decisive
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """One order. ``stood``: an order to drain the server stood before. ``place`` None: the document does not have it."""
+    """One order. ``stood``: an order to drain it stood before. ``place`` None: the document does not have it."""
 
     name: str
     drain: bool

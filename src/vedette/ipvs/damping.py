@@ -29,7 +29,14 @@ class Penalty:
 
     def release(self, rules: Damping) -> int:
         """When (ns) a server that is held is let in again."""
-        halvings = max(0.0, log2(self.value / _reuse(rules)))
+        return self._low(_reuse(rules), rules)
+
+    def end(self, rules: Damping) -> int:
+        """When (ns) nothing is left of it."""
+        return self._low(NOTHING, rules)
+
+    def _low(self, value: float, rules: Damping) -> int:
+        halvings = max(0.0, log2(self.value / value))
         return self.at + ceil(halvings * rules.half_life)
 
 
@@ -45,7 +52,7 @@ def review(penalty: Penalty, rules: Damping, now: int) -> Penalty | None:
     """The penalty as it counts at ``now``; None = nothing is left of it."""
     if penalty.held and now >= penalty.release(rules):
         penalty = Penalty(penalty.value, penalty.at)
-    if not penalty.held and penalty.decayed(rules, now) < NOTHING:
+    if not penalty.held and now >= penalty.end(rules):
         return None
     return penalty
 

@@ -354,8 +354,8 @@ class _Step:
             life.changed = True
         elif kept is not penalty:
             life.remember(key, kept)
-        if kept is not None and kept.held and rules is not None:
-            self._result.wake(kept.release(rules))
+        if kept is not None and rules is not None:
+            self._result.wake(kept.release(rules) if kept.held else kept.end(rules))
         return kept
 
     # All of them together
