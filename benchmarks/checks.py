@@ -1,100 +1,182 @@
-"""Processor time per check on loopback, with time-outs, states and reports on.
+"""Processor time per check on loopback, with time-outs, states and reports on; lateness; memory.
 
-    python benchmarks/checks.py [--rate 1000] [--targets 1000] [--seconds 5] [--hung 0]
-
-Servers run in a child process, so only the checker's own time is counted; the kernel's share of the loopback
-connection that runs in the checker's context is part of it, as it is for every other checker. ``--hung`` is the
-share (0 to 1) of the targets that accept nothing: their checks end by time-out.
+Everybody checks the same server, which is a program of its own and counts. Counted is the checker's process as the
+kernel accounts it: the kernel's share of the loopback connection that runs in it is part of that, for everybody.
 """
 
 import argparse
 import asyncio
-import os
 import resource
-import selectors
 import socket
+import tempfile
+import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from ipaddress import ip_address
+from pathlib import Path
 
+from benchmarks.peers import checkers
+from benchmarks.peers.checkers import FIRST, Work
+from benchmarks.peers.programs import Server, build, processor_time, resident, server, until
+from benchmarks.results import Row
+from vedette.health.client import CheckerClient
 from vedette.health.engine import Engine
 from vedette.kit.units import SECOND
 from vedette.spec.resolved import HealthCheck, HttpProbe, Probe, TcpProbe
-from vedette.state.health import Health, Target, Verdicts
+from vedette.state.health import Target
 
-ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 12\r\nConnection: close\r\n\r\nstatus: OK\r\n"
+PORT = 39180
 PROBES: dict[str, Probe] = {"tcp": TcpProbe(), "http": HttpProbe(path="/health", body="status: OK")}
-TIMEOUT = SECOND
+WARM, WINDOW = 3.0, 4.0
+"""Seconds that a checker runs before it is looked at, and for which it is."""
+
+Checker = Callable[[Path, Work], AbstractContextManager[int]]
 
 
-def main() -> None:
-    """Measure and print one row for each kind of check."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rate", type=int, default=1000, help="checks a second")
-    parser.add_argument("--targets", type=int, default=1000)
-    parser.add_argument("--seconds", type=float, default=5.0)
-    parser.add_argument("--hung", type=float, default=0.0)
-    options = parser.parse_args()
+def run(options: argparse.Namespace) -> list[Row]:
+    """All rows about checks."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    print("check targets   rate  us/check  late p50/p99/max ms   up  rss MB")
-    for name in PROBES:
-        with servers() as port, hung_server() as silent:
-            asyncio.run(measure(name, options, port, silent))
+    rates, many = ((200,), 500) if options.quick else ((1000, 5000), 10_000)
+    rows: list[Row] = []
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        build(folder)
+        with server(folder, PORT) as target:
+            for kind in PROBES:
+                for rate in rates:
+                    rows += _cost(folder, target, Work(kind, rate, rate, PORT), options.rounds)
+            rows += _large(folder, target, Work("tcp", many, many // 2, PORT), options.rounds)
+            rows += _serial(folder, target, Work("tcp", 100, 100, PORT), options.rounds)
+    rows += _late(rates, options.rounds)
+    return rows
 
 
-async def measure(name: str, options: argparse.Namespace, port: int, silent: int) -> None:
-    """Run one engine for a while and print what it cost."""
-    interval = options.targets * SECOND // options.rate
-    check = HealthCheck(probe=PROBES[name], interval=interval, timeout=TIMEOUT, rise=2, fall=3)
-    hung = int(options.targets * options.hung)
-    first = int(ip_address("127.1.0.0"))
-    targets = [
-        Target(ip_address(first + number), silent if number < hung else port, check)
-        for number in range(options.targets)
+def _cost(folder: Path, target: Server, work: Work, rounds: int) -> list[Row]:
+    """CPU per check, in turns."""
+    programs: dict[str, Checker] = {
+        "ours": vedette,
+        "keepalived": checkers.keepalived,
+        "C, epoll": checkers.epoll,
+    }
+    taken: dict[str, list[float]] = {name: [] for name in programs}
+    for _ in range(rounds):
+        for name, program in programs.items():
+            with program(folder, work) as pid:
+                taken[name].append(_watch(pid, target)[0])
+    line = f"{work.kind} check, CPU at {work.rate:,} a second"
+    return [
+        Row(line, "µs", taken["ours"], "keepalived", taken["keepalived"], goal="ratio ≤ 1"),
+        Row(f"{line} (beside the least)", "µs", taken["ours"], "C, epoll", taken["C, epoll"]),
     ]
-    changes: list[Verdicts] = []
-    engine = Engine(report=changes.append)
-    engine.apply(targets)
-    await asyncio.sleep(2 * interval / SECOND + 1)
-    late, before, start, cpu = engine.lateness, engine.lateness.starts, time.monotonic(), time.process_time()
-    counts = list(late.counts)
-    late.most = 0
-    await asyncio.sleep(options.seconds)
-    cpu, elapsed, checks = time.process_time() - cpu, time.monotonic() - start, late.starts - before
-    late.counts[:] = [now - then for now, then in zip(late.counts, counts, strict=True)]
-    up = sum(verdict.health is Health.UP for verdict in engine.verdicts().values())
-    rss = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-    lateness = "/".join(f"{late.quantile(share) / 1e6:.1f}" for share in (0.5, 0.99, 1))
-    print(
-        f"{name:5} {options.targets:7} {checks / elapsed:6.0f}  {cpu / checks * 1e6:8.1f}  {lateness:>19}"
-        f"  {up:5}  {rss}"
-    )
-    engine.close()
+
+
+def _large(folder: Path, target: Server, work: Work, rounds: int) -> list[Row]:
+    """Many servers: share of one processor, memory of the checker, rate that is reached."""
+    programs: dict[str, Checker] = {"ours": vedette, "keepalived": checkers.keepalived}
+    share: dict[str, list[float]] = {name: [] for name in programs}
+    memory: dict[str, list[float]] = {name: [] for name in programs}
+    rates: dict[str, list[float]] = {name: [] for name in programs}
+    for _ in range(rounds):
+        for name, program in programs.items():
+            with program(folder, work) as pid:
+                each, rate = _watch(pid, target, warm=WARM + work.interval)
+                share[name].append(100 * each * rate / 1e6)
+                rates[name].append(rate)
+                memory[name].append(resident(pid))
+    line = f"{work.targets:,} servers every {work.interval:g} s"
+    return [
+        Row(f"{line}: one processor", "%", share["ours"], "keepalived", share["keepalived"], goal="below 100 %"),
+        Row(f"{line}: checks a second", "1/s", rates["ours"], "keepalived", rates["keepalived"]),
+        Row(f"{line}: memory of the checker", "MB", memory["ours"], "keepalived", memory["keepalived"]),
+    ]
+
+
+def _serial(folder: Path, target: Server, work: Work, rounds: int) -> list[Row]:
+    """ldirectord checks one server after the other."""
+    taken: dict[str, list[float]] = {"ours": [], "ldirectord": []}
+    for _ in range(rounds):
+        for name, program in (("ours", vedette), ("ldirectord", checkers.ldirectord)):
+            with program(folder, work) as pid:
+                taken[name].append(_watch(pid, target)[0])
+    line = f"{work.kind} check, CPU, {work.targets} servers every {work.interval:g} s"
+    return [Row(line, "µs", taken["ours"], "ldirectord", taken["ldirectord"])]
+
+
+def _watch(pid: int, target: Server, *, warm: float = WARM) -> tuple[float, float]:
+    """Microseconds of processor time per check, and checks a second."""
+    time.sleep(warm)
+    checks, cpu, began = target.accepted, processor_time(pid), time.monotonic()
+    time.sleep(WINDOW)
+    checks, cpu, elapsed = target.accepted - checks, processor_time(pid) - cpu, time.monotonic() - began
+    return (cpu / checks * 1e6 if checks else 0.0), checks / elapsed
+
+
+def _targets(work: Work, *, port: int | None = None) -> list[Target]:
+    check = HealthCheck(PROBES[work.kind], round(work.interval * SECOND), SECOND, rise=2, fall=3)
+    return [Target(ip_address(FIRST + number), port or work.port, check) for number in range(work.targets)]
 
 
 @contextmanager
-def servers() -> Iterator[int]:
-    """A child process that answers every connection to its port, on all of 127.0.0.0/8."""
-    listener = socket.create_server(("0.0.0.0", 0), backlog=4096)  # noqa: S104 - all of loopback
-    port: int = listener.getsockname()[1]
-    child = os.fork()
-    if child == 0:
-        try:
-            answer(listener)
-        finally:
-            os._exit(1)
-    listener.close()
+def vedette(folder: Path, work: Work) -> Iterator[int]:
+    """Our checker as the director runs it: a process of its own, verdicts over the channel."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+    client = asyncio.run_coroutine_threadsafe(_client(work), loop).result()
+    running = asyncio.run_coroutine_threadsafe(client.run(), loop)
     try:
-        yield port
+        until(lambda: client.child.pid)
+        assert client.child.pid is not None
+        yield client.child.pid
     finally:
-        os.kill(child, 9)
-        os.waitpid(child, 0)
+        running.cancel()
+        until(lambda: client.child.pid is None)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+
+
+async def _client(work: Work) -> CheckerClient:
+    client = CheckerClient(changed=lambda: None)
+    client.set_targets(_targets(work))
+    return client
+
+
+# Lateness is what only the checker itself knows
+
+
+def _late(rates: Sequence[int], rounds: int) -> list[Row]:
+    """How late checks of healthy servers start when a tenth of all servers accept nothing."""
+    rows = []
+    with _silent() as silent, tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        build(folder)
+        with server(folder, PORT) as target:
+            for rate in rates:
+                work = Work("tcp", rate, rate, target.port)
+                found = [asyncio.run(_lateness(work, silent)) for _ in range(rounds)]
+                rows.append(Row(f"start lateness p99, a tenth hung, {rate:,} a second", "ms", found, goal="≤ 50 ms"))
+    return rows
+
+
+async def _lateness(work: Work, silent: int) -> float:
+    """Milliseconds, at most (within a factor of two)."""
+    hung = work.targets // 10
+    targets = _targets(work, port=silent)[:hung] + _targets(work)[hung:]
+    engine = Engine(report=lambda _: None)
+    engine.apply(targets)
+    await asyncio.sleep(WARM)
+    engine.lateness.counts[:] = [0] * len(engine.lateness.counts)
+    engine.lateness.most = 0
+    await asyncio.sleep(WINDOW)
+    late = engine.lateness.quantile(0.99) / 1e6
+    engine.close()
+    return late
 
 
 @contextmanager
-def hung_server() -> Iterator[int]:
+def _silent() -> Iterator[int]:
     """A port whose queue is full: the kernel drops further connections silently."""
     with socket.create_server(("0.0.0.0", 0), backlog=0) as listener:  # noqa: S104 - all of loopback
         port: int = listener.getsockname()[1]
@@ -105,32 +187,3 @@ def hung_server() -> Iterator[int]:
         yield port
         for filler in fillers:
             filler.close()
-
-
-def answer(listener: socket.socket) -> None:
-    """Accept everything; answer those that ask, forget those that leave."""
-    listener.setblocking(False)
-    selector = selectors.DefaultSelector()
-    selector.register(listener, selectors.EVENT_READ)
-    while True:
-        for key, _ in selector.select():
-            connection = key.fileobj
-            assert isinstance(connection, socket.socket)
-            try:
-                if connection is listener:
-                    while True:
-                        accepted, _ = listener.accept()
-                        accepted.setblocking(False)
-                        selector.register(accepted, selectors.EVENT_READ)
-                if connection.recv(4096):
-                    connection.send(ANSWER)
-            except BlockingIOError:
-                continue
-            except OSError:
-                pass
-            selector.unregister(connection)
-            connection.close()
-
-
-if __name__ == "__main__":
-    main()

@@ -101,6 +101,14 @@ def test_an_address_on_its_seat_is_removed_whoever_put_it_there() -> None:
     assert changes(wanted, seen(Assigned(V1, 32, LAN.index))) == (Remove(V1, LAN.index),)
 
 
+def test_a_node_that_is_left_alone_gets_nothing_back_but_keeps_alive_what_is_there_and_lets_go() -> None:
+    observed = seen(Assigned(V1, 32, LAN.index, REFRESH_BELOW, MARK))
+    held = plan.plan(everywhere(acquire=frozenset({V1, V2})), observed, mark=MARK)
+    assert plan.without_additions(held, observed) == (Put(V1, LAN.index, LIFETIME),)
+    released = plan.plan(everywhere(), observed, mark=MARK)
+    assert plan.without_additions(released, observed) == (Remove(V1, LAN.index),)
+
+
 def test_an_unmarked_address_elsewhere_is_somebody_elses() -> None:
     wanted = Wanted(seats=SEATS)
     assert changes(wanted, seen(Assigned(V1, 32, NET.index), Assigned(V1, 32, LOOPBACK))) == ()

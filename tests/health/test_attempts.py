@@ -17,6 +17,7 @@ from tests.health.targets import target
 from vedette.health.attempt import Attempt
 from vedette.health.engine import prepare
 from vedette.health.judge import Outcome
+from vedette.health.poller import Poller
 from vedette.spec.resolved import HttpProbe, Probe, TcpProbe
 from vedette.state.health import Advice, Target
 
@@ -32,7 +33,7 @@ class Trial:
     def __init__(self, aim: Target) -> None:
         self.results: list[Result] = []
         self._reported = asyncio.Event()
-        self.attempt: Attempt = prepare(aim)(asyncio.get_running_loop(), self._finished)
+        self.attempt: Attempt = prepare(aim)(Poller(asyncio.get_running_loop()), self._finished)
 
     def _finished(self, outcome: Outcome, reason: str, _: Advice | None = None, /) -> None:
         self.results.append((outcome, reason))
@@ -149,8 +150,8 @@ def test_a_deaf_server_fails_when_its_time_is_up(probe: Probe) -> None:
 def test_a_cancelled_attempt_says_nothing_and_leaves_nothing(probe: Probe) -> None:
     async def scenario() -> None:
         with deaf_port() as port:
-            before = descriptors()
             trial = Trial(target(port=port, probe=probe))
+            before = descriptors()
             trial.attempt.begin()
             assert descriptors() == before + 1
             trial.attempt.cancel()

@@ -1,6 +1,5 @@
 """Patterns for bodies."""
 
-import signal
 from collections.abc import Iterator
 
 import pytest
@@ -12,11 +11,8 @@ from vedette.health.body import Matcher, TooCostlyError
 @pytest.fixture
 def limited() -> Iterator[None]:
     """The limit as in the checker process, and gone afterwards."""
-    before = signal.getsignal(signal.SIGVTALRM)
-    body.limit_searches()
-    yield
-    body._limited = False
-    signal.signal(signal.SIGVTALRM, before)
+    with body.limited_searches():
+        yield
 
 
 @pytest.mark.parametrize(
@@ -49,4 +45,3 @@ def test_a_search_that_would_take_for_ever_is_given_up() -> None:
 def test_the_limit_leaves_sane_searches_alone() -> None:
     matcher = Matcher("needle")
     assert all(matcher.found_in(b"x" * (64 << 10) + b"needle") for _ in range(100))
-    assert signal.getitimer(signal.ITIMER_VIRTUAL) == (0.0, 0.0)

@@ -1,7 +1,7 @@
 """HTTP responses, from servers of every kind."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from vedette.health import response as http_response
@@ -119,6 +119,10 @@ def test_no_input_raises_and_every_answer_ends(data: bytes, step: int, bodiless:
 
 
 @given(hostile, st.integers(1, 50))
+@example(b"HTTP/1.1 200 OK\r\nContent-Length: 2\n\nOK\r\n\r\n", 1)
+@example(b"HTTP/1.1 200 OK\r\nContent-Length: 2\n\r\nOK\r\n\r\n", 1)
+@example(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\nOK", 1)
+@example(b"HTTP/1.1 200 OK\r\nX: content-length: 2\r\n\r\nOK", 1)
 def test_the_result_does_not_depend_on_how_the_bytes_are_cut(data: bytes, step: int) -> None:
     whole, cut = parse(data), parse(data, step=step)
     assert (whole.status, bytes(whole.body), whole.problem) == (cut.status, bytes(cut.body), cut.problem)

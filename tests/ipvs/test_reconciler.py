@@ -170,6 +170,23 @@ def test_entries_changed_by_hand_are_put_right(world: World) -> None:
     assert set(world.repairs) == {Repair(WEB, Drift.CHANGED, 2), Repair(WEB, Drift.FOREIGN, 1)}
 
 
+def test_a_node_in_maintenance_shows_what_differs_and_touches_nothing_until_it_is_over(world: World) -> None:
+    world.apply(document(service()))
+    before = world.table.table
+    world.table.flush()
+    world.reconciler.leave_alone(True)
+    assert world.turn(after=SECOND) == []
+    world.apply(document(service(scheduler="rr"), digest="2"), s11=Health.DOWN)
+    assert world.table.sent == []
+    assert world.table.table == {}
+    assert [scope for scope, _ in world.reconciler.problems()] == ["IPVS table"]
+    world.apply(document(service()))
+    world.reconciler.leave_alone(False)
+    world.turn(after=SECOND)
+    assert world.table.table == before
+    assert world.reconciler.problems() == []
+
+
 def test_an_edit_is_no_repair(world: World) -> None:
     world.apply(document(service()))
     world.apply(document(service(scheduler="mh"), digest="2"), s11=Health.DOWN)

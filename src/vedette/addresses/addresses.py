@@ -104,6 +104,12 @@ class Addresses:
         self._configured = True
         self._audit()
 
+    def leave_alone(self, on: bool) -> None:
+        """While ``on``, as in maintenance: put nothing back and set nothing, but let go of what must be let go."""
+        if on != self._reconciler.left_alone:
+            self._reconciler.left_alone = on
+            self._loop.call_soon(self._audit)
+
     def held(self) -> frozenset[str]:
         """The groups whose addresses are all on their interfaces, with a gate deadline in the future."""
         whole = set(self._without_addresses)
@@ -175,7 +181,13 @@ class Addresses:
         when, mac = self._conflicts.get(address, (0, ""))
         conflict = f"{mac} claims this address too" if mac and boottime() - when < _CONFLICT_SHOWN else ""
         unset = next((f"cannot set net/{name}: {reason}" for name, reason in self._unset.items()), "")
-        return self._guard.problem or seat.problem or self._reconciler.problems.get(address, "") or conflict or unset
+        refused = self._reconciler.problems.get(address, "")
+        return self._guard.problem or seat.problem or refused or conflict or unset or self._missing(seat)
+
+    def _missing(self, seat: Seat) -> str:
+        """Say that an address which should be there is not put back; elsewhere a pass does it sooner than one reads."""
+        wanted = seat.vip.address in self._wanted.acquire and not plan.on_seat(seat, self._observed)
+        return "it is gone, and not put back in maintenance" if wanted and self._reconciler.left_alone else ""
 
     def _answers(self, group: str) -> bool:
         if group in self._without_addresses:
@@ -207,7 +219,8 @@ class Addresses:
         self._guard.stale = True
         vips = self._reconciler.vips
         settings = sysctls.wanted(ipv6=any(vip.address.version == 6 for vip in vips)) if vips else {}
-        self._unset = sysctls.apply(settings)
+        if not self._reconciler.left_alone:
+            self._unset = sysctls.apply(settings)
         self._announcer.router = bool(settings) and not self._unset
         self._pass()
 

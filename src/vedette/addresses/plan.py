@@ -112,6 +112,12 @@ def plan(wanted: Wanted, observed: Observed, *, mark: int) -> tuple[Change, ...]
     return tuple(sorted(changes, key=_order))
 
 
+def without_additions(changes: Sequence[Change], observed: Observed) -> tuple[Change, ...]:
+    """What remains for a node that is left alone: addresses that are there stay alive, and what must go still goes."""
+    there = {(item.address, item.index) for item in observed.addresses if item.host_route}
+    return tuple(change for change in changes if isinstance(change, Remove) or (change.address, change.index) in there)
+
+
 def _order(change: Change) -> tuple[Phase, int, int, int]:
     return phase(change), change.address.version, int(change.address), change.index
 

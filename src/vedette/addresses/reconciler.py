@@ -53,11 +53,13 @@ class Reconciler:
         self.vips: tuple[Vip, ...] = ()
         self.holding: dict[str, int] = {}
         self.problems: dict[IPAddress, str] = {}
+        self.left_alone = False
 
     def run(self, *, quiet: bool, before: Observed | None = None) -> Outcome:
         """Do one pass. Raises ``OSError``, ``VedetteError``.
 
         ``quiet``: an address on ``lo`` answers no ARP there. ``before``: what the kernel has, where that is known.
+        While this node is :attr:`left_alone` nothing is added; what it may not answer for goes all the same.
         """
         before = before or kernel.observe(self._requests)
         seats = tuple(plan.seat(vip, before) for vip in self.vips)
@@ -71,6 +73,8 @@ class Reconciler:
         self._open()
         wanted = self._want(seats, covered, known, quiet=quiet)
         changes = plan.plan(wanted, before, mark=kernel.MARK)
+        if self.left_alone:
+            changes = plan.without_additions(changes, before)
         failed = kernel.perform(self._requests, changes) if changes else {}
         news = self._note(changes, failed, before)
         after = Observed(before.links, kernel.observe_addresses(self._requests)) if changes else before

@@ -14,8 +14,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     order.duration(parser)
     order.arguments(parser)
     parser.epilog = f"""\
-On standby a node hands everything over and takes nothing. In maintenance it keeps what it holds, takes nothing and
-hands nothing over. Online takes either back.
+On standby a node hands everything over and takes nothing. In maintenance it keeps what it holds, takes nothing, hands
+nothing over, and touches neither addresses nor tables: they stay as somebody leaves them. Online takes either back.
 
   vedette node standby router1 --for 30m --reason "memory is being replaced"
   vedette node online router1

@@ -182,6 +182,8 @@ class Director:
         """Ask the keeper to run the cluster's part; returns why it refuses, or None."""
         cluster_part = plain.dump(replace(version.spec, virtual_services=()))
         reply = await self._ask_keeper({"spec": cluster_part, "revision": version.revision})
+        if "leftAlone" in reply:
+            self._reconciler.leave_alone(reply["leftAlone"])
         return reply.get("error")
 
     async def _reject(self, problems: tuple[str, ...], *, go_on: bool = True) -> None:
@@ -257,6 +259,7 @@ class Director:
             self._view = plain.load(View, message["view"]) if message["view"] else None
             if self._orders.hear(self._view):
                 self._reconcile()
+            self._reconciler.leave_alone(message["leftAlone"])
         elif "reply" in message:
             waiting = self._replies.pop(message["reply"], None)
             if waiting is not None and not waiting.done():

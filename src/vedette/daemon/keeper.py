@@ -136,7 +136,7 @@ class Keeper:
             run_dir=self._run_dir,
             state_dir=self._state_dir,
             addresses=self._addresses,
-            changed=self._report_soon.set,
+            changed=self._changed,
             fence=self._fencing.want,
             holding=self._watchdog.hold,
         )
@@ -149,8 +149,19 @@ class Keeper:
         log.event(logger, logging.INFO, "keeper.started", node=self._node, revision=revision, digest=spec.digest)
         notify.notify(notify.READY, notify.status(f"revision {revision}"))
 
+    def _changed(self) -> None:
+        """What the core sees may be different: whether this node is to be left alone among it."""
+        self._addresses.leave_alone(self._left_alone())
+        self._report_soon.set()
+
+    def _left_alone(self) -> bool:
+        assert self._spec is not None
+        written = self._spec.node(self._node).maintenance
+        return written or (self._core is not None and self._core.view().left_alone)
+
     def _configure(self, spec: ClusterSpec) -> None:
         node = spec.node(self._node)
+        self._addresses.leave_alone(self._left_alone())
         self._addresses.configure(spec.groups, node, director=node.role is Role.DIRECTOR)
         self._fencing.configure(spec, me=self._node)
 
@@ -213,7 +224,7 @@ class Keeper:
         try:
             if "spec" in message:
                 refusal = await self._take_spec(message)
-                answer |= {"error": refusal} if refusal else {}
+                answer |= {"error": refusal} if refusal else {"leftAlone": self._left_alone()}
             else:
                 answer |= await self._command(message["command"])
         except VedetteError as error:
@@ -283,6 +294,7 @@ class Keeper:
             if self._core is not None:
                 self._fencing.look(self._core.view())
                 self._fencing.tell()
+                self._addresses.leave_alone(self._left_alone())  # an order may have ended with its time
             self._director.send(self._outlook())
             if interval:
                 notify.notify(notify.WATCHDOG)
@@ -291,6 +303,7 @@ class Keeper:
         core = self._core
         return {
             "view": plain.dump(core.view()) if core else None,
+            "leftAlone": core is not None and self._left_alone(),
             "addresses": [_address(item) for item in self._addresses.status()],
             "problems": [{"scope": scope, "message": message} for scope, message in self._problems()],
             "refused": dict(core.refused()) if core else {},

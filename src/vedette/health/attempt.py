@@ -1,10 +1,10 @@
 """What the engine asks of a driver, whatever protocol it speaks."""
 
-import asyncio
 from collections.abc import Callable
 from typing import Protocol
 
 from vedette.health.judge import Outcome
+from vedette.health.poller import Poller
 from vedette.state.health import Advice, Target
 
 
@@ -29,7 +29,7 @@ class Attempt(Protocol):
         """Stop without a report."""
 
 
-Start = Callable[[asyncio.AbstractEventLoop, Finished], Attempt]
+Start = Callable[[Poller, Finished], Attempt]
 """Makes one attempt at a target; everything about the target is bound already."""
 
 Prepare = Callable[[Target], Start]

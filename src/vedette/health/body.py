@@ -1,18 +1,23 @@
 """Regular expressions over bodies, with a limit to the processor time that one search may take.
 
 A pattern such as ``(a+)+b`` needs time that grows exponentially with the body, and the body is the server's choice.
-Python's engine looks for signals while it searches, so a timer of the process's own processor time can end one.
+Python's engine looks for signals while it searches, so a timer of the process's own processor time can end one. The
+timer runs all the time, since to set it for each search costs more than the search; who sees it twice is over.
 """
 
+import contextlib
 import re
 import signal
+from collections.abc import Iterator
 from types import FrameType
 
 LIMIT = 0.1
-"""Seconds of processor time for one search; a sane pattern needs well under a millisecond for 64 KiB."""
+"""Seconds of processor time for one search, at most twice this; a sane one of 64 KiB needs well under a millisecond."""
 
 _limited = False
 _searching = False
+_seen = 0
+"""How often the timer went off during the present search."""
 
 
 class TooCostlyError(Exception):
@@ -32,26 +37,35 @@ class Matcher:
 
     def found_in(self, body: bytes) -> bool:
         """Whether the pattern occurs in a body, read as UTF-8; raises :class:`TooCostlyError` past the limit."""
-        global _searching
+        global _searching, _seen
         text = body.decode("utf-8", "replace")
         if not _limited:
             return self._pattern.search(text) is not None
         try:
-            _searching = True
-            signal.setitimer(signal.ITIMER_VIRTUAL, LIMIT)
+            _searching, _seen = True, 0
             return self._pattern.search(text) is not None
         finally:
             _searching = False
-            signal.setitimer(signal.ITIMER_VIRTUAL, 0)
 
 
-def limit_searches() -> None:
+@contextlib.contextmanager
+def limited_searches() -> Iterator[None]:
     """Hold every :class:`Matcher` to :data:`LIMIT`. It takes over SIGVTALRM, and needs the main thread throughout."""
     global _limited
+    before = signal.signal(signal.SIGVTALRM, _tick)
+    signal.setitimer(signal.ITIMER_VIRTUAL, LIMIT, LIMIT)
     _limited = True
-    signal.signal(signal.SIGVTALRM, _give_up)
+    try:
+        yield
+    finally:
+        _limited = False
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        signal.signal(signal.SIGVTALRM, before)
 
 
-def _give_up(signum: int, frame: FrameType | None) -> None:
+def _tick(signum: int, frame: FrameType | None) -> None:
+    global _seen
     if _searching:
-        raise TooCostlyError
+        _seen += 1
+        if _seen > 1:
+            raise TooCostlyError

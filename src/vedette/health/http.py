@@ -1,6 +1,5 @@
 """The HTTP check: a request over a new connection, its status and, where asked for, its body."""
 
-import asyncio
 import re
 import socket
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from vedette.health import tcp
 from vedette.health.attempt import Finished, Start
 from vedette.health.body import Matcher, TooCostlyError
 from vedette.health.judge import Outcome
+from vedette.health.poller import Poller
 from vedette.health.response import Response
 from vedette.kit import net
 from vedette.spec.resolved import HttpProbe
@@ -96,35 +96,36 @@ class HttpAttempt(tcp.TcpAttempt):
         exchange: Exchange,
         family: int,
         peer: tuple[str, int],
-        loop: asyncio.AbstractEventLoop,
+        poller: Poller,
         finished: Finished,
     ) -> None:
-        super().__init__(family, peer, loop, finished)
+        super().__init__(family, peer, poller, finished)
         self._exchange = exchange
         self._unsent = exchange.request
         self._response: Response | None = None
 
-    def connected(self, connection: socket.socket) -> None:
+    def connected(self, connection: socket.SocketType) -> None:
         self._response = Response(bodiless=self._exchange.bodiless)
-        self._loop.add_reader(self._descriptor, self._readable, connection)
         self._send(connection)
-        if not self.done:
-            if self._unsent:
-                self._loop.add_writer(self._descriptor, self._writable, connection)
-            else:
-                self._loop.remove_writer(self._descriptor)
+        if self.done:
+            return
+        if self._unsent:
+            self._poller.add_reader(self._descriptor, self._readable, connection)
+            self._poller.add_writer(self._descriptor, self._writable, connection)
+        else:
+            self._poller.read_only(self._descriptor, self._readable, connection)
 
     def overdue(self, duration: str) -> str:
         if self._response is None:
             return f"no answer in {duration}"
         return f"connected, but no whole answer in {duration}"
 
-    def _writable(self, connection: socket.socket) -> None:
+    def _writable(self, connection: socket.SocketType) -> None:
         self._send(connection)
         if not self.done and not self._unsent:
-            self._loop.remove_writer(self._descriptor)
+            self._poller.remove_writer(self._descriptor)
 
-    def _send(self, connection: socket.socket) -> None:
+    def _send(self, connection: socket.SocketType) -> None:
         try:
             self._unsent = self._unsent[connection.send(self._unsent) :]
         except BlockingIOError:
@@ -132,7 +133,7 @@ class HttpAttempt(tcp.TcpAttempt):
         except OSError as error:
             self.fail(error.errno or 0)
 
-    def _readable(self, connection: socket.socket) -> None:
+    def _readable(self, connection: socket.SocketType) -> None:
         response = self._response
         assert response is not None
         try:

@@ -51,8 +51,7 @@ class Checker:
 async def main(parent: Parent) -> None:
     """Check until the director goes away."""
     privileges.allow_many_descriptors()  # with hung servers, all checks may be under way at once
-    body.limit_searches()
-    with contextlib.closing(Checker(parent)) as checker:
+    with body.limited_searches(), contextlib.closing(Checker(parent)) as checker:
         await parent.open(checker.receive)
         privileges.keep_capabilities(())
         await asyncio.Event().wait()

@@ -281,8 +281,12 @@ class _Step:
             self._result.wake(record.since + self._rules.drain)
 
     def _count(self, key: DestinationKey, record: Drain, there: Destination) -> Drain:
-        """Connections count from the moment at which the kernel has weight 0."""
-        left = self._connections.get(key) if there.weight == 0 else None
+        """Time and connections count from the moment at which the kernel has weight 0."""
+        if there.weight:
+            record = replace(record, since=self._now)
+            self._life.remember(key, record)
+            return record
+        left = self._connections.get(key)
         elapsed = self._now - record.since
         if left != 0 and elapsed < self._rules.drain:
             if left is not None and left != record.left:

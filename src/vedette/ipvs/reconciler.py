@@ -103,6 +103,8 @@ class Reconciler:
         self._verdicts: Verdicts = {}
         self._complete = False
         self._settled = False
+        self._left_alone = False
+        self._differences = 0
         self._wanted: dict[ServiceKey, Service] | None = None
         self._left: dict[ServiceKey, Service] | None = None
         self._observation = _NOTHING
@@ -121,6 +123,12 @@ class Reconciler:
         self._complete = self._complete or complete
         self._wanted = None
         self.wake()
+
+    def leave_alone(self, on: bool) -> None:
+        """While ``on``, as in maintenance: look, but touch nothing."""
+        if on != self._left_alone:
+            self._left_alone, self._differences = on, 0
+            self.wake()
 
     def wake(self) -> None:
         """Something may have changed: look at everything again, soon."""
@@ -157,8 +165,11 @@ class Reconciler:
         left = self._left if self._left is not None else observed
         wanted = self._live(spec, left)
         owned = self._owner(spec)
-        self._list({*wanted, *filter(owned, observed)})
         actions = plan(wanted, observed, owned=owned, deletions=self._complete)
+        if self._left_alone:
+            self._differences = len(actions)
+            return
+        self._list({*wanted, *filter(owned, observed)})
         self._entries.keep(action.key for action in actions)
         performed = await self._perform(actions)
         self._left = apply(observed, performed)
@@ -221,6 +232,9 @@ class Reconciler:
     def problems(self) -> list[tuple[str, str]]:
         """What keeps the table from being as it should be: (scope, what is wrong and what to do)."""
         found = [("IPVS table", failure.reason) for failure in self._whole.failures.values()]
+        if self._differences:
+            differences = f"{self._differences} differences from the document"
+            found.append(("IPVS table", f"{differences}: left alone, the node is in maintenance"))
         for service, reasons in by_service(self._reasons()).items():
             more = f" (and {len(reasons) - 1} more)" if len(reasons) > 1 else ""
             found.append((f"IPVS service {service}", reasons[0] + more))

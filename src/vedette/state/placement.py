@@ -121,3 +121,8 @@ class View:
     keys: KeysView = field(default_factory=KeysView)
     orders: tuple[OrderView, ...] = ()
     config: ConfigView = field(default_factory=ConfigView)
+
+    @property
+    def left_alone(self) -> bool:
+        """Whether somebody has ordered this node to be left alone; the document may say so, too."""
+        return any(item.order is Order.NODE_MAINTENANCE and item.about == self.me for item in self.orders)

@@ -209,6 +209,35 @@ def test_an_address_deleted_by_hand_is_back_and_announced(wire: Wire, tmp_path: 
 
 
 @both
+def test_in_maintenance_a_deleted_address_stays_away_and_is_back_afterwards(
+    wire: Wire, tmp_path: Path, address: IPAddress
+) -> None:
+    async def scenario() -> None:
+        async with desk(tmp_path, WEB) as place:
+            await held(place)
+            place.addresses.leave_alone(True)
+            ip(f"addr del {address}/{address.max_prefixlen} dev {LAN}")
+            await until(lambda: any(item.address == address and item.problem for item in place.addresses.status()))
+            assert found(address) == []
+            place.addresses.leave_alone(False)
+            await place.hears(Repaired(address))
+            assert len(found(address)) == 1
+
+    asyncio.run(scenario())
+
+
+def test_in_maintenance_a_released_group_goes_all_the_same(wire: Wire, tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with desk(tmp_path, WEB) as place:
+            await held(place)
+            place.addresses.leave_alone(True)
+            place.addresses.release(WEB.name)
+            await place.hears(Emptied(WEB.name))
+
+    asyncio.run(scenario())
+
+
+@both
 def test_a_copy_on_lo_deleted_by_hand_is_back(wire: Wire, tmp_path: Path, address: IPAddress) -> None:
     async def scenario() -> None:
         async with desk(tmp_path, WEB) as place:

@@ -86,12 +86,13 @@ def _agree(scenario: Scenario) -> None:
     world, aim = scenario.world, scenario.config
     if "change config" not in scenario.profile.weights:
         return
-    longest = max(dead_after for _, dead_after in scenario.profile.timings) * MILLISECOND
-    deadline = world.now + 6 * (3 * longest + SECOND)
+    running = [node.machine.config.timings.dead_after for node in scenario.nodes.values() if node.machine is not None]
+    steps = len(scenario.nodes) + 2  # every node joins or leaves, the timings, and the rest of a step under way
+    deadline = world.now + steps * (3 * max(aim.timings.dead_after, *running) + SECOND)
     while not all(_runs(node.machine, aim) for node in scenario.nodes.values()):
         if world.now > deadline:
-            running = [f"{name}: {_shown(node.machine)}" for name, node in sorted(scenario.nodes.items())]
-            raise NotConvergedError(f"seed {world.seed}: not the document's voters and timings: {'; '.join(running)}")
+            found = [f"{name}: {_shown(node.machine)}" for name, node in sorted(scenario.nodes.items())]
+            raise NotConvergedError(f"seed {world.seed}: not the document's voters and timings: {'; '.join(found)}")
         world.run_until(world.now + STEP)
 
 

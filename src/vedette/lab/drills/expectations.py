@@ -74,7 +74,10 @@ def takeover(spec: ClusterSpec, *, partition: bool = False, failing: int = 0) ->
 
 
 def fenced(spec: ClusterSpec, *, failing: int = 0) -> Expectation:
-    """Nobody takes over before a device has shown that the holder is off: deadAfter + delay + device time + 1 s."""
+    """Nobody takes over before a device has shown that the holder is off: deadAfter + delay + device time + 1 s.
+
+    Before the drill the devices' time is known as ``offTimeout`` at most; the drill compares with what they took.
+    """
     bound = spec.heartbeat.dead_after + fencing_wait(spec) + device_time(spec) + SECOND
     reason = f"gap ≤ {show(bound)}: deadAfter, delay, offTimeout and 1s"
     if failing:

@@ -47,10 +47,27 @@ def switched_off_first(scene: Scene) -> list[str]:
         return [f"{silent} was not switched off"]
     scene.note(f"{cut[0].device} cut {silent} off {milliseconds(cut[0].at - scene.injected)} ms after the fault")
     answered = scene.first_answer(scene.group, but=silent)
-    if answered is not None and answered < cut[0].at:
+    if answered is None:
+        return [f"nobody answered for {scene.group.name}"]
+    if answered < cut[0].at:
         early = milliseconds(cut[0].at - answered)
         return [f"somebody answered for {scene.group.name} {early} ms before {silent} was switched off"]
-    return []
+    return _in_the_devices_time(scene, silent, taken=answered)
+
+
+def _in_the_devices_time(scene: Scene, off: str, *, taken: int) -> list[str]:
+    """All was ``taken`` within deadAfter, the delay, what the devices took this time, and a second."""
+    took = scene.fence_took(off)
+    if took is None:
+        return [f"no history says how long it took to switch {off} off"]
+    scene.note(f"its devices took {milliseconds(took)} ms from the order until {off} was seen off")
+    spec = scene.ground.spec
+    bound = spec.heartbeat.dead_after + expectations.fencing_wait(spec) + took + SECOND
+    needed = taken - (scene.struck or scene.injected)
+    if needed <= bound:
+        return []
+    words = f"{milliseconds(needed)} ms after the fault ({milliseconds(bound)} ms allowed)"
+    return [f"taken over {words}: deadAfter, delay, {milliseconds(took)} ms of the devices, and 1 s"]
 
 
 # A device fails
@@ -131,8 +148,10 @@ def _survivor_holds(scene: Scene) -> list[str]:
     fallen = next(name for name in scene.directors if name not in left)
     orders = [order.at for order in scene.orders_off(fallen) if order.obeyed]
     scene.note(f"{left[0]} survived; {fallen} fell after {milliseconds(min(orders) - scene.injected)} ms")
-    others = [group.name for group in scene.reached if scene.holder(group) != left[0]]
-    return [f"{left[0]} survived and does not hold {', '.join(others)}"] if others else []
+    if others := [group.name for group in scene.reached if scene.holder(group) != left[0]]:
+        return [f"{left[0]} survived and does not hold {', '.join(others)}"]
+    answers = [scene.first_answer(group, but=fallen) for group in scene.reached if scene.holders[group.name] == fallen]
+    return _in_the_devices_time(scene, fallen, taken=max([min(orders), *(one for one in answers if one is not None)]))
 
 
 def _partition_bound(ground: Ground) -> Expectation:

@@ -303,6 +303,18 @@ class Scene:
         """Whether a node was switched off by a device that obeyed."""
         return not self.lab.machines[node].alive and any(order.obeyed for order in self.orders_off(node))
 
+    def fence_took(self, node: str) -> int | None:
+        """From the order to the sight of ``node`` being off (ns), as the one who had it done has written it down."""
+        for witness in self.directors:
+            if witness != node and self.lab.machines[witness].alive:
+                words = ["vedette", "fence", "history", node, "-o", "json"]
+                code, out, _ = self.lab.machines[witness].run(words, timeout=15)
+                entries = json.loads(out)["entries"] if code == 0 else []
+                done = [entry["seconds"] for entry in entries if entry["result"] == "off"]
+                if done:
+                    return int(done[-1] * SECOND)
+        return None
+
     def first_answer(self, group: Group, *, but: str) -> int | None:
         """When somebody else than ``but`` answered first for an address of the group on the wire, since the fault."""
         own = {vip.address for vip in group.addresses}

@@ -1,0 +1,1 @@
+"""What Vedette costs, beside its peers in the same run. ``python -m benchmarks`` runs everything."""

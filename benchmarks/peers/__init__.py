@@ -1,0 +1,1 @@
+"""The peers: programs of other people, and the least that C takes."""

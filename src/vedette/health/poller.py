@@ -1,0 +1,103 @@
+"""The sockets of all attempts in one epoll of their own, which the event loop sees as a single descriptor.
+
+A check lives for a few events. On asyncio's own selector each of them costs a key, a handle and a turn of the loop,
+together as much as the check's share of the kernel; here it costs an entry in a dictionary, and one turn of the loop
+takes all that is ready. The methods are those of an event loop, so an attempt does not know the difference.
+"""
+
+import asyncio
+import select
+from collections.abc import Callable
+from typing import Any
+
+BATCH = 256
+"""Events that one turn of the loop takes at most (some milliseconds)."""
+
+_READ, _WRITE = select.EPOLLIN, select.EPOLLOUT
+_TROUBLE = select.EPOLLERR | select.EPOLLHUP
+
+_Interest = tuple[Callable[..., object], tuple[Any, ...]]
+
+
+class Poller:
+    """Calls back when a descriptor can be read or written; level-triggered, like the loop's own methods."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._epoll = select.epoll()
+        self._joined = False
+        self._readers: dict[int, _Interest] = {}
+        self._writers: dict[int, _Interest] = {}
+
+    def add_reader(self, descriptor: int, callback: Callable[..., object], *args: Any) -> None:
+        """Call back while there is something to read, the end or an error included."""
+        new = descriptor not in self._readers
+        self._readers[descriptor] = callback, args
+        if new:
+            self._watch(descriptor, _READ, other=descriptor in self._writers)
+
+    def add_writer(self, descriptor: int, callback: Callable[..., object], *args: Any) -> None:
+        """Call back while there is room to write, and when a connection is there or refused."""
+        new = descriptor not in self._writers
+        self._writers[descriptor] = callback, args
+        if new:
+            self._watch(descriptor, _WRITE, other=descriptor in self._readers)
+
+    def read_only(self, descriptor: int, callback: Callable[..., object], *args: Any) -> None:
+        """All has been written: from now on only wait for what comes. One call of the kernel instead of two."""
+        del self._writers[descriptor]
+        self._readers[descriptor] = callback, args
+        self._epoll.modify(descriptor, _READ)
+
+    def remove_reader(self, descriptor: int) -> None:
+        if self._readers.pop(descriptor, None) is not None:
+            self._ignore(descriptor, _WRITE, other=descriptor in self._writers)
+
+    def remove_writer(self, descriptor: int) -> None:
+        if self._writers.pop(descriptor, None) is not None:
+            self._ignore(descriptor, _READ, other=descriptor in self._readers)
+
+    def forget(self, descriptor: int) -> None:
+        """It is about to be closed, with which the kernel forgets it too (epoll(7), question 6)."""
+        self._readers.pop(descriptor, None)
+        self._writers.pop(descriptor, None)
+
+    def close(self) -> None:
+        """Call nobody back any more."""
+        if self._joined:
+            self._loop.remove_reader(self._epoll.fileno())
+        self._epoll.close()
+        self._readers.clear()
+        self._writers.clear()
+
+    def _watch(self, descriptor: int, event: int, *, other: bool) -> None:
+        if not self._joined:
+            self._joined = True
+            self._loop.add_reader(self._epoll.fileno(), self._ready)
+        if other:
+            self._epoll.modify(descriptor, _READ | _WRITE)
+        else:
+            self._epoll.register(descriptor, event)
+
+    def _ignore(self, descriptor: int, rest: int, *, other: bool) -> None:
+        if other:
+            self._epoll.modify(descriptor, rest)
+        else:
+            self._epoll.unregister(descriptor)
+
+    def _ready(self) -> None:
+        """Find out first whom each event is for: a callback may close a descriptor, and another take its number."""
+        readers, writers = self._readers, self._writers
+        due: list[tuple[dict[int, _Interest], int, _Interest]] = []
+        for descriptor, events in self._epoll.poll(0, BATCH):
+            if events & (_WRITE | _TROUBLE) and (interest := writers.get(descriptor)) is not None:
+                due.append((writers, descriptor, interest))
+            if events & (_READ | _TROUBLE) and (interest := readers.get(descriptor)) is not None:
+                due.append((readers, descriptor, interest))
+        for interests, descriptor, interest in due:
+            if interests.get(descriptor) is interest:
+                try:
+                    interest[0](*interest[1])
+                except Exception as error:
+                    what = "a check's callback failed"
+                    self._loop.call_exception_handler({"message": what, "exception": error})
