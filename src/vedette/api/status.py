@@ -13,9 +13,9 @@ from vedette.api import paths
 from vedette.health.pinger import Reached
 from vedette.kit.units import SECOND
 from vedette.spec.resolved import UNSIGNED, ClusterSpec, Node, VirtualService
-from vedette.state.health import Verdicts
+from vedette.state.health import Health, Verdicts
 from vedette.state.placement import ConfigView, Liveness, NodeView, View
-from vedette.state.targets import decisive
+from vedette.state.targets import UNCHECKED, decisive, sorry_verdict
 
 Plain = dict[str, Any]
 
@@ -285,10 +285,29 @@ def _services(spec: ClusterSpec | None, verdicts: Verdicts, services: Sequence[P
             "forwarding": service.forwarding.value,
             "scheduler": service.scheduler,
             "realServers": _real_servers(service, verdicts, clocks),
+            "sorryServer": _sorry(service, verdicts, clocks),
             "kernel": [_dated(item, clocks) for item in services if item["virtualService"] == service.name],
         }
         for service in (spec.virtual_services if spec else ())
     ]
+
+
+def _sorry(service: VirtualService, verdicts: Verdicts, clocks: Clocks) -> Plain | None:
+    """The sorry server, whether it stands in or not; of several endpoints the worst verdict."""
+    if service.sorry is None:
+        return None
+    remote = service.sorry.remote
+    if remote is None:
+        return {"address": None, "port": None, "health": None, "since": None, "reason": "a page of this director"}
+    found = (sorry_verdict(service, endpoint, verdicts) for endpoint in service.endpoints)
+    worst = min(filter(None, found), key=lambda verdict: verdict.health is not Health.DOWN, default=UNCHECKED)
+    return {
+        "address": str(remote.address),
+        "port": remote.port,
+        "health": worst.health.value,
+        "since": clocks.show(worst.since),
+        "reason": worst.reason,
+    }
 
 
 def _dated(service: Plain, clocks: Clocks) -> Plain:

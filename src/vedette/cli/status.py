@@ -176,6 +176,10 @@ def _service(service: Plain, paint: Paint, now: datetime) -> str:
     for server in rows_of(service):
         name, *cells = row(server, paint, now)
         rows.append([f"  {name}", *cells])
+    sorry = service.get("sorryServer")
+    if sorry and sorry["address"]:
+        where = f"sorry {sorry['address']}" + (f":{sorry['port']}" if sorry["port"] else "")
+        rows.append([f"  {where}", paint.state(sorry["health"]), ago(sorry["since"], now), "-", "-", sorry["reason"]])
     return head + "\n" + table(["  REAL SERVER", "HEALTH", "SINCE", "WEIGHT", "CONNECTIONS", "WHY"], rows)
 
 

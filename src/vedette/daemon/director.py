@@ -59,6 +59,7 @@ class Director:
         self._archive = Archive(state_dir)
         self._version: Version | None = None
         self._text: bytes | None = None
+        self._companions: tuple[Path, ...] = ()
         self._deciding = asyncio.Lock()
         self._sync = Sync(node=node, running=self._running, view=lambda: self._view, take=self._take)
         self._applied = 0
@@ -99,8 +100,9 @@ class Director:
     # the document
 
     async def _follow_document(self) -> None:
-        async for content in file.versions(self._path):
-            outcome = await asyncio.to_thread(documents.read, self._path, content)
+        async for content in file.versions(self._path, lambda: self._companions):
+            reading = await asyncio.to_thread(documents.read_all, self._path, content)
+            self._companions, outcome = reading.companions, reading.outcome
             async with self._deciding:
                 if isinstance(outcome, ClusterSpec):
                     await self._propose(outcome, content)

@@ -30,7 +30,7 @@ from vedette.ipvs.pace import TICK, Pace
 from vedette.ipvs.plan import Action, apply, plan
 from vedette.ipvs.refusal import NOT_PERMITTED
 from vedette.ipvs.repair import Repair, repairs
-from vedette.ipvs.status import by_service, status
+from vedette.ipvs.status import by_service, sorry_problems, status
 from vedette.kit.clock import boottime
 from vedette.kit.errors import PermanentError, TransientError
 from vedette.kit.log import event
@@ -238,7 +238,10 @@ class Reconciler:
         for service, reasons in by_service(self._reasons()).items():
             more = f" (and {len(reasons) - 1} more)" if len(reasons) > 1 else ""
             found.append((f"IPVS service {service}", reasons[0] + more))
-        return found + (self._lives.problems(self._spec) if self._spec is not None else [])
+        if self._spec is not None:
+            found += self._lives.problems(self._spec)
+            found += sorry_problems(self._spec, self._verdicts)
+        return found
 
     def _inspect(self) -> None:
         now = self._clock()

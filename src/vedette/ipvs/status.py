@@ -22,8 +22,8 @@ from vedette.ipvs.model import (
 from vedette.ipvs.phases import Doing, Phase, QuorumState
 from vedette.kit.net import endpoint as show_endpoint
 from vedette.spec.resolved import ClusterSpec, Endpoint, VirtualService
-from vedette.state.health import Verdicts
-from vedette.state.targets import decisive
+from vedette.state.health import Health, Verdicts
+from vedette.state.targets import decisive, sorry_verdict
 
 _METHODS = {
     Method.MASQUERADE: "masquerade",
@@ -39,8 +39,8 @@ Problems = Mapping[ServiceKey | DestinationId, str]
 
 @dataclass(frozen=True, slots=True)
 class DestinationStatus:
-    """``role``: ``real`` (with its ``health``), ``sorry``, ``leaving`` (it drains, and the document does not have it),
-    or ``foreign`` to the document. ``phase``: what is under way with it, if anything.
+    """``role``: ``real`` or ``sorry`` (both with their ``health``), ``leaving`` (it drains, and the document does not
+    have it), or ``foreign`` to the document. ``phase``: what is under way with it, if anything.
     """
 
     key: DestinationKey
@@ -117,6 +117,19 @@ def by_service(problems: Problems) -> dict[ServiceKey, tuple[str, ...]]:
     return {service: tuple(reasons) for service, reasons in found.items()}
 
 
+def sorry_problems(spec: ClusterSpec, verdicts: Verdicts) -> list[tuple[str, str]]:
+    """Sorry servers elsewhere that are down, once for each service: it would be noticed too late otherwise."""
+    found: dict[str, str] = {}
+    for virtual in spec.virtual_services:
+        for endpoint in virtual.endpoints:
+            verdict = sorry_verdict(virtual, endpoint, verdicts)
+            if verdict is not None and verdict.health is Health.DOWN and virtual.sorry and virtual.sorry.remote:
+                where = sorry_key(endpoint, virtual.sorry)
+                message = f"the sorry server {where} is down: {verdict.reason} (clients go there all the same)"
+                found.setdefault(f"virtual service {virtual.name}", message)
+    return list(found.items())
+
+
 def _service(
     virtual: VirtualService,
     endpoint: Endpoint,
@@ -164,6 +177,8 @@ def _destinations(
             health, reason, role = verdict.health.value, verdict.reason, "real"
         elif key == sorry:
             role = "sorry"
+            if judged := sorry_verdict(virtual, endpoint, verdicts):
+                health, reason = judged.health.value, judged.reason
         elif key in phases:
             role = "leaving"
         moved = usage.destinations.get(key, DestinationUsage())

@@ -195,10 +195,14 @@ class SorryPage:
 
 @dataclass(frozen=True, slots=True)
 class SorryServer:
-    """Where clients go when no real server is up: exactly one of a remote server and a built-in page."""
+    """Where clients go when no real server is up: exactly one of a remote server and a built-in page.
+
+    ``checks`` are of the remote server; what they say is shown, and it is used all the same.
+    """
 
     remote: RealServer | None = None
     page: SorryPage | None = None
+    checks: tuple[HealthCheck, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

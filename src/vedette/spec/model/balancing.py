@@ -8,6 +8,7 @@ from vedette.spec.model.base import (
     Address,
     Addresses,
     Duration,
+    FilePath,
     Interface,
     Item,
     Many,
@@ -45,8 +46,11 @@ class RealServer(Item):
 class ServerPool(Item):
     """Servers that several virtual services share."""
 
+    one_of = ("realServers", "realServersFile")
+
     name: Name = required("What virtualServices[].serverPool refers to.")
-    real_servers: Annotated[Many[RealServer], Field(max_length=65536)] = required("The servers.")
+    real_servers: Annotated[Many[RealServer], Field(max_length=65536)] | None = optional("The servers.")
+    real_servers_file: FilePath | None = optional("Text file with a server a line: address[:port] [weight].")
 
 
 class Page(Shape):
@@ -54,6 +58,7 @@ class Page(Shape):
 
     status: Annotated[int, Field(ge=200, le=599)] | None = optional("Status code.", default="503")
     body: Annotated[str, Field(max_length=65536)] | None = optional("Body, HTML or plain text.")
+    body_file: FilePath | None = optional("File with the body, instead of `body`.")
     headers: Words | None = optional("Response headers, like Retry-After.")
 
 
@@ -65,6 +70,9 @@ class SorryServer(Shape):
     page: Page | None = optional("A page served by the director itself.")
     address: Address | None = optional("A server elsewhere.")
     port: Port | None = optional("Port of that server.", default="the virtual port")
+    checks: Annotated[Many[Check], Field(max_length=8)] | None = optional(
+        "Checks of that server, for people to know; it is used anyway. [] = none.", default="a TCP connect to its port"
+    )
 
 
 class Persistence(Shape):
@@ -148,7 +156,7 @@ class ServiceSettings(Shape):
 class VirtualService(ServiceSettings, Item):
     """One service on one or more virtual addresses."""
 
-    one_of = ("realServers", "serverPool")
+    one_of = ("realServers", "realServersFile", "serverPool")
 
     name: Name | None = optional("Name of the service.", default="its first address and port")
     group: Reference | None = optional("Group that it belongs to.", default="the only one, or that of its addresses")
@@ -166,6 +174,7 @@ class VirtualService(ServiceSettings, Item):
     )
     server_pool: Reference | None = optional("Name of one of spec.serverPools.")
     real_servers: Annotated[Many[RealServer], Field(max_length=65536)] | None = optional("The servers.")
+    real_servers_file: FilePath | None = optional("Text file with a server a line: address[:port] [weight].")
     maintenance: bool | None = optional("Take all its servers out of service.", default="false")
 
 

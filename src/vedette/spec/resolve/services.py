@@ -12,7 +12,7 @@ from vedette.spec.resolve.checks import Checks, check_headers
 from vedette.spec.resolve.cluster import whole_seconds
 from vedette.spec.resolve.endpoints import Listening
 from vedette.spec.resolve.groups import AddressBook
-from vedette.spec.resolve.life import Lives, check_weights
+from vedette.spec.resolve.life import DEFAULTS, Lives, check_weights
 from vedette.spec.resolve.scope import Scope
 from vedette.spec.resolve.servers import Pools, Servers
 from vedette.spec.resolved import (
@@ -163,19 +163,33 @@ class Services:
                 if written.sorry_server is None:
                     return None
                 self._scope.fault(here, "a page needs TCP, and this service has other ports", "write two services")
+            if sorry.checks:
+                self._scope.fault((*here, "checks"), "a page has no checks: Vedette serves it", "leave them out")
             return SorryServer(page=self._page(page, here))
         if sorry.port and forwarding is not Forwarding.MASQUERADE and any(i.port != sorry.port for i in endpoints):
             self._scope.fault(here, f"{forwarding.value} cannot change the port", "leave the port out")
-        return SorryServer(remote=RealServer(address=values.parse_address(sorry.address), port=sorry.port))
+        checks: tuple[HealthCheck, ...] = self._default_check
+        if sorry.checks is not None:
+            checks = self._checks.resolve(sorry.checks, (*here, "checks"))
+        return SorryServer(RealServer(address=values.parse_address(sorry.address), port=sorry.port), checks=checks)
 
     def _page(self, page: model.Page, path: Path) -> SorryPage:
         headers = page.headers or {}
         check_headers(self._scope, headers, (*path, "page", "headers"))
         return SorryPage(
             status=page.status or defaults.PAGE_STATUS,
-            body=defaults.PAGE_BODY if page.body is None else page.body,
+            body=self._body(page, (*path, "page")),
             headers=tuple(headers.items()),
         )
+
+    def _body(self, page: model.Page, path: Path) -> str:
+        if page.body_file is None:
+            return defaults.PAGE_BODY if page.body is None else page.body
+        if page.body is not None:
+            self._scope.fault((*path, "bodyFile"), "`body` and `bodyFile` exclude each other", "keep one of them")
+        where = path if (*path, "bodyFile") in self._scope.companions else (*DEFAULTS, "sorryServer", "page")
+        found = self._scope.companions.get((*where, "bodyFile"))
+        return defaults.PAGE_BODY if found is None else found.text
 
     def _by_family(self, service: VirtualService, servers: Servers, path: Path) -> list[VirtualService]:
         """Split a service with addresses of both families: the kernel forwards IPv4 to IPv4 and IPv6 to IPv6."""
