@@ -130,3 +130,12 @@ def test_a_page_is_read_from_its_file(path: Path) -> None:
     assert spec.virtual_services[0].sorry is not None
     assert spec.virtual_services[0].sorry.page is not None
     assert spec.virtual_services[0].sorry.page.body == "<p>sorry</p>"
+
+
+def test_names_of_real_servers_are_kept_with_the_last_good_version(path: Path, tmp_path: Path) -> None:
+    names = "[{hostname: app.example}, {srv: _http._tcp.example, weight: 5}]"
+    path.write_text(f"{DOCUMENT}  virtualServices: [{{ports: [80], realServers: {names}}}]\n")
+    version = Version(revision=1, spec=_spec(path))
+    Archive(tmp_path).write(version)
+    assert Archive(tmp_path).read() == version
+    assert [item.name for item in version.spec.virtual_services[0].names] == ["app.example", "_http._tcp.example"]

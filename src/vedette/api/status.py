@@ -334,6 +334,7 @@ def _real_servers(service: VirtualService, verdicts: Verdicts, clocks: Clocks) -
             found[key] = {
                 "address": key[0],
                 "port": key[1],
+                "name": server.origin or None,
                 "weight": server.weight,
                 "maintenance": server.maintenance or service.maintenance,
                 "health": verdict.health.value,

@@ -65,7 +65,7 @@ def row(server: Plain, paint: Paint, now: datetime) -> list[str]:
     phase, why = server["phase"], server["reason"]
     said = explain(phase, now) if phase else ""
     return [
-        f"{server['address']}:{server['port']}",
+        f"{server['address']}:{server['port']}" + (f" ({server['name']})" if server.get("name") else ""),
         paint.state(_state(server)),
         ago(server["since"], now),
         weight,

@@ -30,7 +30,9 @@ from vedette.kit.errors import UsageError
 from vedette.kit.units import MILLISECOND, SECOND, seconds
 from vedette.sorry.client import SorryClient
 from vedette.sources import file
+from vedette.sources.names import Names
 from vedette.spec.resolved import ClusterSpec, Role
+from vedette.state.names import questions, with_names
 from vedette.state.placement import Liveness, View
 from vedette.state.targets import all_targets
 
@@ -72,6 +74,7 @@ class Director:
         self._working: bool | None = None
         self._directing = asyncio.Event()
         self._orders = ServerOrders()
+        self._names = Names(state_dir / "names.json", self._names_changed)
         self._checker = CheckerClient(changed=self._verdicts_changed)
         self._sorry = SorryClient(changed=lambda: None)
         self._pinger = Pinger(changed=self._tell_reach)
@@ -95,6 +98,7 @@ class Director:
             tasks.create_task(self._checker.run())
             tasks.create_task(self._sorry.run())
             tasks.create_task(self._pinger.run())
+            tasks.create_task(self._names.run())
             tasks.create_task(self._reconciler.run())
 
     # the document
@@ -209,8 +213,8 @@ class Director:
         if spec.node(self._node).role is Role.WITNESS:
             return
         self._directing.set()
-        self._orders.apply(spec)
-        self._checker.set_targets(all_targets(spec))
+        self._names.set_questions(questions(spec))
+        self._expand(spec)
         self._pinger.set_targets(spec.ping_nodes)
         self._sorry.set_pages(
             {
@@ -221,6 +225,17 @@ class Director:
             }
         )
         self._reconcile()
+
+    def _expand(self, spec: ClusterSpec) -> None:
+        """Bring the document together with the addresses that its names stand for."""
+        expanded = with_names(spec, self._names.answers)
+        self._orders.apply(expanded)
+        self._checker.set_targets(all_targets(expanded))
+
+    def _names_changed(self) -> None:
+        if self._version is not None:
+            self._expand(self._version.spec)
+            self._reconcile()
 
     async def _keep(self) -> None:
         """Write the last good version; a full disk costs no service, only this safety."""
@@ -394,6 +409,7 @@ class Director:
         found = [Problem(item["scope"], item["message"]) for item in self._keeper.get("problems", ())]
         found += [Problem(scope, message) for scope, message in self._reconciler.problems()]
         found += [Problem("document", message) for message in self._sync.problems]
+        found += [Problem(f"name {name}", message) for name, message in self._names.problems]
         away = (
             ("checker", self._checker.problem),
             ("sorry page", self._sorry.problem),

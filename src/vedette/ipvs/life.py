@@ -377,7 +377,7 @@ class _Step:
             settled = life.settled
             for key, weight in self._serving:
                 result.weights[key] = self._ramp(key, weight, begins=settled and key in self._fresh)
-        if not self._undecided:
+        if self.seen and not self._undecided:
             life.settle()
 
     def _step_aside(self) -> None:

@@ -184,6 +184,27 @@ class RealServer:
     weight: int = 1
     maintenance: bool = False
     description: str = ""
+    origin: str = ""
+    """The name in the document whose address this is; empty for one that is written as an address."""
+
+
+class NameKind(Enum):
+    """What is looked up: A and AAAA records, or SRV records (RFC 2782) and the addresses of their hosts."""
+
+    HOST = "hostname"
+    SRV = "srv"
+
+
+@dataclass(frozen=True, slots=True)
+class ServerName:
+    """A name instead of real servers. ``port`` and ``weight`` None: the virtual port and 1, or what SRV records say."""
+
+    by: NameKind
+    name: str
+    port: int | None = None
+    weight: int | None = None
+    maintenance: bool = False
+    description: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,6 +273,7 @@ class VirtualService:
     """A virtual service of the document: every endpoint gets every real server.
 
     ``persistence_timeout`` (ns) 0 = none. ``scheduler_flags`` are the document's words (``fallback``, ``port``).
+    ``names``: what else its real servers are, once they are looked up (:mod:`vedette.state.names`).
     """
 
     name: str
@@ -267,6 +289,7 @@ class VirtualService:
     sorry: SorryServer | None = None
     maintenance: bool = False
     life: Life = Life()
+    names: tuple[ServerName, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from vedette.spec.model.base import (
     Addresses,
     Duration,
     FilePath,
+    HostName,
     Interface,
     Item,
     Many,
@@ -31,9 +32,13 @@ Weight = Annotated[int, Field(ge=0, le=65535)]
 
 
 class RealServer(Item):
-    """A server, or a range of servers that are alike."""
+    """A server, a range of servers that are alike, or a name whose addresses are looked up again and again."""
 
-    address: Addresses = required("Address or range a-b.")
+    one_of = ("address", "hostname", "srv")
+
+    address: Addresses | None = optional("Address or range a-b.")
+    hostname: HostName | None = optional("Name with A or AAAA records: a server for each of them.")
+    srv: HostName | None = optional("Name with SRV records, which say ports and weights, too: _http._tcp.example.org.")
     port: Port | None = optional("Port that all connections go to (masquerade only).", default="the virtual port")
     weight: Weight | None = optional("Share of the connections; 0 = no new ones.", default="1")
     maintenance: bool | None = optional("Take it out of service, keep its connections.", default="false")

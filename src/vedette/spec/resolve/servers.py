@@ -7,7 +7,7 @@ from vedette.kit.net import IPAddress, endpoint
 from vedette.spec import server_list, values, words
 from vedette.spec.model import balancing as model
 from vedette.spec.resolve.scope import Scope
-from vedette.spec.resolved import RealServer
+from vedette.spec.resolved import NameKind, RealServer, ServerName
 from vedette.spec.tree import Path
 
 POOLS: Path = ("spec", "serverPools")
@@ -23,6 +23,7 @@ class Servers:
     origins: tuple[int, ...] = ()
     path: Path = ()
     shared: bool = False
+    names: tuple[ServerName, ...] = ()
 
     def place(self, number: int) -> Path:
         """Return where server ``number`` is written."""
@@ -104,7 +105,11 @@ class Pools:
         servers: list[RealServer] = []
         origins: list[int] = []
         seen: dict[tuple[IPAddress, int | None], int] = {}
+        names: dict[tuple[str, int | None], ServerName] = {}
         for index, item in enumerate(items):
+            if item.address is None:
+                self._named(item, names, (*path, index))
+                continue
             found = values.parse_range(item.address)
             if len(found) > self._room:
                 self._scope.fault((*path, index), f"more than {MOST_SERVERS} real servers", "write shorter ranges")
@@ -121,7 +126,21 @@ class Pools:
                 origins.append(index)
             if fault:
                 self._scope.fault((*path, index, "address"), *fault)
-        return Servers(tuple(servers), tuple(origins), path, shared)
+        return Servers(tuple(servers), tuple(origins), path, shared, tuple(names.values()))
+
+    def _named(self, item: model.RealServer, names: dict[tuple[str, int | None], ServerName], path: Path) -> None:
+        """A name stands for servers that are not known before it is looked up."""
+        written = item.hostname or item.srv
+        if written is None:
+            return
+        kind = NameKind.HOST if item.hostname is not None else NameKind.SRV
+        name = values.parse_host_name(written)
+        if kind is NameKind.SRV and item.port is not None:
+            self._scope.fault((*path, "port"), "SRV records say the port themselves", "leave `port` out")
+        if (name, item.port) in names:
+            self._scope.fault((*path, kind.value), f"{name} is listed twice", "keep one of them")
+        server = ServerName(kind, name, item.port, item.weight, bool(item.maintenance), item.description or "")
+        names[name, item.port] = server
 
 
 def _text(address: IPAddress, port: int | None) -> str:

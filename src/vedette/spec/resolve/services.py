@@ -70,6 +70,7 @@ class Services:
             group=group,
             endpoints=endpoints,
             real_servers=servers.servers,
+            names=servers.names,
             checks=self._service_checks(written, endpoints, path),
             sorry=self._sorry(written, settings["forwarding"], endpoints, path),
             maintenance=bool(written.maintenance),
@@ -133,6 +134,10 @@ class Services:
         path: Path,
     ) -> None:
         """Report real servers' ports that the forwarding cannot reach, and servers that become the same."""
+        for name in servers.names:
+            if forwarding is not Forwarding.MASQUERADE and name.port and any(i.port != name.port for i in endpoints):
+                message = f"{forwarding.value} cannot change the port: {name.name} gets port {name.port}"
+                self._scope.fault(path, message, "leave `port` out, or use `forwarding: masquerade`")
         if all(server.port is None for server in servers.servers):
             return
         ports = sorted({item.port for item in endpoints})
@@ -201,7 +206,7 @@ class Services:
         parts = []
         for family in families:
             real_servers = tuple(server for server in service.real_servers if server.address.version == family)
-            if service.real_servers and not real_servers:
+            if service.real_servers and not real_servers and not service.names:
                 first = next(item.address for item in service.endpoints if item.address.version == family)
                 message = f"no real server is IPv{family}, so nobody answers on {first}"
                 remedy = f"add IPv{family} servers, or leave that address out of `addresses`"
