@@ -41,7 +41,7 @@ class RealServer(Item):
     srv: HostName | None = optional("Name with SRV records, which say ports and weights, too: _http._tcp.example.org.")
     port: Port | None = optional("Port that all connections go to (masquerade only).", default="the virtual port")
     weight: Weight | None = optional("Share of the connections; 0 = no new ones.", default="1")
-    maintenance: bool | None = optional("Take it out of service, keep its connections.", default="false")
+    maintenance: bool | None = optional("Take it out of service: it drains, and leaves the table.", default="false")
     max_connections: Annotated[int, Field(ge=1)] | None = later("maxConnections", "No new connections above this.")
     min_connections: Annotated[int, Field(ge=0)] | None = later(
         "minConnections", "New connections again below this, once maxConnections was reached."
