@@ -252,10 +252,14 @@ def live(folder: Path, *, seed: int, duration: int) -> Day:
         day = Day(folder, seed)
         first = min(HOUR, duration // 2)
         day.run(first, mischief=True)
+        day.rest()
+        first_state = tracemalloc.take_snapshot()
         before = day.rest()
         day.run(duration - first, mischief=True)
         grown = day.rest() - before
-        assert grown < 64 << 10, f"{grown} bytes more than after the first part"
+        if grown >= 64 << 10:
+            largest = tracemalloc.take_snapshot().compare_to(first_state, "lineno")[:5]
+            raise AssertionError(f"{grown} bytes more than after the first part: {'; '.join(map(str, largest))}")
     finally:
         tracemalloc.stop()
     return day
