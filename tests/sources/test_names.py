@@ -1,7 +1,6 @@
 """Names are looked up when it is time, and a resolver that fails takes no server away."""
 
 import asyncio
-from collections.abc import Callable
 from ipaddress import ip_address
 from pathlib import Path
 from typing import cast
@@ -13,7 +12,7 @@ import dns.rrset
 import pytest
 
 from vedette.kit.units import MINUTE, SECOND
-from vedette.sources.names import Answer, LookupFailedError, Names, look_up
+from vedette.sources.names import Answer, LookupFailedError, Names, explain, look_up
 from vedette.spec.resolved import NameKind
 from vedette.state.names import Found, Question
 
@@ -170,6 +169,6 @@ def test_the_best_srv_records_give_addresses_ports_and_weights() -> None:
 
 
 def test_a_name_that_is_not_there_is_a_failure() -> None:
-    failing: Callable[[], Answer] = lambda: asked(Question(NameKind.HOST, "none.example"))  # noqa: E731
-    with pytest.raises(dns.exception.DNSException):
-        failing()
+    with pytest.raises(dns.exception.DNSException) as caught:
+        asked(Question(NameKind.HOST, "none.example"))
+    assert explain(caught.value) == "it has no such records"

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 SOONEST, LATEST = 5 * SECOND, 5 * MINUTE
 """Bounds of the time (ns) after which a name is looked up again, whatever its records say."""
 AGAIN = 5 * SECOND
-"""After a failure (ns), doubled with each further one up to a minute."""
+"""After a failure (ns); doubled with each further one up to a minute while there is an answer that goes on."""
 PATIENCE = 5.0
 """Seconds for one question."""
 AT_ONCE = 16
@@ -160,7 +160,8 @@ class Names:
         if course.problem != reason:
             log.event(_log, logging.WARNING, "name.not-found", host=question.name, reason=reason)
         course.problem = reason
-        course.due = self._now() + min(AGAIN << min(course.failures, 4), MINUTE)
+        patient = question in self._answers
+        course.due = self._now() + (min(AGAIN << min(course.failures, 4), MINUTE) if patient else AGAIN)
         course.failures += 1
 
     async def _keep(self) -> None:
@@ -187,10 +188,28 @@ async def ask(question: Question) -> Answer:
     import dns.exception
 
     try:
-        resolver = dns.asyncresolver.Resolver()
-        return await look_up(question, resolver)
+        return await look_up(question, dns.asyncresolver.Resolver())
     except (dns.exception.DNSException, OSError) as error:
-        raise LookupFailedError(str(error).rstrip(".") or type(error).__name__) from error
+        raise LookupFailedError(explain(error)) from error
+
+
+def explain(error: Exception) -> str:
+    """What dnspython raises, in a few words."""
+    import dns.resolver
+
+    match error:
+        case dns.resolver.NXDOMAIN():
+            return "there is no such name"
+        case dns.resolver.NoAnswer():
+            return "it has no such records"
+        case dns.resolver.LifetimeTimeout():
+            return f"no name server answers within {PATIENCE:g} s"
+        case dns.resolver.NoNameservers():
+            return "no name server can answer"
+        case dns.resolver.NoResolverConfiguration():
+            return "/etc/resolv.conf names no name server"
+        case _:
+            return str(error).rstrip(".") or type(error).__name__
 
 
 async def look_up(question: Question, resolver: "Resolver") -> Answer:
