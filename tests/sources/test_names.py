@@ -8,6 +8,7 @@ from typing import cast
 import dns.asyncresolver
 import dns.flags
 import dns.message
+import dns.rcode
 import dns.rrset
 import pytest
 
@@ -126,6 +127,8 @@ class NameServer(asyncio.DatagramProtocol):
         query = dns.message.from_wire(data)
         answer = dns.message.make_response(query)
         (question,) = query.question
+        if str(question.name).startswith("broken."):
+            answer.set_rcode(dns.rcode.SERVFAIL)
         for name, kind, values in self.RECORDS:
             found = dns.rrset.from_text(name, 30, "IN", kind, *values)
             if (found.name, found.rdtype) == (question.name, question.rdtype):
@@ -168,7 +171,10 @@ def test_the_best_srv_records_give_addresses_ports_and_weights() -> None:
     }
 
 
-def test_a_name_that_is_not_there_is_a_failure() -> None:
+@pytest.mark.parametrize(
+    ("name", "said"), [("none.example", "it has no such records"), ("broken.example", "no name server can answer")]
+)
+def test_what_goes_wrong_is_said_in_a_few_words(name: str, said: str) -> None:
     with pytest.raises(dns.exception.DNSException) as caught:
-        asked(Question(NameKind.HOST, "none.example"))
-    assert explain(caught.value) == "it has no such records"
+        asked(Question(NameKind.HOST, name))
+    assert explain(caught.value) == said
