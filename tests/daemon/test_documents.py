@@ -139,3 +139,13 @@ def test_names_of_real_servers_are_kept_with_the_last_good_version(path: Path, t
     Archive(tmp_path).write(version)
     assert Archive(tmp_path).read() == version
     assert [item.name for item in version.spec.virtual_services[0].names] == ["app.example", "_http._tcp.example"]
+
+
+def test_a_private_file_is_no_part_of_a_document(path: Path) -> None:
+    """Else a document could have the cluster's key served as a page."""
+    sorry = "sorryServer: {page: {bodyFile: cluster.key}}"
+    path.write_text(f"{DOCUMENT}  virtualServices: [{{ports: [80], realServers: [{{address: 10.0.0.11}}], {sorry}}}]\n")
+    outcome = read_all(path, path.read_bytes()).outcome
+    assert isinstance(outcome, tuple)
+    assert "is private" in outcome[0]
+    assert "secret that is" not in outcome[0]

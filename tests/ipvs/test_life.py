@@ -8,7 +8,7 @@ from tests.ipvs.documents import SERVERS, WEB, service
 from tests.ipvs.lives import PAGE, World
 
 from vedette.kit.units import MINUTE, SECOND
-from vedette.spec.resolved import Damping, Life, OnFailure, Quorum, VirtualService
+from vedette.spec.resolved import Damping, Life, NameKind, OnFailure, Quorum, ServerName, VirtualService
 from vedette.state.health import Advice, Health
 
 MINUTE_OF_DRAIN = Life(drain=MINUTE)
@@ -135,6 +135,17 @@ def test_a_destination_that_nobody_knows_of_is_drained_after_a_start(world: Worl
     assert world.weights == {"11": 100, "12": 0, "13": 100}
     world.run(MINUTE + SECOND)
     assert "12" not in world.weights
+
+
+def test_nothing_is_taken_for_removed_while_a_name_could_never_be_looked_up(world: World) -> None:
+    """A director that starts without its resolvers keeps what it finds."""
+    world.restart(forget=True)
+    names = (ServerName(NameKind.HOST, "app.example"),)
+    world.document(web(real_servers=(), names=names, unresolved=True))
+    world.run(5 * MINUTE)
+    assert world.weights == {"11": 100, "12": 100, "13": 100}
+    world.document(without(12, names=names))
+    assert world.weights == {"11": 100, "12": 0, "13": 100}
 
 
 def test_whoever_is_in_maintenance_from_the_start_is_not_there_at_all(tmp_path: Path) -> None:

@@ -77,9 +77,10 @@ def desired_service(
         connections=connections,
         has_sorry=bool(stand_in),
         standing_in=any(key in before for key in stand_in),
+        unresolved=virtual.unresolved,
     )
     destinations = _destinations(virtual, candidates, result.weights)
-    destinations |= {key: replace(before[key], weight=0) for key in result.leaving}
+    destinations |= {key: replace(before[key], weight=result.weights[key]) for key in result.leaving}
     if result.sorry:
         destinations |= stand_in
     return Service(_settings(virtual), destinations), result

@@ -97,7 +97,7 @@ class Note:
 class Result:
     """``weights`` by destination; ``sorry``: the sorry server stands in. ``due`` (ns): when time changes it, if ever.
 
-    ``leaving``: destinations that drain and that the document does not have.
+    ``leaving``: destinations that the document does not have.
     """
 
     weights: dict[DestinationKey, int] = field(default_factory=dict)
@@ -164,12 +164,14 @@ class Life:
         connections: Mapping[DestinationKey, int] | None = None,
         has_sorry: bool = False,
         standing_in: bool = False,
+        unresolved: bool = False,
     ) -> Result:
         """Look at everything again.
 
         ``before``: the destinations as they were left; ``others``: those of them that the document neither names nor
         drains. ``connections``: what the kernel counted since the last step; a destination without a number was not
         counted. ``has_sorry``: there is a sorry server to take over; ``standing_in``: it is there now.
+        ``unresolved``: not all servers of the document are known yet, so nothing that is there is taken for removed.
         """
         result = Result()
         turn = _Step(self, before, rules, on_failure, now, connections or {}, result)
@@ -179,7 +181,10 @@ class Life:
         for key in before:
             if key not in known:
                 result.leaving.append(key)
-                turn.drain(key)
+                if unresolved:
+                    turn.keep(key)
+                else:
+                    turn.drain(key)
         result.leaving = [key for key in result.leaving if key in result.weights]
         turn.decide(has_sorry=has_sorry, standing_in=standing_in)
         turn.forget()
@@ -260,6 +265,10 @@ class _Step:
                 self._down(key)
             case Health.UNKNOWN:
                 self._unknown(key, candidate.weight, back=cancelled is not None and cancelled.served)
+
+    def keep(self, key: DestinationKey) -> None:
+        """A destination that the document may still have stays as it is."""
+        self._serve(key, self._before[key].weight)
 
     def drain(self, key: DestinationKey) -> None:
         """No new connections; and no destination any more when those that are open are gone or time is up."""

@@ -8,6 +8,7 @@ import os
 import secrets
 from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
+from types import MappingProxyType
 
 from vedette.kit import files
 from vedette.spec import load
@@ -42,12 +43,19 @@ def companions(path: Path) -> dict[PurePosixPath, bytes]:
     return {_inside(file, path): file.read_bytes() for file in report.companions if file.is_file()}
 
 
-def place(roots: Iterable[Path], text: str, keys: Mapping[PurePosixPath, bytes]) -> None:
-    """Put document and keys below each machine's directory of initial files."""
+def place(
+    roots: Iterable[Path],
+    text: str,
+    keys: Mapping[PurePosixPath, bytes],
+    beside: Mapping[PurePosixPath, bytes] = MappingProxyType({}),
+) -> None:
+    """Put the document, the files that hold parts of it, and keys below each machine's directory of initial files."""
     for root in roots:
         write(root, DOCUMENT, text.encode(), mode=0o644)
         for path, content in keys.items():
             write(root, path, content, mode=0o600)
+        for path, content in beside.items():
+            write(root, path, content, mode=0o644)
 
 
 def _inside(file: Path, document: Path) -> PurePosixPath:

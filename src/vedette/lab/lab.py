@@ -94,10 +94,9 @@ class Lab:
                     target = directory / place.relative_to(documents.FOLDER)
                     target.parent.mkdir(parents=True, exist_ok=True)
                     target.write_bytes(content)
-            secrets = (
-                keys | beside | {credentials.place(name, documents.FOLDER): content for name, content in made.items()}
-            )
-            documents.place([directory / "machines" / node.name / "files" for node in spec.nodes], text, secrets)
+            secrets = keys | {credentials.place(name, documents.FOLDER): content for name, content in made.items()}
+            roots = [directory / "machines" / node.name / "files" for node in spec.nodes]
+            documents.place(roots, text, secrets, beside)
 
         running = launch.start(name or home.name_from(spec.name), topology, progress=progress, fill=fill)
         return cls(running.directory, running)

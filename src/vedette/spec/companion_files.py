@@ -1,7 +1,8 @@
 """Files beside a document that hold parts of it: sorry pages and long lists of real servers. Nothing in them is secret.
 
 A relative name counts from the document's directory. They are watched like the document, and read with it; specSync
-does not carry them.
+does not carry them. They must be readable by everybody: whoever may write a document could otherwise have a secret of
+this machine served as a page, or shown as a fault.
 """
 
 import os
@@ -81,8 +82,13 @@ def _read(item: CompanionFile, shown: str, findings: Findings, *, required: bool
         report(item.place, f"{shown} cannot be read: {os.strerror(error.errno or 0)}", "write that file")
         return None
     with open(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
             findings.add(item.place, f"{shown} is not a regular file", "name a text file")
+            return None
+        if not status.st_mode & stat.S_IROTH:
+            message = f"{shown} is private, and a part of the document is not: a page is served to everybody"
+            findings.add(item.place, message, f"name another file, or chmod 644 {shown}")
             return None
         data = file.read(item.largest + 1)
     if len(data) > item.largest:

@@ -273,7 +273,8 @@ class VirtualService:
     """A virtual service of the document: every endpoint gets every real server.
 
     ``persistence_timeout`` (ns) 0 = none. ``scheduler_flags`` are the document's words (``fallback``, ``port``).
-    ``names``: what else its real servers are, once they are looked up (:mod:`vedette.state.names`).
+    ``names``: what else its real servers are, once they are looked up (:mod:`vedette.state.names`);
+    ``unresolved``: for some of them that has never succeeded.
     """
 
     name: str
@@ -290,6 +291,7 @@ class VirtualService:
     maintenance: bool = False
     life: Life = Life()
     names: tuple[ServerName, ...] = ()
+    unresolved: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,7 +38,9 @@ def questions(spec: ClusterSpec) -> frozenset[Question]:
 def with_names(spec: ClusterSpec, answers: Answers) -> ClusterSpec:
     """The document with the servers that were found; a name without an answer stands for none."""
     services = tuple(
-        replace(service, real_servers=tuple(_servers(service, answers))) if service.names else service
+        replace(service, real_servers=tuple(_servers(service, answers)), unresolved=_unresolved(service, answers))
+        if service.names
+        else service
         for service in spec.virtual_services
     )
     return replace(spec, virtual_services=services) if services != spec.virtual_services else spec
@@ -53,6 +55,10 @@ def unfit(service: VirtualService, found: Found) -> str:
     if any(found.address == item.address for item in service.endpoints):
         return f"{found.address} is the service's own address"
     return ""
+
+
+def _unresolved(service: VirtualService, answers: Answers) -> bool:
+    return any(Question(name.by, name.name) not in answers for name in service.names)
 
 
 def _servers(service: VirtualService, answers: Answers) -> Iterator[RealServer]:
