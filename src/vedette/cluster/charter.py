@@ -7,6 +7,7 @@ neighbours may be in use at once. What must not be in use at once is a charter a
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from vedette.cluster.config import MOST_VOTERS, CoreConfig, tag
 from vedette.spec.resolved import SplitBrainPolicy
@@ -30,8 +31,7 @@ class Charter:
     before: int
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
+class Wanted(NamedTuple):
     """What the document says. Durations in ns."""
 
     voters: tuple[str, ...]
