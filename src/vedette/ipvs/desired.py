@@ -8,7 +8,7 @@ has a weight above 0, and none is still undecided. It goes when enough of them a
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from vedette.ipvs.life import Candidate, Life, Result
+from vedette.ipvs.life import Life
 from vedette.ipvs.model import (
     AddressKey,
     Destination,
@@ -20,6 +20,7 @@ from vedette.ipvs.model import (
     Settings,
     Table,
 )
+from vedette.ipvs.records import Candidate, Result
 from vedette.kit.units import SECOND
 from vedette.spec.resolved import (
     ClusterSpec,

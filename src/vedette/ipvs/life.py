@@ -21,104 +21,22 @@ and the servers that are left keep those that they have.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
-from enum import Enum
+from dataclasses import replace
 
 from vedette.ipvs import damping
 from vedette.ipvs.damping import Penalty
 from vedette.ipvs.model import Destination, DestinationKey
 from vedette.ipvs.ramp import next_step, ramp
+from vedette.ipvs.records import Away, Candidate, Drain, Memory, Note, Result, Turn
 from vedette.kit.units import SECOND
 from vedette.spec.resolved import Life as Rules
 from vedette.spec.resolved import OnFailure, Quorum
-from vedette.state.health import Advice, Health
+from vedette.state.health import Health
 
 ANY = Quorum(1)
 """What holds where the document names no quorum: one server that is up is enough."""
 
 _Destinations = Mapping[DestinationKey, Destination]
-
-
-@dataclass(slots=True)
-class Candidate:
-    """A real server of the document. ``out``: a person has taken it out of service."""
-
-    key: DestinationKey
-    weight: int
-    health: Health
-    out: bool = False
-    advice: Advice | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Drain:
-    """A destination that takes no new connections, and is deleted when it has none or time is up.
-
-    ``since``: CLOCK_BOOTTIME ns; ``served``: it had a weight before; ``left``: connections when last counted, None =
-    not yet; ``over``: it may be deleted.
-    """
-
-    since: int
-    served: bool
-    left: int | None = None
-    over: bool = False
-
-
-class Away(Enum):
-    """Why a server of the document was not in service at the last step."""
-
-    UNDECIDED = "undecided"
-    DOWN = "down"
-    HELD = "held"
-    OUT = "out"
-    ASIDE = "aside"
-
-
-class Turn(Enum):
-    """What an operator may want to read about afterwards."""
-
-    DRAINED = "drained"
-    HELD = "held"
-    RELEASED = "released"
-    QUORUM_LOST = "quorum-lost"
-    QUORUM_GAINED = "quorum-gained"
-
-
-@dataclass(frozen=True, slots=True)
-class Note:
-    """A turn, of one server or (``key`` None) of the endpoint; ``detail`` in words."""
-
-    turn: Turn
-    key: DestinationKey | None
-    detail: str
-
-
-@dataclass(slots=True)
-class Result:
-    """``weights`` by destination; ``sorry``: the sorry server stands in. ``due`` (ns): when time changes it, if ever.
-
-    ``leaving``: destinations that the document does not have.
-    """
-
-    weights: dict[DestinationKey, int] = field(default_factory=dict)
-    leaving: list[DestinationKey] = field(default_factory=list)
-    sorry: bool = False
-    due: int | None = None
-    notes: list[Note] = field(default_factory=list)
-
-    def wake(self, instant: int) -> None:
-        """Note an instant at which time alone changes something."""
-        self.due = instant if self.due is None else min(self.due, instant)
-
-
-@dataclass(frozen=True, slots=True)
-class Memory:
-    """What a restart of the daemon must not forget, by destination; instants are of this boot."""
-
-    drains: Mapping[DestinationKey, Drain] = field(default_factory=dict)
-    ramps: Mapping[DestinationKey, int] = field(default_factory=dict)
-    penalties: Mapping[DestinationKey, Penalty] = field(default_factory=dict)
-    lost: bool | None = None
 
 
 class Life:
@@ -135,8 +53,10 @@ class Life:
         self.lost = memory.lost
         self.capacity = 0
         self.changed = False
-        self._away: dict[DestinationKey, Away] = {}
-        self._settled = False
+        self.away: dict[DestinationKey, Away] = {}
+        """Servers of the document that were not in service at the last step."""
+        self.settled = False
+        """Whether every server has been decided on once: whoever comes up later has recovered, or is new."""
 
     @property
     def memory(self) -> Memory:
@@ -149,7 +69,7 @@ class Life:
 
     def concerned(self) -> list[DestinationKey]:
         """The destinations with which something is under way."""
-        out = (key for key, away in self._away.items() if away is Away.OUT)
+        out = (key for key, away in self.away.items() if away is Away.OUT)
         return list(dict.fromkeys((*self.drains, *self.ramps, *self.penalties, *out)))
 
     def step(
@@ -209,19 +129,6 @@ class Life:
             return False
         self.changed = True
         return True
-
-    @property
-    def away(self) -> dict[DestinationKey, Away]:
-        """Servers of the document that were not in service at the last step."""
-        return self._away
-
-    @property
-    def settled(self) -> bool:
-        """Whether every server has been decided on once: whoever comes up later has recovered, or is new."""
-        return self._settled
-
-    def settle(self) -> None:
-        self._settled = True
 
 
 class _Step:
@@ -387,7 +294,7 @@ class _Step:
             for key, weight in self._serving:
                 result.weights[key] = self._ramp(key, weight, begins=settled and key in self._fresh)
         if self.seen and not self._undecided:
-            life.settle()
+            life.settled = True
 
     def _step_aside(self) -> None:
         """The sorry server takes the new connections; those that are open stay with the servers that are left."""

@@ -11,9 +11,10 @@ from pathlib import Path
 
 from vedette.ipvs.damping import Penalty
 from vedette.ipvs.desired import desired_service, service_key
-from vedette.ipvs.life import ANY, Drain, Life, Memory, Note, Turn
+from vedette.ipvs.life import ANY, Life
 from vedette.ipvs.model import AddressKey, DestinationId, DestinationKey, MarkKey, Service, ServiceKey, Table
 from vedette.ipvs.phases import Condition, Phase, QuorumState, phase
+from vedette.ipvs.records import Drain, Memory, Note, Turn
 from vedette.kit import files, plain
 from vedette.kit.log import event
 from vedette.kit.units import SECOND, show

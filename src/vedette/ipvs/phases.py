@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from enum import Enum
 
-from vedette.ipvs.life import Away, Life
+from vedette.ipvs.life import Life
 from vedette.ipvs.model import DestinationKey
+from vedette.ipvs.records import Away
 from vedette.spec.resolved import Life as Rules
 
 
