@@ -64,7 +64,7 @@ class World:
         found = verdicts(spec, {f"10.0.0.{key[1:]}": health for key, health in healths.items()}, default)
         said = {f"10.0.0.{key}": item for key, item in advice.items()}
         return {
-            target: Verdict(verdict.health, verdict.since, verdict.reason, said.get(str(target.address)))
+            target: Verdict(verdict.health, verdict.since, verdict.reason, advice=said.get(str(target.address)))
             for target, verdict in found.items()
         }
 

@@ -83,7 +83,7 @@ class Day:
     def _verdicts(self, spec: ClusterSpec) -> Verdicts:
         found = verdicts(spec, self.healths)
         return {
-            target: Verdict(item.health, item.since, item.reason, self.advice.get(str(target.address)))
+            target: Verdict(item.health, item.since, item.reason, advice=self.advice.get(str(target.address)))
             for target, item in found.items()
         }
 
