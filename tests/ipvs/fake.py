@@ -17,6 +17,7 @@ from vedette.ipvs.model import (
 )
 from vedette.ipvs.plan import Action, apply
 from vedette.ipvs.refusal import judge
+from vedette.ipvs.screen.rules import Rules
 from vedette.reconcile.outcome import Done, Outcome
 from vedette.reconcile.plan import Create
 
@@ -96,6 +97,26 @@ class FakeTable:
             return judge(action, code)
         self.table = apply(self.table, [action])
         return Done()
+
+
+class FakeScreen:
+    """Notes the rules, and what the table was when they came; ``broken`` is raised instead."""
+
+    def __init__(self, table: FakeTable) -> None:
+        self.rules: list[Rules] = []
+        self.tables: list[set[ServiceKey]] = []
+        self.broken: Exception | None = None
+        self._table = table
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+    def keep(self, rules: Rules) -> tuple[str, ...]:
+        if self.broken is not None:
+            raise self.broken
+        self.rules.append(rules)
+        self.tables.append(set(self._table.table))
+        return ()
 
 
 _TIMEOUTS = ("tcp", "tcp_fin", "udp")

@@ -11,8 +11,8 @@ from typing import Any
 
 from vedette.api import paths
 from vedette.health.pinger import Reached
-from vedette.kit.units import SECOND
-from vedette.spec.resolved import UNSIGNED, ClusterSpec, Node, VirtualService
+from vedette.kit.units import SECOND, show
+from vedette.spec.resolved import UNSIGNED, ClusterSpec, Forwarding, Node, VirtualService
 from vedette.state.health import Health, Verdicts
 from vedette.state.placement import ConfigView, Liveness, NodeView, View
 from vedette.state.targets import UNCHECKED, decisive, sorry_verdict
@@ -284,6 +284,7 @@ def _services(spec: ClusterSpec | None, verdicts: Verdicts, services: Sequence[P
             "group": service.group,
             "forwarding": service.forwarding.value,
             "scheduler": service.scheduler,
+            "settings": _settings(service),
             "realServers": _real_servers(service, verdicts, clocks),
             "sorryServer": _sorry(service, verdicts, clocks),
             "kernel": [_dated(item, clocks) for item in services if item["virtualService"] == service.name],
@@ -299,7 +300,7 @@ def _sorry(service: VirtualService, verdicts: Verdicts, clocks: Clocks) -> Plain
     remote = service.sorry.remote
     if remote is None:
         return {"address": None, "port": None, "health": None, "since": None, "reason": "a page of this director"}
-    found = (sorry_verdict(service, endpoint, verdicts) for endpoint in service.endpoints)
+    found = (sorry_verdict(service, entry, verdicts) for entry in service.entries)
     worst = min(filter(None, found), key=lambda verdict: verdict.health is not Health.DOWN, default=UNCHECKED)
     return {
         "address": str(remote.address),
@@ -323,14 +324,30 @@ def _phase(phase: Plain, clocks: Clocks) -> Plain:
     return phase | {"since": clocks.show(phase["since"]), "until": clocks.show(phase["until"])}
 
 
+def _settings(service: VirtualService) -> list[str]:
+    """How the service balances, in the document's words."""
+    flags = f" ({', '.join(service.scheduler_flags)})" if service.scheduler_flags else ""
+    found = [service.scheduler + flags, service.forwarding.value]
+    if service.forwarding is Forwarding.TUNNEL:
+        tunnel = service.tunnel
+        found[-1] += f" ({tunnel.encapsulation.value}{f', port {tunnel.port}' if tunnel.port else ''})"
+    if service.persistence_timeout:
+        clients = "" if service.client_prefix_length is None else f" for each /{service.client_prefix_length}"
+        engine = f" by {service.persistence_engine}" if service.persistence_engine else ""
+        found.append(f"persistence {show(service.persistence_timeout)}{clients}{engine}")
+    if service.one_packet:
+        found.append("one packet at a time")
+    return found
+
+
 def _real_servers(service: VirtualService, verdicts: Verdicts, clocks: Clocks) -> list[Plain]:
     found: dict[tuple[str, int], Plain] = {}
-    for endpoint in service.endpoints:
+    for entry in service.entries:
         for server in service.real_servers:
-            key = (str(server.address), server.port or endpoint.port)
+            key = (str(server.address), server.port or entry.port)
             if key in found:
                 continue
-            verdict = decisive(service, endpoint, server, verdicts)
+            verdict = decisive(service, entry, server, verdicts)
             found[key] = {
                 "address": key[0],
                 "port": key[1],

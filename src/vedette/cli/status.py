@@ -170,7 +170,7 @@ def _left(until: str | None, now: datetime) -> str:
 
 def _service(service: Plain, paint: Paint, now: datetime) -> str:
     where = ", ".join(_endpoint(entry, paint) for entry in service["kernel"])
-    how = f"{service['scheduler']}, {service['forwarding']}"
+    how = ", ".join(service["settings"])
     head = f"{paint.strong(service['name'])} ({service['group']}): {where}, {how}"
     rows = []
     for server in rows_of(service):

@@ -24,6 +24,7 @@ from vedette.health.client import CheckerClient
 from vedette.health.pinger import Pinger
 from vedette.ipvs.reconciler import Reconciler
 from vedette.ipvs.repair import Repair
+from vedette.ipvs.screen.screen import Screen
 from vedette.kit import clock, log, net, plain, privileges
 from vedette.kit.child import Parent, serve
 from vedette.kit.errors import UsageError
@@ -78,7 +79,9 @@ class Director:
         self._checker = CheckerClient(changed=self._verdicts_changed)
         self._sorry = SorryClient(changed=lambda: None)
         self._pinger = Pinger(changed=self._tell_reach)
-        self._reconciler = Reconciler(run_dir=run_dir, report=self._tell_readiness, repaired=_log_repairs)
+        self._reconciler = Reconciler(
+            run_dir=run_dir, screen=Screen(), report=self._tell_readiness, repaired=_log_repairs
+        )
 
     async def run(self) -> None:
         await self._parent.open(self._from_keeper)

@@ -42,7 +42,7 @@ class Asked:
         if service.maintenance or server.maintenance:
             return f"{self.name}: the order is taken back; the document still says `maintenance: true`"
         verdict = min(
-            (decisive(service, endpoint, server, verdicts) for endpoint in service.endpoints),
+            (decisive(service, entry, server, verdicts) for entry in service.entries),
             key=lambda item: item.health is Health.UP,
         )
         if verdict.health is not Health.UP:
@@ -52,7 +52,7 @@ class Asked:
     def _destinations(self) -> list[DestinationId]:
         assert self.place is not None
         service, server = self.place
-        return [DestinationId(service_key(item), destination_key(item, server)) for item in service.endpoints]
+        return [DestinationId(service_key(item), destination_key(item, server)) for item in service.entries]
 
 
 class ServerOrders:

@@ -11,21 +11,28 @@ from dataclasses import replace
 from vedette.ipvs.life import Life
 from vedette.ipvs.model import (
     AddressKey,
+    Checksum,
     Destination,
     DestinationKey,
+    Encapsulation,
     Flags,
+    MarkKey,
     Method,
     Service,
     ServiceKey,
     Settings,
     Table,
+    Tunnel,
 )
 from vedette.ipvs.records import Candidate, Result
 from vedette.kit.units import SECOND
+from vedette.spec import resolved
 from vedette.spec.resolved import (
     ClusterSpec,
     Endpoint,
+    Entry,
     Forwarding,
+    Mark,
     Protocol,
     RealServer,
     SorryServer,
@@ -41,6 +48,16 @@ _METHODS = {
     Forwarding.TUNNEL: Method.TUNNEL,
 }
 _FLAGS = {"fallback": Flags.FALLBACK, "port": Flags.PORT}
+_ENCAPSULATIONS = {
+    resolved.Encapsulation.IPIP: Encapsulation.IPIP,
+    resolved.Encapsulation.GUE: Encapsulation.GUE,
+    resolved.Encapsulation.GRE: Encapsulation.GRE,
+}
+_CHECKSUMS = {
+    resolved.TunnelChecksum.NONE: Checksum.NONE,
+    resolved.TunnelChecksum.FULL: Checksum.FULL,
+    resolved.TunnelChecksum.REMOTE: Checksum.REMOTE,
+}
 _Destinations = Mapping[DestinationKey, Destination]
 
 
@@ -48,16 +65,16 @@ def desired(spec: ClusterSpec, verdicts: Verdicts, previous: Table) -> dict[Serv
     """The table at a first look. ``previous`` is the table as it was found: what an undecided real server keeps."""
     table: dict[ServiceKey, Service] = {}
     for virtual in spec.virtual_services:
-        for endpoint in virtual.endpoints:
-            key = service_key(endpoint)
+        for entry in virtual.entries:
+            key = service_key(entry)
             before = previous[key].destinations if key in previous else {}
-            table[key], _ = desired_service(virtual, endpoint, verdicts, before, Life(), now=0)
+            table[key], _ = desired_service(virtual, entry, verdicts, before, Life(), now=0)
     return table
 
 
 def desired_service(
     virtual: VirtualService,
-    endpoint: Endpoint,
+    entry: Entry,
     verdicts: Verdicts,
     before: _Destinations,
     life: Life,
@@ -65,9 +82,9 @@ def desired_service(
     now: int,
     connections: Mapping[DestinationKey, int] | None = None,
 ) -> tuple[Service, Result]:
-    """What one endpoint should be at ``now`` (ns): ``life`` goes one step on. ``before``: as it was left."""
-    stand_in = _stand_in(virtual, endpoint)
-    candidates = list(_candidates(virtual, endpoint, verdicts))
+    """What one entry of the table should be at ``now`` (ns): ``life`` goes one step on. ``before``: as it was left."""
+    stand_in = _stand_in(virtual, entry)
+    candidates = list(_candidates(virtual, entry, verdicts))
     result = life.step(
         candidates,
         before,
@@ -84,39 +101,73 @@ def desired_service(
     destinations |= {key: replace(before[key], weight=result.weights[key]) for key in result.leaving}
     if result.sorry:
         destinations |= stand_in
-    return Service(_settings(virtual), destinations), result
+    return Service(_settings(virtual, entry), destinations), result
 
 
-def service_key(endpoint: Endpoint) -> AddressKey:
-    return AddressKey(endpoint.protocol, endpoint.address, endpoint.port)
+def service_key(entry: Entry) -> ServiceKey:
+    match entry:
+        case Endpoint(address, port, protocol):
+            return AddressKey(protocol, address, port)
+        case Mark(version, number):
+            return MarkKey(version, number)
 
 
-def destination_key(endpoint: Endpoint, server: RealServer) -> DestinationKey:
-    return DestinationKey(server.address, server.port or endpoint.port)
+def destination_key(entry: Entry, server: RealServer) -> DestinationKey:
+    """Behind a mark, port 0 is the port that the client asked for."""
+    return DestinationKey(server.address, server.port or entry.port)
 
 
-def sorry_key(endpoint: Endpoint, sorry: SorryServer) -> DestinationKey:
+def sorry_key(virtual: VirtualService, entry: Entry, sorry: SorryServer) -> DestinationKey:
     """Where the sorry server is: a remote one at its own address, the built-in page at the virtual service's."""
     if sorry.remote is not None:
-        return destination_key(endpoint, sorry.remote)
-    return DestinationKey(endpoint.address, endpoint.port)
+        return destination_key(entry, sorry.remote)
+    address = entry.address if isinstance(entry, Endpoint) else virtual.endpoints[0].address
+    return DestinationKey(address, entry.port)
 
 
-def _settings(virtual: VirtualService) -> Settings:
+def _settings(virtual: VirtualService, entry: Entry) -> Settings:
     flags = Flags.NONE
     for word in virtual.scheduler_flags:
         flags |= _FLAGS[word]
-    return Settings(virtual.scheduler, flags, persistence=-(-virtual.persistence_timeout // SECOND))
+    # Behind a mark the kernel itself heeds both only for UDP.
+    udp = isinstance(entry, Mark) or entry.protocol is Protocol.UDP
+    if virtual.one_packet and udp:
+        flags |= Flags.ONE_PACKET
+    return Settings(
+        virtual.scheduler,
+        flags,
+        persistence=-(-virtual.persistence_timeout // SECOND),
+        granularity=_granularity(virtual, entry),
+        engine=virtual.persistence_engine if udp else "",
+    )
 
 
-def _candidates(virtual: VirtualService, endpoint: Endpoint, verdicts: Verdicts) -> Iterator[Candidate]:
+def _granularity(virtual: VirtualService, entry: Entry) -> int | None:
+    """The prefix length of clients; the whole address is None, as the kernel says it too."""
+    version = entry.version if isinstance(entry, Mark) else entry.address.version
+    length = virtual.client_prefix_length
+    return None if not virtual.persistence_timeout or length == (32 if version == 4 else 128) else length
+
+
+def _forwarded(virtual: VirtualService, server: RealServer, weight: int) -> Destination:
+    """A real server as the kernel keeps it."""
+    method = _METHODS[virtual.forwarding]
+    return Destination(weight, method, server.max_connections, server.min_connections, _tunnel(virtual))
+
+
+def _tunnel(virtual: VirtualService) -> Tunnel:
+    written = virtual.tunnel
+    return Tunnel(_ENCAPSULATIONS[written.encapsulation], written.port, _CHECKSUMS[written.checksum])
+
+
+def _candidates(virtual: VirtualService, entry: Entry, verdicts: Verdicts) -> Iterator[Candidate]:
     whole = virtual.maintenance
     for server in virtual.real_servers:
-        verdict = decisive(virtual, endpoint, server, verdicts)
+        verdict = decisive(virtual, entry, server, verdicts)
         advice = verdict.advice
         if len(virtual.checks) > 1:
-            advice = advised(virtual, endpoint, server, verdicts)
-        key = destination_key(endpoint, server)
+            advice = advised(virtual, entry, server, verdicts)
+        key = destination_key(entry, server)
         yield Candidate(key, server.weight, verdict.health, whole or server.maintenance, advice)
 
 
@@ -124,21 +175,23 @@ def _destinations(
     virtual: VirtualService, candidates: Sequence[Candidate], weights: Mapping[DestinationKey, int]
 ) -> dict[DestinationKey, Destination]:
     """``candidates``: the real servers, in the document's order."""
-    method = _METHODS[virtual.forwarding]
     return {
-        candidate.key: Destination(weight, method)
-        for candidate in candidates
+        candidate.key: _forwarded(virtual, server, weight)
+        for server, candidate in zip(virtual.real_servers, candidates, strict=True)
         if (weight := weights.get(candidate.key)) is not None
     }
 
 
-def _stand_in(virtual: VirtualService, endpoint: Endpoint) -> dict[DestinationKey, Destination]:
+def _stand_in(virtual: VirtualService, entry: Entry) -> dict[DestinationKey, Destination]:
     """The sorry server as a destination. The page is HTTP, so only a TCP endpoint has one."""
     sorry = virtual.sorry
     if sorry is None:
         return {}
-    key = sorry_key(endpoint, sorry)
+    key = sorry_key(virtual, entry, sorry)
     if sorry.remote is None:
-        return {key: Destination(1, Method.LOCAL)} if endpoint.protocol is Protocol.TCP else {}
-    moved = key.port != endpoint.port
-    return {key: Destination(max(1, sorry.remote.weight), Method.MASQUERADE if moved else _METHODS[virtual.forwarding])}
+        over_tcp = isinstance(entry, Mark) or entry.protocol is Protocol.TCP
+        return {key: Destination(1, Method.LOCAL)} if over_tcp else {}
+    weight = max(1, sorry.remote.weight)
+    if key.port != entry.port:
+        return {key: Destination(weight, Method.MASQUERADE)}
+    return {key: Destination(weight, _METHODS[virtual.forwarding], tunnel=_tunnel(virtual))}

@@ -8,10 +8,10 @@ import hashlib
 import os
 import re
 import subprocess
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from vedette.ipvs import codec
+from vedette.ipvs import codec, sysctls
 from vedette.ipvs.model import (
     AddressKey,
     Destination,
@@ -34,7 +34,6 @@ from vedette.reconcile.outcome import Done, Outcome
 from vedette.reconcile.plan import Create, Delete, Update
 
 _TABLE_FILE = Path("/proc/net/ip_vs")
-_SYSCTLS = Path("/proc/sys/net/ipv4/vs")
 _CHANGING_COLUMNS = re.compile(rb"^(  -> \S+ +\S+ +-?\d+) .*$", re.MULTILINE)
 _GENERIC = 16
 """NETLINK_GENERIC (linux/netlink.h), which Python's socket module does not name."""
@@ -116,8 +115,11 @@ class KernelTable:
         return outcomes
 
     def tune(self, tuning: Tuning) -> tuple[str, ...]:
-        """Set what differs; returns the names of what was changed. A sysctl that the kernel lacks is passed over."""
-        return (*self._tune_timeouts(tuning.timeouts), *_tune_sysctls(tuning.sysctls))
+        """Set what differs; returns the names of what was changed.
+
+        Raises ``OSError``, and :class:`PermanentError` for sysctls that cannot be set when all others are.
+        """
+        return (*self._tune_timeouts(tuning.timeouts), *sysctls.apply(tuning.sysctls))
 
     def timeouts(self) -> Timeouts:
         return codec.read_timeouts(self._ask(codec.get_timeouts()))
@@ -217,16 +219,3 @@ def _load_for(action: Action, loaded: dict[str, bool]) -> bool:
             return all(loaded[module] for module in modules)
         case _:
             return False
-
-
-def _tune_sysctls(sysctls: Mapping[str, int]) -> list[str]:
-    changed = []
-    for name, value in sysctls.items():
-        path = _SYSCTLS / name
-        try:
-            if int(path.read_text()) != value:
-                path.write_text(str(value))
-                changed.append(f"net.ipv4.vs.{name}")
-        except FileNotFoundError:
-            continue
-    return changed

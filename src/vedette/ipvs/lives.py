@@ -69,15 +69,15 @@ class Lives:
         """Look at everything again. ``left``: the table as it was found or left; ``connections``: those counted."""
         outcome = Outcome()
         for virtual in spec.virtual_services:
-            for endpoint in virtual.endpoints:
-                key = service_key(endpoint)
+            for entry in virtual.entries:
+                key = service_key(entry)
                 life = self._lives.get(key)
                 if life is None:
                     life = self._lives[key] = Life()
                 before = left[key].destinations if key in left else {}
                 counted = connections.get(key)
                 outcome.table[key], result = desired_service(
-                    virtual, endpoint, verdicts, before, life, now=now, connections=counted
+                    virtual, entry, verdicts, before, life, now=now, connections=counted
                 )
                 self._sorry[key] = result.sorry
                 if result.due is not None:
@@ -122,7 +122,7 @@ class Lives:
 
     def waits_for(self, destinations: Iterable[DestinationId], spec: ClusterSpec, now: int) -> str:
         """What drains of these destinations wait for, in words."""
-        limits = {service_key(endpoint): item.life for item in spec.virtual_services for endpoint in item.endpoints}
+        limits = {service_key(entry): item.life for item in spec.virtual_services for entry in item.entries}
         found = [
             (drain.left, drain.since + limits[item.service].drain)
             for item in destinations
@@ -140,10 +140,10 @@ class Lives:
         for virtual in spec.virtual_services:
             if virtual.life.quorum is None:
                 continue
-            for endpoint in virtual.endpoints:
-                state = self.quorum(virtual, service_key(endpoint))
+            for entry in virtual.entries:
+                state = self.quorum(virtual, service_key(entry))
                 if state.condition is Condition.LOST:
-                    found.append((f"virtual service {virtual.name}", f"{service_key(endpoint)}: {state.explain()}"))
+                    found.append((f"virtual service {virtual.name}", f"{service_key(entry)}: {state.explain()}"))
         return found
 
 

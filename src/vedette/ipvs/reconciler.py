@@ -27,9 +27,10 @@ from vedette.ipvs.model import (
     Tuning,
 )
 from vedette.ipvs.pace import TICK, Pace
-from vedette.ipvs.plan import Action, apply, plan
+from vedette.ipvs.plan import Action, apply, plan, split
 from vedette.ipvs.refusal import NOT_PERMITTED
 from vedette.ipvs.repair import Repair, repairs
+from vedette.ipvs.screen.rules import Rules, rules
 from vedette.ipvs.status import by_service, sorry_problems, status
 from vedette.kit.clock import boottime
 from vedette.kit.errors import PermanentError, TransientError
@@ -40,17 +41,22 @@ from vedette.kit.units import MILLISECOND, SECOND, seconds
 from vedette.reconcile.outcome import Done, Outcome, RetryAfter, Stalled
 from vedette.reconcile.plan import Create, Delete, Update
 from vedette.reconcile.retry import Retries
-from vedette.spec.resolved import ClusterSpec, IpvsTimeouts
+from vedette.spec.resolved import ClusterSpec
 from vedette.state.health import Verdicts
-
-SYSCTLS = {"sloppy_tcp": 1, "expire_nodest_conn": 1}
-"""Reasons in docs/design/ipvs.md: connections that move between directors, and those whose server is gone."""
 
 SHORTEST_REST = 50 * MILLISECOND
 """Between two passes that nobody asked for, ns."""
 
 _log = logging.getLogger("vedette.ipvs")
 _TABLE = "table"
+_SCOPES = {
+    _TABLE: "IPVS table",
+    "inventory": "IPVS table",
+    "servers": "IPVS table",
+    "tuning": "IPVS settings",
+    "screen": "IPVS packets",
+}
+"""What :meth:`Reconciler.problems` calls the parts of the whole."""
 _NOTHING = Observation({}, {})
 _Key = ServiceKey | DestinationId
 
@@ -72,11 +78,28 @@ def spread(delay: int) -> int:
     return delay + secrets.randbelow(delay // 4 + 1)
 
 
+class ScreenDriver(Protocol):
+    """What :class:`vedette.ipvs.screen.screen.Screen` does; both may raise ``OSError`` or a VedetteError."""
+
+    def keep(self, rules: Rules) -> tuple[str, ...]: ...
+    def close(self) -> None: ...
+
+
+class NoScreen:
+    """Leaves packets as they are."""
+
+    def keep(self, rules: Rules) -> tuple[str, ...]:
+        return ()
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
 class Reconciler:
     """Keeps the table as the document and the verdicts want it. All methods belong to one event loop.
 
     ``run_dir`` holds the list of our services; ``report`` is called when :attr:`settled` changes, ``repaired`` once
-    with what others had changed.
+    with what others had changed. Without a ``screen`` packets get no firewall marks, and none is held back.
     """
 
     def __init__(
@@ -86,10 +109,12 @@ class Reconciler:
         report: Callable[[], None] = lambda: None,
         repaired: Callable[[tuple[Repair, ...]], None] = lambda _: None,
         driver: TableDriver | None = None,
+        screen: ScreenDriver | None = None,
         clock: Callable[[], int] = boottime,
         jitter: Callable[[int], int] = spread,
     ) -> None:
         self._driver = driver or KernelTable()
+        self._screen = screen or NoScreen()
         self._report, self._repaired, self._clock = report, repaired, clock
         self._inventory = Inventory(run_dir / "ipvs-services.json")
         self._entries: Retries[_Key] = Retries(jitter)
@@ -143,12 +168,16 @@ class Reconciler:
                 await self._rest()
         finally:
             self._driver.close()
+            self._screen.close()
 
     async def reconcile(self) -> None:
         """One pass: observe, plan, perform. A document without virtual services needs no IPVS in its kernel."""
         if self._spec is None or not self._whole.due(_TABLE, self._clock()):
             return
-        if self._spec.virtual_services or self._inventory:
+        if not self._concerned(self._spec):
+            if not self._left_alone:
+                self._keep_screen(self._spec)
+        else:
             try:
                 await self._pass(self._spec)
             except (PermanentError, TransientError, OSError) as error:
@@ -171,11 +200,14 @@ class Reconciler:
             return
         self._list({*wanted, *filter(owned, observed)})
         self._entries.keep(action.key for action in actions)
-        performed = await self._perform(actions)
+        gains, losses = split(actions)
+        performed = await self._perform(gains)
+        self._keep_screen(spec)
+        performed += await self._perform(losses)
         self._left = apply(observed, performed)
         if performed:
             self._inspected = 0  # what status knows is out of date
-        self._tune(spec.ipvs_timeouts)
+        self._tune(spec)
         self._tell(performed, left)
 
     def _live(self, spec: ClusterSpec, left: dict[ServiceKey, Service]) -> dict[ServiceKey, Service]:
@@ -231,7 +263,7 @@ class Reconciler:
 
     def problems(self) -> list[tuple[str, str]]:
         """What keeps the table from being as it should be: (scope, what is wrong and what to do)."""
-        found = [("IPVS table", failure.reason) for failure in self._whole.failures.values()]
+        found = [(_SCOPES[what], failure.reason) for what, failure in self._whole.failures.items()]
         if self._differences:
             differences = f"{self._differences} differences from the document"
             found.append(("IPVS table", f"{differences}: left alone, the node is in maintenance"))
@@ -258,8 +290,15 @@ class Reconciler:
 
     # Steps of a pass
 
+    def _concerned(self, spec: ClusterSpec) -> bool:
+        """A document without virtual services needs no IPVS in its kernel; what is there may still be ours to clear."""
+        cleared = spec.ipvs_exclusive and self._driver.fingerprint() != b""
+        return bool(spec.virtual_services or self._inventory or cleared)
+
     def _owner(self, spec: ClusterSpec) -> Callable[[ServiceKey], bool]:
-        """Ours is what we programmed, and everything on an address of the document."""
+        """Ours is what we programmed, and everything on an address of the document; or all, where it says so."""
+        if spec.ipvs_exclusive:
+            return lambda _: True
         addresses = _addresses(spec)
         inventory = self._inventory
         return lambda key: key in inventory or (isinstance(key, AddressKey) and key.address in addresses)
@@ -273,7 +312,18 @@ class Reconciler:
         else:
             self._whole.succeeded("inventory")
 
-    async def _perform(self, actions: list[Action]) -> list[Action]:
+    def _keep_screen(self, spec: ClusterSpec) -> None:
+        """A kernel that refuses it costs the services that need marks, and none of the others."""
+        started = self._clock()
+        try:
+            self._screen.keep(rules(spec))
+        except (PermanentError, TransientError, OSError) as error:
+            self._trouble("screen", RetryAfter(0, f"packets cannot be marked or held back: {error}"))
+        else:
+            self._whole.succeeded("screen")
+        self._pace.also(started=started, ended=self._clock())
+
+    async def _perform(self, actions: Sequence[Action]) -> list[Action]:
         """Perform what is due, in bounded chunks; return the actions that hold now."""
         held: list[Action] = []
         absent: set[ServiceKey] = set()
@@ -311,12 +361,13 @@ class Reconciler:
                         event(_log, logging.WARNING, "ipvs.refused", entry=action.key, reason=outcome.reason)
         return held
 
-    def _tune(self, timeouts: IpvsTimeouts) -> None:
+    def _tune(self, spec: ClusterSpec) -> None:
+        timeouts = spec.ipvs_timeouts
         wanted = Timeouts(*(_whole_seconds(value) for value in (timeouts.tcp, timeouts.tcp_fin, timeouts.udp)))
         try:
-            changed = self._driver.tune(Tuning(wanted, SYSCTLS))
-        except OSError as error:
-            self._trouble("tuning", RetryAfter(0, f"time-outs and sysctls cannot be set: {error.strerror}"))
+            changed = self._driver.tune(Tuning(wanted, spec.ipvs_sysctls))
+        except (OSError, PermanentError) as error:
+            self._trouble("tuning", RetryAfter(0, str(error)))
         else:
             self._whole.succeeded("tuning")
             if changed:

@@ -31,6 +31,8 @@ CHECK_FALL = 3
 SCHEDULER = "wlc"
 PERSISTENCE = 6 * MINUTE
 """As in keepalived."""
+GUE_PORT = 6080
+"""That IANA keeps for generic UDP encapsulation."""
 
 DRAIN = 60 * SECOND
 DAMPING_FAILURES = 3

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from vedette.kit.net import IPAddress
-from vedette.spec.resolved import ClusterSpec, Endpoint, Forwarding, NameKind, RealServer, ServerName, VirtualService
+from vedette.spec.resolved import ClusterSpec, Entry, Forwarding, Mark, NameKind, RealServer, ServerName, VirtualService
 
 MOST = 1024
 """Servers that one name may stand for."""
@@ -49,7 +49,7 @@ def with_names(spec: ClusterSpec, answers: Answers) -> ClusterSpec:
 def unfit(service: VirtualService, found: Found) -> str:
     """Why a server that was found cannot be one of this service, in words; empty where it can."""
     if found.port is not None and service.forwarding is not Forwarding.MASQUERADE:
-        wrong = [item for item in service.endpoints if item.port != found.port]
+        wrong = [item for item in service.entries if item.port != found.port]
         if wrong:
             return f"{found.address} has port {found.port}, which {service.forwarding.value} cannot change"
     if any(found.address == item.address for item in service.endpoints):
@@ -64,21 +64,27 @@ def _unresolved(service: VirtualService, answers: Answers) -> bool:
 def _servers(service: VirtualService, answers: Answers) -> Iterator[RealServer]:
     """Those written as addresses first; then by name, in the order of their addresses; each once."""
     seen: set[tuple[IPAddress, int]] = set()
-    versions = {item.address.version for item in service.endpoints}
+    versions = {_version(item) for item in service.entries}
+    if service.forwarding is Forwarding.TUNNEL and service.endpoints:
+        versions = {4, 6}  # a tunnel carries one in the other
     for server in service.real_servers:
-        seen |= _places(service.endpoints, server.address, server.port)
+        seen |= _places(service.entries, server.address, server.port)
         yield server
     for name in service.names:
         for found in sorted(answers.get(Question(name.by, name.name), ()), key=_order):
             server = _server(name, found)
-            places = _places(service.endpoints, server.address, server.port)
+            places = _places(service.entries, server.address, server.port)
             if found.address.version in versions and not places & seen and not unfit(service, found):
                 seen |= places
                 yield server
 
 
-def _places(endpoints: tuple[Endpoint, ...], address: IPAddress, port: int | None) -> set[tuple[IPAddress, int]]:
-    return {(address, port or endpoint.port) for endpoint in endpoints}
+def _version(entry: Entry) -> int:
+    return entry.version if isinstance(entry, Mark) else entry.address.version
+
+
+def _places(entries: tuple[Entry, ...], address: IPAddress, port: int | None) -> set[tuple[IPAddress, int]]:
+    return {(address, port or entry.port) for entry in entries}
 
 
 def _order(found: Found) -> tuple[int, bytes, int]:
@@ -93,5 +99,7 @@ def _server(name: ServerName, found: Found) -> RealServer:
         weight=1 if weight is None else weight,
         maintenance=name.maintenance,
         description=name.description,
+        max_connections=name.max_connections,
+        min_connections=name.min_connections,
         origin=name.name,
     )

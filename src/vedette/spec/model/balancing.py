@@ -24,11 +24,14 @@ from vedette.spec.model.base import (
     required,
 )
 from vedette.spec.model.checks import Check, Timings
+from vedette.spec.model.sysctls import IpvsSysctls
 
 Scheduler = Literal[
     "rr", "wrr", "lc", "wlc", "lblc", "lblcr", "dh", "sh", "mh", "sed", "nq", "fo", "ovf", "twos"
 ]  # fmt: skip
 Weight = Annotated[int, Field(ge=0, le=65535)]
+Connections = Annotated[int, Field(ge=1, le=4294967295)]
+PrefixLength = Annotated[int, Field(ge=1, le=128)]
 
 
 class RealServer(Item):
@@ -42,9 +45,9 @@ class RealServer(Item):
     port: Port | None = optional("Port that all connections go to (masquerade only).", default="the virtual port")
     weight: Weight | None = optional("Share of the connections; 0 = no new ones.", default="1")
     maintenance: bool | None = optional("Take it out of service: it drains, and leaves the table.", default="false")
-    max_connections: Annotated[int, Field(ge=1)] | None = later("maxConnections", "No new connections above this.")
-    min_connections: Annotated[int, Field(ge=0)] | None = later(
-        "minConnections", "New connections again below this, once maxConnections was reached."
+    max_connections: Connections | None = optional("No new connections above this.", default="no limit")
+    min_connections: Connections | None = optional(
+        "New connections again below this, once maxConnections was reached.", default="three quarters of maxConnections"
     )
 
 
@@ -84,9 +87,16 @@ class Persistence(Shape):
     """Connections of one client stay with one server."""
 
     timeout: Duration | None = optional("For how long after the last connection.", default="6m")
-    across_ports: bool | None = later("persistence.acrossPorts", "One choice for all ports of the service.")
-    client_prefix_length: Annotated[int, Field(ge=1, le=128)] | None = later(
-        "persistence.clientPrefixLength", "Clients of one subnet count as one.", default="32 or 128"
+    across_ports: bool | None = optional(
+        "One choice for all ports of the service, which become one entry of the kernel's table by a firewall mark.",
+        default="false",
+    )
+    client_prefix_length: PrefixLength | None = optional("Clients of one subnet count as one.", default="32 or 128")
+    client_prefix_length_ipv6: PrefixLength | None = optional(
+        "The same for the IPv6 addresses of a service that has addresses of both families.", default="128"
+    )
+    engine: Literal["sip"] | None = optional(
+        "What tells clients apart beside their address. sip: the Call-ID of SIP over UDP."
     )
 
 
@@ -95,7 +105,11 @@ class Tunnel(Shape):
 
     type: Literal["ipip", "gre", "gue"] | None = optional("Kind of tunnel.", default="ipip")
     port: Port | None = optional("UDP port of gue.", default="6080")
-    checksum: bool | None = optional("Whether gre and gue carry a checksum.", default="false")
+    checksum: Literal["none", "full", "remote"] | None = optional(
+        "full: gre and gue carry a checksum of the whole packet. remote: gue lets the real server complete the inner "
+        "checksum (remote checksum offload).",
+        default="none",
+    )
 
 
 class Drain(Shape):
@@ -136,14 +150,15 @@ class ServiceSettings(Shape):
     scheduler_flags: Annotated[Many[Literal["fallback", "port"]], Field(max_length=2)] | None = optional(
         "For sh and mh. fallback: choose another server when the chosen one is down; port: hash the port too."
     )
-    forwarding: Literal["masquerade", "directRouting", "tunnel"] | None = later(
-        "forwarding: tunnel",
+    one_packet_scheduling: bool | None = optional(
+        "Schedule every datagram of a UDP service by itself, without remembering its client.", default="false"
+    )
+    forwarding: Literal["masquerade", "directRouting", "tunnel"] | None = optional(
         "masquerade: NAT, answers come back through the director. directRouting: same network, servers hold the "
-        "address on lo and answer directly. tunnel: as directRouting, across networks.",
-        values=("tunnel",),
+        "address on lo and answer directly. tunnel: as directRouting, across networks and address families.",
         default="masquerade",
     )
-    tunnel: Tunnel | None = later("tunnel", "Settings of forwarding: tunnel.")
+    tunnel: Tunnel | None = optional("Settings of forwarding: tunnel.", default="ipip")
     persistence: Persistence | None = optional("Keep clients with their server.", default="off")
     on_failure: Literal["remove", "quiesce"] | None = optional(
         "What a failed check does. remove: delete the destination. quiesce: no new connections, keep the old ones.",
@@ -169,10 +184,10 @@ class VirtualService(ServiceSettings, Item):
         "Names of addresses, or addresses.", default="all addresses of the group"
     )
     ports: Annotated[Many[Ports], Field(min_length=1, max_length=64)] | None = optional(
-        "Ports: 80, 53/udp, 50000-60000/udp; tcp when not said."
+        "Ports: 80, 53/udp, 50000-60000/udp, any, any/udp; tcp when not said."
     )
-    firewall_mark: Annotated[int, Field(ge=1, le=4294967295)] | None = later(
-        "firewallMark", "Packets that carry this mark, instead of addresses and ports."
+    firewall_mark: Annotated[int, Field(ge=1, le=4294967295)] | None = optional(
+        "Packets that carry this mark, set by rules of your own, instead of addresses and ports."
     )
     checks: Annotated[Many[Check], Field(max_length=8)] | None = optional(
         "Checks of the real servers; all must pass. [] = none.", default="a TCP connect to the real server's port"
@@ -211,4 +226,9 @@ class Ipvs(Shape):
 
     connection_sync: ConnectionSync | None = later("connectionSync", "Keep the standby's connection table current.")
     timeouts: IpvsTimeouts | None = optional("Connection time-outs.")
-    exclusive: bool | None = later("ipvs.exclusive", "Delete IPVS services that are not in this document.")
+    exclusive: bool | None = optional("Delete IPVS services that are not in this document.", default="false")
+    untranslated: Literal["drop", "forward"] | None = optional(
+        "What becomes of a packet from a masqueraded real server's port to a client that IPVS has not translated.",
+        default="drop",
+    )
+    sysctls: IpvsSysctls | None = optional("Settings of the kernel's load balancer: net.ipv4.vs.*.")

@@ -2,12 +2,10 @@
 
 from vedette.spec.findings import Findings
 from vedette.spec.model import HACluster
-from vedette.spec.model.balancing import Ipvs
-from vedette.spec.model.balancing import IpvsTimeouts as WrittenTimeouts
-from vedette.spec.resolve import cluster, devices, fencing, groups, interfaces, nodes
+from vedette.spec.resolve import cluster, devices, fencing, groups, interfaces, kernel, nodes
 from vedette.spec.resolve.scope import Companions, DeviceFiles, Scope
 from vedette.spec.resolve.services import Services
-from vedette.spec.resolved import ClusterSpec, IpvsTimeouts, Key
+from vedette.spec.resolved import ClusterSpec, Key
 
 
 def resolve(
@@ -44,7 +42,7 @@ def resolve(
         policy=policy,
         groups=all_groups,
         virtual_services=services.resolve(),
-        ipvs_timeouts=_timeouts(scope),
+        **kernel.resolve(scope),
         fencing_devices=all_devices,
         watchdog=watchdog,
         assume_watchdog=cluster.resolve_assumption(scope, watchdog),
@@ -52,14 +50,4 @@ def resolve(
         ping_nodes=nodes.resolve_ping_nodes(
             scope, frozenset(item.address for group in all_groups for item in group.addresses)
         ),
-    )
-
-
-def _timeouts(scope: Scope) -> IpvsTimeouts:
-    written = (scope.spec.ipvs or Ipvs.model_construct()).timeouts or WrittenTimeouts.model_construct()
-    path = ("spec", "ipvs", "timeouts")
-    return IpvsTimeouts(
-        tcp=cluster.whole_seconds(scope, written.tcp, (*path, "tcp")),
-        tcp_fin=cluster.whole_seconds(scope, written.tcp_fin, (*path, "tcpFin")),
-        udp=cluster.whole_seconds(scope, written.udp, (*path, "udp")),
     )

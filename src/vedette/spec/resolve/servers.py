@@ -126,6 +126,7 @@ class Pools:
                 origins.append(index)
             if fault:
                 self._scope.fault((*path, index, "address"), *fault)
+            self._check_limits(item, (*path, index))
         return Servers(tuple(servers), tuple(origins), path, shared, tuple(names.values()))
 
     def _named(self, item: model.RealServer, names: dict[tuple[str, int | None], ServerName], path: Path) -> None:
@@ -139,8 +140,28 @@ class Pools:
             self._scope.fault((*path, "port"), "SRV records say the port themselves", "leave `port` out")
         if (name, item.port) in names:
             self._scope.fault((*path, kind.value), f"{name} is listed twice", "keep one of them")
-        server = ServerName(kind, name, item.port, item.weight, bool(item.maintenance), item.description or "")
-        names[name, item.port] = server
+        self._check_limits(item, path)
+        names[name, item.port] = ServerName(
+            by=kind,
+            name=name,
+            port=item.port,
+            weight=item.weight,
+            maintenance=bool(item.maintenance),
+            description=item.description or "",
+            max_connections=item.max_connections or 0,
+            min_connections=item.min_connections or 0,
+        )
+
+    def _check_limits(self, item: model.RealServer, path: Path) -> None:
+        """Report thresholds of connections that never let go, or never take hold."""
+        if item.min_connections is None:
+            return
+        if item.max_connections is None:
+            message = "`minConnections` says when a server that was full takes connections again"
+            self._scope.fault((*path, "minConnections"), message, "add `maxConnections`, or leave it out")
+        elif item.min_connections >= item.max_connections:
+            message = f"minConnections {item.min_connections} is not below maxConnections {item.max_connections}"
+            self._scope.fault((*path, "minConnections"), message, f"write less than {item.max_connections}")
 
 
 def _text(address: IPAddress, port: int | None) -> str:
@@ -154,4 +175,6 @@ def _server(address: IPAddress, item: model.RealServer) -> RealServer:
         weight=1 if item.weight is None else item.weight,
         maintenance=bool(item.maintenance),
         description=item.description or "",
+        max_connections=item.max_connections or 0,
+        min_connections=item.min_connections or 0,
     )
