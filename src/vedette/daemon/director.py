@@ -19,6 +19,7 @@ from vedette.daemon import documents
 from vedette.daemon.documents import Archive, Version
 from vedette.daemon.server_orders import ServerOrders
 from vedette.daemon.sync import Running, Sync, next_revision
+from vedette.edits import masking
 from vedette.fencing import history
 from vedette.health.client import CheckerClient
 from vedette.health.pinger import Pinger
@@ -303,6 +304,8 @@ class Director:
         match request.get("verb"):
             case "status":
                 return self._status()
+            case "running":
+                return self._running_document(request)
             case "move" | "node" | "group" | "restart" | "confirm-off" | "force-config":
                 return await self._command(request)
             case "server":
@@ -311,6 +314,13 @@ class Director:
                 return await self._fence(request)
             case other:
                 raise UsageError(f"this daemon does not know the verb {other!r}: is it of another release?")
+
+    def _running_document(self, request: control.Request) -> control.Reply:
+        """The document that runs, its secrets masked with the asker's nonce, and how things are."""
+        if self._version is None:
+            raise UsageError("no document is applied yet")
+        spec = masking.masked(self._version.spec, bytes.fromhex(str(request.get("nonce", ""))))
+        return {"spec": plain.dump(spec), "revision": self._version.revision, "status": self._status()}
 
     async def _command(self, request: control.Request) -> control.Reply:
         reply = await self._ask_keeper({"command": request}, limit=REPLY + seconds(control.CARRIED_OUT))
