@@ -160,9 +160,12 @@ def test_a_kernel_that_refuses_to_mark_packets_costs_no_other_service(world: Wor
     ((scope, reason),) = world.reconciler.problems()
     assert scope == "IPVS packets"
     assert "refuses BPF" in reason
+    world.apply(document(service(mark=Mark(4, 7, ours=True)), digest="2"))
+    assert not world.reconciler.settled
     world.screen.broken = None
     world.turn(after=SECOND)
     assert world.reconciler.problems() == []
+    assert world.reconciler.settled
 
 
 def test_what_we_programmed_is_ours_after_a_restart_though_its_address_left_the_document(

@@ -30,7 +30,7 @@ from vedette.ipvs.pace import TICK, Pace
 from vedette.ipvs.plan import Action, apply, plan, split
 from vedette.ipvs.refusal import NOT_PERMITTED
 from vedette.ipvs.repair import Repair, repairs
-from vedette.ipvs.screen.rules import Rules, rules
+from vedette.ipvs.screen.rules import NOTHING, Rules, rules
 from vedette.ipvs.status import by_service, sorry_problems, status
 from vedette.kit.clock import boottime
 from vedette.kit.errors import PermanentError, TransientError
@@ -123,6 +123,8 @@ class Reconciler:
         self._turn_at: int | None = None
         self._pace = Pace()
         self._counting = Pace()
+        self._ruled: ClusterSpec | None = None
+        self._rules = NOTHING
         self._woken = asyncio.Event()
         self._spec: ClusterSpec | None = None
         self._verdicts: Verdicts = {}
@@ -202,8 +204,13 @@ class Reconciler:
         self._entries.keep(action.key for action in actions)
         gains, losses = split(actions)
         performed = await self._perform(gains)
-        self._keep_screen(spec)
+        # New marks come before what loses them goes; else a server that died is removed first.
+        ruled = self._ruled is spec
+        if not ruled:
+            self._keep_screen(spec)
         performed += await self._perform(losses)
+        if ruled:
+            self._keep_screen(spec)
         self._left = apply(observed, performed)
         if performed:
             self._inspected = 0  # what status knows is out of date
@@ -315,8 +322,10 @@ class Reconciler:
     def _keep_screen(self, spec: ClusterSpec) -> None:
         """A kernel that refuses it costs the services that need marks, and none of the others."""
         started = self._clock()
+        if self._ruled is not spec:
+            self._ruled, self._rules = spec, rules(spec)
         try:
-            self._screen.keep(rules(spec))
+            self._screen.keep(self._rules)
         except (PermanentError, TransientError, OSError) as error:
             self._trouble("screen", RetryAfter(0, f"packets cannot be marked or held back: {error}"))
         else:
@@ -392,7 +401,9 @@ class Reconciler:
             event(_log, logging.ERROR, "ipvs.trouble", what=what, reason=outcome.reason)
 
     def _settle(self) -> None:
-        settled = self._complete and not self._entries.failures and _TABLE not in self._whole.failures
+        whole = self._whole.failures
+        unmarked = "screen" in whole and bool(self._rules.marks)
+        settled = self._complete and not self._entries.failures and _TABLE not in whole and not unmarked
         if settled != self._settled:
             self._settled = settled
             self._report()

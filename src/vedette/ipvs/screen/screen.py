@@ -58,6 +58,7 @@ class Screen:
         self._requests: Requests | None = None
         self._loaded: _Loaded | None = None
         self._gone = False
+        self._filled: Rules | None = None
 
     def close(self) -> None:
         """Let go; what is on the interfaces goes on working."""
@@ -68,6 +69,7 @@ class Screen:
             for descriptor in (*_maps(self._loaded), *self._loaded.programs.values()):
                 os.close(descriptor)
             self._loaded = None
+            self._filled = None
 
     def keep(self, rules: Rules) -> tuple[str, ...]:
         """Make the kernel follow ``rules``; returns the interfaces whose filters were missing.
@@ -78,9 +80,15 @@ class Screen:
             return self._remove()
         self._gone = False
         loaded = self._load()
+        if rules is not self._filled:
+            self._fill(loaded, rules)
+        return self._cover(loaded)
+
+    def _fill(self, loaded: _Loaded, rules: Rules) -> None:
+        self._filled = None
         _fill(loaded, loaded.marks, {_mark_key(prefix): _U32.pack(mark) for prefix, mark in rules.marks.items()})
         _fill(loaded, loaded.servers, {_server_key(server): _U32.pack(1) for server in rules.servers})
-        return self._cover(loaded)
+        self._filled = rules
 
     def _load(self) -> _Loaded:
         if self._loaded is None:
