@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.health.targets import target
-from vedette.health.attempt import Attempt
+from vedette.health.attempt import Attempt, Start
 from vedette.health.engine import prepare
 from vedette.health.judge import Outcome
 from vedette.health.poller import Poller
@@ -30,13 +30,16 @@ PROBES = (TcpProbe(), HttpProbe())
 class Trial:
     """One attempt at a target and what it reports."""
 
-    def __init__(self, aim: Target) -> None:
+    def __init__(self, aim: Target, *, start: Start | None = None) -> None:
         self.results: list[Result] = []
+        self.notice = ""
         self._reported = asyncio.Event()
-        self.attempt: Attempt = prepare(aim)(Poller(asyncio.get_running_loop()), self._finished)
+        self.start = start or prepare(aim)
+        self.attempt: Attempt = self.start(Poller(asyncio.get_running_loop()), self._finished)
 
-    def _finished(self, outcome: Outcome, reason: str, _: Advice | None = None, /) -> None:
+    def _finished(self, outcome: Outcome, reason: str, /, *, notice: str = "", advice: Advice | None = None) -> None:
         self.results.append((outcome, reason))
+        self.notice = notice
         self._reported.set()
 
     async def result(self) -> Result:

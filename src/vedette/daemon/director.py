@@ -21,7 +21,7 @@ from vedette.daemon.server_orders import ServerOrders
 from vedette.daemon.sync import Running, Sync, next_revision
 from vedette.edits import masking
 from vedette.fencing import history
-from vedette.health.client import CheckerClient
+from vedette.health.lanes import Checkers
 from vedette.health.pinger import Pinger
 from vedette.ipvs.reconciler import Reconciler
 from vedette.ipvs.repair import Repair
@@ -69,15 +69,17 @@ class Director:
         self._applied = 0
         self._errors: tuple[str, ...] = ()
         self._view: View | None = None
+        self._held: frozenset[str] = frozenset()
         self._keeper: dict[str, Any] = {}
         self._heard = 0
         self._replies: dict[int, asyncio.Future[dict[str, Any]]] = {}
         self._requests = 0
         self._working: bool | None = None
         self._directing = asyncio.Event()
+        self._expanded: ClusterSpec | None = None
         self._orders = ServerOrders()
         self._names = Names(state_dir / "names.json", self._names_changed)
-        self._checker = CheckerClient(changed=self._verdicts_changed)
+        self._checkers = Checkers(self._verdicts_changed)
         self._sorry = SorryClient(changed=lambda: None)
         self._pinger = Pinger(changed=self._tell_reach)
         self._reconciler = Reconciler(
@@ -99,7 +101,7 @@ class Director:
         """What only a director does; a witness never gets here."""
         await self._directing.wait()
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._checker.run())
+            tasks.create_task(self._checkers.run())
             tasks.create_task(self._sorry.run())
             tasks.create_task(self._pinger.run())
             tasks.create_task(self._names.run())
@@ -232,9 +234,9 @@ class Director:
 
     def _expand(self, spec: ClusterSpec) -> None:
         """Bring the document together with the addresses that its names stand for."""
-        expanded = with_names(spec, self._names.answers)
-        self._orders.apply(expanded)
-        self._checker.set_targets(all_targets(expanded))
+        self._expanded = with_names(spec, self._names.answers)
+        self._orders.apply(self._expanded)
+        self._assign()
 
     def _names_changed(self) -> None:
         if self._version is not None:
@@ -251,13 +253,30 @@ class Director:
 
     # real servers and table
 
+    def _assign(self) -> None:
+        """Give the checker what this node is to check, as things are."""
+        assert self._expanded is not None
+        self._held = self._holding()
+        self._checkers.set_targets(all_targets(self._expanded, self._held))
+
+    def _follow_holding(self) -> None:
+        """Some services are checked only by who holds their group."""
+        if self._version is None or not self._directing.is_set() or self._holding() == self._held:
+            return
+        if not all(service.checks_on_standby for service in self._version.spec.virtual_services):
+            self._assign()
+            self._reconcile()
+
+    def _holding(self) -> frozenset[str]:
+        return frozenset(lease.group for lease in self._view.leases if lease.mine) if self._view else frozenset()
+
     def _verdicts_changed(self) -> None:
         self._reconcile()
 
     def _reconcile(self) -> None:
         spec = self._orders.spec
         if spec is not None and self._directing.is_set():
-            self._reconciler.update(spec, self._checker.verdicts, complete=self._checker.complete)
+            self._reconciler.update(spec, self._checkers.verdicts, complete=self._checkers.complete)
             self._tell_readiness()
 
     def _tell_readiness(self) -> None:
@@ -278,6 +297,7 @@ class Director:
             self._heard = clock.boottime()
             self._keeper = message
             self._view = plain.load(View, message["view"]) if message["view"] else None
+            self._follow_holding()
             if self._orders.hear(self._view):
                 self._reconcile()
             self._reconciler.leave_alone(message["leftAlone"])
@@ -341,7 +361,7 @@ class Director:
             if clock.boottime() - began > control.CARRIED_OUT:
                 break
             await asyncio.sleep(seconds(LOOK))
-        return {"pending": pending} if pending else {"done": asked.done(self._checker.verdicts) or reply["done"]}
+        return {"pending": pending} if pending else {"done": asked.done(self._checkers.verdicts) or reply["done"]}
 
     async def _fence(self, request: control.Request) -> control.Reply:
         match request.get("what"):
@@ -398,7 +418,7 @@ class Director:
             ),
             view=self._orders.named(self._view),
             addresses=self._keeper.get("addresses", ()),
-            verdicts=self._checker.verdicts,
+            verdicts=self._checkers.verdicts,
             services=self._reconciler.status(),
             processes=self._processes(),
             problems=[*self._problems(), *(Problem(**item) for item in fences["problems"])],
@@ -412,7 +432,7 @@ class Director:
         )
 
     def _processes(self) -> Sequence[dict[str, Any]]:
-        helpers = (self._checker.child, self._sorry.child) if self._directing.is_set() else ()
+        helpers = (*self._checkers.children, self._sorry.child) if self._directing.is_set() else ()
         return [
             *self._keeper.get("processes", ()),
             *({"name": c.name, "pid": c.pid, "restarts": c.restarts} for c in helpers),
@@ -424,11 +444,12 @@ class Director:
         found += [Problem("document", message) for message in self._sync.problems]
         found += [Problem(f"name {name}", message) for name, message in self._names.problems]
         away = (
-            ("checker", self._checker.problem),
+            *(("checker", problem) for problem in self._checkers.problems),
             ("sorry page", self._sorry.problem),
             ("ping nodes", self._pinger.problem),
         )
         found += [Problem(scope, message) for scope, message in away if message]
+        found += [Problem(scope, message) for scope, message in self._checkers.notices()]
         found += [
             Problem(f"sorry page at {net.endpoint(*place)}", message) for place, message in self._sorry.problems.items()
         ]

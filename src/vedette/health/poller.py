@@ -16,6 +16,9 @@ BATCH = 256
 _READ, _WRITE = select.EPOLLIN, select.EPOLLOUT
 _TROUBLE = select.EPOLLERR | select.EPOLLHUP
 
+_CONNECTING: tuple[Any, ...] = ("connecting",)
+"""In the place of the arguments of who wants to hear whether there was trouble."""
+
 _Interest = tuple[Callable[..., object], tuple[Any, ...]]
 
 
@@ -42,6 +45,14 @@ class Poller:
         self._writers[descriptor] = callback, args
         if new:
             self._watch(descriptor, _WRITE, other=descriptor in self._readers)
+
+    def add_connecting(self, descriptor: int, callback: Callable[[bool], None]) -> None:
+        """Like :meth:`add_writer` for a new socket; the callback is told whether the kernel has an error for it.
+
+        Where it has none, that need not be asked again: one call of the kernel less.
+        """
+        self._writers[descriptor] = callback, _CONNECTING
+        self._watch(descriptor, _WRITE, other=False)
 
     def read_only(self, descriptor: int, callback: Callable[..., object], *args: Any) -> None:
         """All has been written: from now on only wait for what comes. One call of the kernel instead of two."""
@@ -73,7 +84,7 @@ class Poller:
     def _watch(self, descriptor: int, event: int, *, other: bool) -> None:
         if not self._joined:
             self._joined = True
-            self._loop.add_reader(self._epoll.fileno(), self._ready)
+            self._loop.add_reader(self._epoll.fileno(), self.look)
         if other:
             self._epoll.modify(descriptor, _READ | _WRITE)
         else:
@@ -85,19 +96,26 @@ class Poller:
         else:
             self._epoll.unregister(descriptor)
 
-    def _ready(self) -> None:
-        """Find out first whom each event is for: a callback may close a descriptor, and another take its number."""
+    def look(self) -> None:
+        """Call back for whatever is ready now; the loop does that by itself, and others may when they expect something.
+
+        First it finds out whom each event is for: a callback may close a descriptor, and another take its number.
+        """
         readers, writers = self._readers, self._writers
-        due: list[tuple[dict[int, _Interest], int, _Interest]] = []
+        due: list[tuple[dict[int, _Interest], int, _Interest, int]] = []
         for descriptor, events in self._epoll.poll(0, BATCH):
             if events & (_WRITE | _TROUBLE) and (interest := writers.get(descriptor)) is not None:
-                due.append((writers, descriptor, interest))
+                due.append((writers, descriptor, interest, events))
             if events & (_READ | _TROUBLE) and (interest := readers.get(descriptor)) is not None:
-                due.append((readers, descriptor, interest))
-        for interests, descriptor, interest in due:
+                due.append((readers, descriptor, interest, events))
+        for interests, descriptor, interest, events in due:
             if interests.get(descriptor) is interest:
+                callback, args = interest
                 try:
-                    interest[0](*interest[1])
+                    if args is _CONNECTING:
+                        callback(events & _TROUBLE != 0)
+                    else:
+                        callback(*args)
                 except Exception as error:
                     what = "a check's callback failed"
                     self._loop.call_exception_handler({"message": what, "exception": error})

@@ -164,6 +164,9 @@ class ServiceSettings(Shape):
         "What a failed check does. remove: delete the destination. quiesce: no new connections, keep the old ones.",
         default="remove",
     )
+    checks_on_standby: bool | None = optional(
+        "Whether nodes that do not hold the service's group check its servers too.", default="true"
+    )
     drain: Drain | None = optional("What a person's removal of a server does.")
     slow_start: SlowStart | None = optional("How servers come back.", default="at once")
     flap_damping: FlapDamping | None = optional("What holds back servers that fail often.", default="nothing")
@@ -190,7 +193,11 @@ class VirtualService(ServiceSettings, Item):
         "Packets that carry this mark, set by rules of your own, instead of addresses and ports."
     )
     checks: Annotated[Many[Check], Field(max_length=8)] | None = optional(
-        "Checks of the real servers; all must pass. [] = none.", default="a TCP connect to the real server's port"
+        "Checks of the real servers; all must pass, or `checksRequired`.",
+        default="a TCP connect to the real server's port; [] = none",
+    )
+    checks_required: Annotated[int, Field(ge=1, le=8)] | None = optional(
+        "How many of the checks must pass; 1 = any of them.", default="all"
     )
     server_pool: Reference | None = optional("Name of one of spec.serverPools.")
     real_servers: Annotated[Many[RealServer], Field(max_length=65536)] | None = optional("The servers.")

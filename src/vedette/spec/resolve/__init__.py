@@ -32,7 +32,7 @@ def resolve(
     addresses = groups.expand(scope)
     all_groups = groups.resolve_groups(scope, all_nodes, addresses)
     interfaces.check(scope, all_nodes, all_groups, links)
-    services = Services(scope, all_groups, groups.address_book(scope, addresses))
+    services = Services(scope, all_groups, groups.address_book(scope, addresses), files)
     return ClusterSpec(
         name=document.metadata.name,
         digest=digest,
