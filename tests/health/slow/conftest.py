@@ -1,5 +1,7 @@
 """Real servers that several test modules share, each started once a session, when the first test asks for it."""
 
+import os
+import signal
 import socket
 import sys
 import tempfile
@@ -200,7 +202,12 @@ postlog unix-dgram n - n - 1 postlogd
         return all(answers(port) for port in (ports.smtp, ports.submission, ports.smtps, ports.closed))
 
     with running([program, "-c", str(folder), "start-fg"], folder, ready):
-        yield ports
+        try:
+            yield ports
+        finally:  # its master is in a session of its own
+            master = int((folder / "queue" / "pid" / "master.pid").read_text())
+            os.kill(master, signal.SIGTERM)
+            assert daemons.ends(master)
 
 
 @dataclass(frozen=True)

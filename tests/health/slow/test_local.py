@@ -1,6 +1,7 @@
 """Checks that ask nobody: fixed verdicts, and files of this node."""
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from tests.health.slow.trial import Result, check
 from tests.health.targets import target
 from vedette.health.judge import Outcome
-from vedette.spec.probes import FileProbe, FixedProbe
+from vedette.spec.probes import DnsProbe, FileProbe, FixedProbe
 
 
 def test_what_is_fixed_is_as_the_document_says() -> None:
@@ -43,3 +44,9 @@ def test_what_is_no_regular_file_is_not_waited_for(tmp_path: Path) -> None:
     )
     assert not check(target(probe=FileProbe("/dev/zero", "x"))).passed
     assert not check(target(probe=FileProbe(str(tmp_path), "x"))).passed
+
+
+def test_a_kind_whose_library_is_missing_cannot_be_checked_and_harms_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "vedette.health.slow.dns", None)
+    with pytest.raises(ValueError, match="kind dns need is not installed"):
+        check(target(probe=DnsProbe()))

@@ -8,8 +8,10 @@ import pytest
 from tests.health.slow import hostile
 from tests.health.slow.conftest import PASSWORD, USER, Certified, Dovecot, Postfix
 from tests.health.slow.contract import OverTcp
-from tests.health.slow.trial import Result, attempt, check
+from tests.health.slow.trial import SHORT, Result, attempt, check
 from tests.health.targets import target
+from vedette.health.slow import conversation
+from vedette.kit.units import MINUTE
 from vedette.spec.probes import Account, Encryption, ImapProbe, Pop3Probe, SmtpProbe, TlsStart
 from vedette.spec.resolved import Probe
 from vedette.spec.secret import Secret
@@ -116,3 +118,28 @@ def test_words_in_the_clear_behind_starttls_are_not_believed() -> None:
             return await attempt(target(port=port, probe=SmtpProbe(tls=STARTTLS)))
 
     assert asyncio.run(scenario()).reason == "words in the clear behind the answer to STARTTLS"
+
+
+@pytest.mark.parametrize(
+    ("probe", "greeting", "answers"),
+    [(SmtpProbe(), b"220 ready", (b"250 mail",)), (ImapProbe(), b"* OK ready", ()), (Pop3Probe(), b"+OK ready", ())],
+)
+def test_a_server_that_does_not_say_goodbye_has_passed_all_the_same(
+    probe: Probe, greeting: bytes, answers: tuple[bytes, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(conversation, "FAREWELL", MINUTE)
+
+    async def server(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(greeting + b"\r\n")
+        for answer in answers:
+            await reader.readline()
+            writer.write(answer + b"\r\n")
+        await reader.read()
+
+    async def scenario() -> Result:
+        async with hostile.tcp(server) as port:
+            return await attempt(target(port=port, probe=probe), SHORT)
+
+    result = asyncio.run(scenario())
+    assert result.expired
+    assert result.passed

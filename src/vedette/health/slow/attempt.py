@@ -33,9 +33,12 @@ class CheckAttempt:
         self._task.add_done_callback(self._over)
 
     def expire(self, duration: str) -> None:
-        """Report that the time is up, and let go."""
+        """Report that the time is up, unless all that matters has been said; and let go."""
         self.done = True
         self._let_go()
+        if (passed := self._progress.passed) is not None:
+            self._pass(passed)
+            return
         stage = f" {self._progress.stage}" if self._progress.stage else ""
         self._finished(Outcome.FAILED, reasons.clean(f"no answer in {duration}{stage}"))
 
@@ -56,10 +59,12 @@ class CheckAttempt:
             return
         self.done = True
         if error is None and not task.cancelled():
-            passed = task.result()
-            self._finished(Outcome.PASSED, reasons.clean(passed.reason), advice=passed.advice)
+            self._pass(task.result())
         else:
             self._finished(*_judge(error))
+
+    def _pass(self, passed: Passed) -> None:
+        self._finished(Outcome.PASSED, reasons.clean(passed.reason), advice=passed.advice)
 
 
 def _judge(error: BaseException | None) -> tuple[Outcome, str]:

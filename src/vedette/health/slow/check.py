@@ -37,12 +37,16 @@ class UnableError(VedetteError):
 
 
 class Progress:
-    """How far a check has come. ``stage`` completes the sentence "no answer in 1s" when its time is up."""
+    """How far a check has come. ``stage`` completes the sentence "no answer in 1s" when its time is up.
 
-    __slots__ = ("stage",)
+    ``passed``: there is a result, and what is still to do is politeness.
+    """
+
+    __slots__ = ("passed", "stage")
 
     def __init__(self) -> None:
         self.stage = ""
+        self.passed: Passed | None = None
 
 
 Check = Callable[[Progress], Coroutine[Any, Any, Passed]]

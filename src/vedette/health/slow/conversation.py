@@ -12,7 +12,7 @@ import ssl
 from collections.abc import AsyncIterator
 
 from vedette.health import aim
-from vedette.health.slow.check import FailedError, Progress
+from vedette.health.slow.check import FailedError, Passed, Progress
 from vedette.kit.units import MILLISECOND, seconds
 from vedette.state.health import Target
 
@@ -84,13 +84,15 @@ class Conversation:
         self._progress.stage = "while agreeing on TLS"
         await self._writer.start_tls(context, server_hostname=name)
 
-    async def farewell(self, words: bytes) -> None:
-        """Say goodbye and hear the server out for a moment; whatever it does then, the check has passed."""
+    async def farewell(self, words: bytes, passed: Passed) -> Passed:
+        """Say goodbye and hear the server out for a moment; whatever it does then, the check has ``passed``."""
+        self._progress.passed = passed
         with contextlib.suppress(OSError, FailedError, TimeoutError):
             async with asyncio.timeout(seconds(FAREWELL)):
                 await self.send(words)
                 while await self.some("its goodbye"):
                     pass
+        return passed
 
     def _count(self, size: int, awaited: str) -> None:
         self._left -= size

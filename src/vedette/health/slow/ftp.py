@@ -43,8 +43,7 @@ def prepare(target: Target) -> Check:
                 content = await _fetch(conversation, target, progress, probe.path)
                 _judge(content, matcher)
                 passed = f"{probe.path} {'fetched' if matcher is None else 'matches'}"
-            await conversation.farewell(b"QUIT\r\n")
-        return Passed(passed)
+            return await conversation.farewell(b"QUIT\r\n", Passed(passed))
 
     return check
 

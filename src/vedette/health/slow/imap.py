@@ -27,8 +27,8 @@ def prepare(target: Target) -> Check:
                 await login.start_tls(conversation, probe.tls, target)
             if probe.account is not None:
                 await _log_in(conversation, probe.account)
-            await conversation.farewell(b"a3 LOGOUT\r\n")
-        return Passed("greeting OK" if probe.account is None else "login accepted")
+            passed = Passed("greeting OK" if probe.account is None else "login accepted")
+            return await conversation.farewell(b"a3 LOGOUT\r\n", passed)
 
     return check
 

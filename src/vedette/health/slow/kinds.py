@@ -34,5 +34,9 @@ MODULES: dict[type, str] = {
 
 def prepare(target: Target) -> Start:
     """Bind a target to its kind; raises ``ValueError`` when it cannot be checked as written."""
-    module = import_module(f"vedette.health.slow.{MODULES[type(target.check.probe)]}")
+    kind = MODULES[type(target.check.probe)]
+    try:
+        module = import_module(f"vedette.health.slow.{kind}")
+    except ImportError as error:  # one kind less, and no lane that dies again and again
+        raise ValueError(f"what checks of kind {kind} need is not installed: {error.name}") from error
     return partial(CheckAttempt, cast(Prepare, module.prepare)(target))

@@ -28,8 +28,7 @@ def prepare(target: Target) -> Check:
             if probe.group is not None:
                 await _expect(conversation, f"GROUP {probe.group}", 211)
                 passed = f"{probe.group} is there"
-            await conversation.farewell(b"QUIT\r\n")
-        return Passed(passed)
+            return await conversation.farewell(b"QUIT\r\n", Passed(passed))
 
     return check
 

@@ -24,8 +24,8 @@ def prepare(target: Target) -> Check:
                 await _accepted(conversation, "USER")
                 await conversation.send(f"PASS {probe.account.password.text}\r\n".encode())
                 await _accepted(conversation, "login")
-            await conversation.farewell(b"QUIT\r\n")
-        return Passed("greeting OK" if probe.account is None else "login accepted")
+            passed = Passed("greeting OK" if probe.account is None else "login accepted")
+            return await conversation.farewell(b"QUIT\r\n", passed)
 
     return check
 

@@ -31,8 +31,8 @@ def prepare(target: Target) -> Check:
                 extensions = await _hello(conversation, name)
             if probe.account is not None:
                 await _log_in(conversation, probe.account, extensions)
-            await conversation.farewell(b"QUIT\r\n")
-        return Passed("EHLO accepted" if probe.account is None else "login accepted")
+            passed = Passed("EHLO accepted" if probe.account is None else "login accepted")
+            return await conversation.farewell(b"QUIT\r\n", passed)
 
     return check
 
