@@ -6,9 +6,9 @@ virtual services, that check the same server in the same way yield equal targets
 A check whose port nobody wrote goes to the port that the traffic goes to. What is spoken over TCP fits a TCP endpoint
 only: for a UDP or SCTP endpoint it goes to the port of the service's TCP endpoint (the same number if there is one),
 and without any TCP endpoint there is nothing to connect to: the check does not apply. A UDP check goes by the UDP
-endpoints likewise. A ping has no port, and applies always. A check of this node itself (a file, say) is one target,
-whatever servers ask for it. A server that no check applies to counts as up.
-Where a firewall mark stands for several ports, a check goes to the first fitting port that the service names.
+endpoints likewise. Where a firewall mark stands for several ports, it goes to the first such port that the service
+names. A ping has no port, and applies always. A check of this node itself (a file, say) is one target, whatever servers
+ask for it. A server that no check applies to counts as up.
 """
 
 from collections.abc import Container, Iterator
@@ -18,9 +18,9 @@ from ipaddress import IPv4Address
 from vedette.spec.probes import Arguments, ExecProbe, LocalProbe, PortlessProbe, asks_over_udp
 from vedette.spec.resolved import (
     ClusterSpec,
-    Endpoint,
     Entry,
     HealthCheck,
+    Mark,
     PingProbe,
     Protocol,
     RealServer,
@@ -51,7 +51,7 @@ def targets(service: VirtualService, entry: Entry, server: RealServer) -> tuple[
         port = _port(service, entry, server, check)
         if port is not None:
             address = check.address or server.address
-            found.append(Target(address, port, _told(_cleared(check), entry)))
+            found.append(Target(address, port, _told(_cleared(check), service, entry)))
     return tuple(found)
 
 
@@ -123,12 +123,17 @@ def _cleared(check: HealthCheck) -> HealthCheck:
     return replace(check, address=None, port=None)
 
 
-def _told(check: HealthCheck, entry: Entry) -> HealthCheck:
-    """Tell a command which virtual service asks, if it wants to know: then it is run for each."""
+def _told(check: HealthCheck, service: VirtualService, entry: Entry) -> HealthCheck:
+    """Tell a command which virtual service asks, if it wants to know: then it is run for each.
+
+    Of a firewall mark it is told the first address, if the mark is ours and there is one.
+    """
     probe = check.probe
-    endpoint = entry if isinstance(entry, Endpoint) else None
-    if not isinstance(probe, ExecProbe) or probe.arguments is not Arguments.LDIRECTORD or endpoint is None:
+    if not isinstance(probe, ExecProbe) or probe.arguments is not Arguments.LDIRECTORD:
         return check
+    endpoint = next(iter(service.endpoints), None) if isinstance(entry, Mark) else entry
+    if endpoint is None:
+        return replace(check, probe=replace(probe, virtual_address=IPv4Address(0), virtual_port=0))
     return replace(check, probe=replace(probe, virtual_address=endpoint.address, virtual_port=endpoint.port))
 
 
@@ -137,13 +142,14 @@ def _port(service: VirtualService, entry: Entry, server: RealServer, check: Heal
         return 0
     if check.port is not None:
         return check.port
+    portless = isinstance(check.probe, PortlessProbe)
     spoken = Protocol.UDP if isinstance(check.probe, UdpProbe) or asks_over_udp(check.probe) else Protocol.TCP
-    others = [other.port for other in service.endpoints if other.protocol is spoken and other.single]
-    first = others[0] if others else None
-    if not isinstance(entry, Endpoint):
-        return server.port or first
-    if entry.protocol is spoken or isinstance(check.probe, PortlessProbe):
-        return server.port or entry.port or first
+    fitting = [other.port for other in service.endpoints if other.single and (portless or other.protocol is spoken)]
+    first = fitting[0] if fitting else None
+    if isinstance(entry, Mark):
+        return server.port or first or (0 if portless else None)
+    if entry.protocol is spoken or portless:
+        return server.port or entry.port or first or (0 if portless else None)
     if first is None:
         return None
-    return server.port or (entry.port if entry.port in others else first)
+    return server.port or (entry.port if entry.port in fitting else first)

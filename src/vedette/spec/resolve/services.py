@@ -9,6 +9,7 @@ from typing import Any
 from vedette.kit.net import endpoint
 from vedette.spec import defaults, values
 from vedette.spec.model import balancing as model
+from vedette.spec.probes import LocalProbe, PortlessProbe
 from vedette.spec.resolve import persistence, tunnels
 from vedette.spec.resolve.checks import Checks
 from vedette.spec.resolve.endpoints import Listening
@@ -25,6 +26,7 @@ from vedette.spec.resolved import (
     Group,
     HealthCheck,
     OnFailure,
+    PingProbe,
     Protocol,
     RealServer,
     SorryPage,
@@ -162,7 +164,7 @@ class Services:
             return self._default_check if self._scope.sound((*path, "checks")) else ()
         checks = self._checks.resolve(written.checks, (*path, "checks"))
         for index, check in enumerate(written.checks):
-            if not known and index < len(checks) and checks[index].port is None:
+            if not known and index < len(checks) and _lacks_a_port(checks[index]):
                 message = "nothing says which port of the servers to check"
                 self._scope.fault((*path, "checks", index), message, "add `port: 80`")
             if check.http is not None and check.port is None and any(item.port == 443 for item in endpoints):
@@ -346,3 +348,7 @@ def _name(item: Endpoint) -> str:
     text = endpoint(item.address, item.port) if item.port else f"{item.address} any"
     text = text if item.last_port is None else f"{text}-{item.last_port}"
     return text if item.protocol is Protocol.TCP else f"{text}/{item.protocol.value}"
+
+
+def _lacks_a_port(check: HealthCheck) -> bool:
+    return check.port is None and not isinstance(check.probe, PingProbe | LocalProbe | PortlessProbe)
