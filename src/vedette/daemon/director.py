@@ -16,6 +16,7 @@ from typing import Any
 from vedette.api import control, fencing
 from vedette.api.status import Clocks, Problem, SpecStatus, status
 from vedette.daemon import documents
+from vedette.daemon.connections import Connections
 from vedette.daemon.documents import Archive, Version
 from vedette.daemon.server_orders import ServerOrders
 from vedette.daemon.sync import Running, Sync, next_revision
@@ -85,6 +86,14 @@ class Director:
         self._reconciler = Reconciler(
             run_dir=run_dir, screen=Screen(), report=self._tell_readiness, repaired=_log_repairs
         )
+        self._connections = Connections(
+            node=node,
+            run_dir=run_dir,
+            running=lambda: self._version.spec if self._version is not None else None,
+            view=lambda: self._view,
+            programmed=lambda: self._reconciler.settled,
+            changed=self._tell_readiness,
+        )
 
     async def run(self) -> None:
         await self._parent.open(self._from_keeper)
@@ -106,6 +115,7 @@ class Director:
             tasks.create_task(self._pinger.run())
             tasks.create_task(self._names.run())
             tasks.create_task(self._reconciler.run())
+            tasks.create_task(self._connections.run())
 
     # the document
 
@@ -195,7 +205,7 @@ class Director:
         cluster_part = plain.dump(replace(version.spec, virtual_services=()))
         reply = await self._ask_keeper({"spec": cluster_part, "revision": version.revision})
         if "leftAlone" in reply:
-            self._reconciler.leave_alone(reply["leftAlone"])
+            self._leave_alone(reply["leftAlone"])
         return reply.get("error")
 
     async def _reject(self, problems: tuple[str, ...], *, go_on: bool = True) -> None:
@@ -219,6 +229,7 @@ class Director:
         if spec.node(self._node).role is Role.WITNESS:
             return
         self._directing.set()
+        self._connections.forget()
         self._names.set_questions(questions(spec))
         self._expand(spec)
         self._pinger.set_targets(spec.ping_nodes)
@@ -280,8 +291,9 @@ class Director:
             self._tell_readiness()
 
     def _tell_readiness(self) -> None:
-        """A director whose table is programmed may be preferred; the keeper weighs that."""
-        working = self._reconciler.settled
+        """A director whose table is programmed, and who knows the connections, may be preferred; the keeper weighs
+        that."""
+        working = self._reconciler.settled and self._connections.ready
         if working != self._working:
             self._working = working
             self._parent.send({"services": working})
@@ -289,6 +301,10 @@ class Director:
     def _tell_reach(self) -> None:
         """Who reaches more of the ping nodes is preferred; the cluster core compares."""
         self._parent.send({"missing": self._pinger.missing})
+
+    def _leave_alone(self, on: bool) -> None:
+        self._reconciler.leave_alone(on)
+        self._connections.leave_alone(on)
 
     # the keeper
 
@@ -300,7 +316,7 @@ class Director:
             self._follow_holding()
             if self._orders.hear(self._view):
                 self._reconcile()
-            self._reconciler.leave_alone(message["leftAlone"])
+            self._leave_alone(message["leftAlone"])
         elif "reply" in message:
             waiting = self._replies.pop(message["reply"], None)
             if waiting is not None and not waiting.done():
@@ -407,6 +423,7 @@ class Director:
         if away is not None:
             return away
         version, fences = self._version, self._fencing()
+        clocks = Clocks(boottime=clock.boottime(), wall=time.time_ns())
         return status(
             spec=(self._orders.spec or version.spec) if version else None,
             spec_status=SpecStatus(
@@ -427,7 +444,8 @@ class Director:
             watchdog=self._keeper.get("watchdog"),
             ping_nodes=self._pinger.targets,
             node=self._node,
-            clocks=Clocks(boottime=clock.boottime(), wall=time.time_ns()),
+            clocks=clocks,
+            connections=self._connections.status(clocks.show),
             fencing={node["name"]: fencing.summary(node) for node in fences["nodes"]},
         )
 
@@ -441,6 +459,7 @@ class Director:
     def _problems(self) -> list[Problem]:
         found = [Problem(item["scope"], item["message"]) for item in self._keeper.get("problems", ())]
         found += [Problem(scope, message) for scope, message in self._reconciler.problems()]
+        found += [Problem(scope, message) for scope, message in self._connections.problems()]
         found += [Problem("document", message) for message in self._sync.problems]
         found += [Problem(f"name {name}", message) for name, message in self._names.problems]
         away = (

@@ -433,6 +433,16 @@ class IpvsTimeouts:
 
 
 @dataclass(frozen=True, slots=True)
+class ConnectionSync:
+    """Where directors tell each other of their connections. ``interface`` is logical; ``group`` is multicast."""
+
+    interface: str
+    group: IPAddress
+    port: int = 8848
+    id: int = 1
+
+
+@dataclass(frozen=True, slots=True)
 class FencingUse:
     """A device as one node uses it; ``plug`` is that node's outlet, None where the device has none."""
 
@@ -623,6 +633,7 @@ class ClusterSpec:
     assume_watchdog: bool = False
     ping_nodes: tuple[IPAddress, ...] = ()
     spec_sync: bool = False
+    connection_sync: ConnectionSync | None = None
 
     def node(self, name: str) -> Node:
         """Return the node of that name; raises ``KeyError``."""
@@ -630,6 +641,12 @@ class ClusterSpec:
             if node.name == name:
                 return node
         raise KeyError(name)
+
+    def addresses_of(self, name: str) -> tuple[IPAddress, ...]:
+        """Where a node is reached: at its own address first, then on the links; raises ``KeyError``."""
+        own = self.node(name).address
+        linked = (link.addresses[name] for link in self.heartbeat.links if name in link.addresses)
+        return tuple(dict.fromkeys((*(() if own is None else (own,)), *linked)))
 
     @property
     def voters(self) -> tuple[str, ...]:

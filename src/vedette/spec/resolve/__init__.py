@@ -2,7 +2,7 @@
 
 from vedette.spec.findings import Findings
 from vedette.spec.model import HACluster
-from vedette.spec.resolve import cluster, devices, fencing, groups, interfaces, kernel, nodes
+from vedette.spec.resolve import cluster, connections, devices, fencing, groups, interfaces, kernel, nodes
 from vedette.spec.resolve.scope import Companions, DeviceFiles, Scope
 from vedette.spec.resolve.services import Services
 from vedette.spec.resolved import ClusterSpec, Key
@@ -47,6 +47,7 @@ def resolve(
         watchdog=watchdog,
         assume_watchdog=cluster.resolve_assumption(scope, watchdog),
         spec_sync=nodes.resolve_spec_sync(scope),
+        connection_sync=connections.resolve_connection_sync(scope, all_nodes, links),
         ping_nodes=nodes.resolve_ping_nodes(
             scope, frozenset(item.address for group in all_groups for item in group.addresses)
         ),
