@@ -29,7 +29,7 @@ PEER_PACKAGES := ldirectord
 BENCH_PACKAGES := keepalived ldirectord ipvsadm gcc libc6-dev util-linux
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format bench simulate mutants model test-unit test-fencing test-kernel test-lab \
+.PHONY: help setup demo test lint format bench simulate day mutants model test-unit test-fencing test-kernel test-lab \
   test-peers test-servers lock clean lab-packages fencing-packages server-packages model-packages bench-packages
 
 help:  ## Say what each target does
@@ -105,6 +105,9 @@ test-peers: setup lab-packages  ## ldirectord programs the same tables: five min
 simulate: setup  ## The cluster core on virtual time, a minute of faults each (SEEDS=300 FIRST=now; 10000 take an hour or two)
 	@echo 'Simulating $(SEEDS) seeds from $(FIRST) on; one that fails: $(BIN)/python -m tests.cluster.simulate --seed N --trace'
 	@$(BIN)/python -m tests.cluster.simulate --seeds $(SEEDS) --first $(FIRST)
+
+day: setup  ## A day in the life of real servers on virtual time: flaps, edits, drains, drifts (HOURS=24 FIRST=now)
+	@$(BIN)/python -m tests.ipvs.long --hours $(or $(HOURS),24) --seed $(FIRST)
 
 mutants: setup  ## Plant one bug after the other in the cluster core; each must be found
 	@$(BIN)/python -m tests.cluster.mutants

@@ -1,10 +1,11 @@
 """A kernel's table in memory, with the kernel's manners; the contract tests hold both to the same."""
 
 import errno
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from vedette.ipvs.model import (
     DestinationId,
+    DestinationKey,
     DestinationUsage,
     Observation,
     Service,
@@ -33,6 +34,8 @@ class FakeTable:
         self.tuning = Tuning(Timeouts(900, 120, 300), {"sloppy_tcp": 0, "expire_nodest_conn": 0})
         self.refuse: Callable[[Action], int] = lambda _: 0
         self.broken: Exception | None = None
+        self.busy: dict[DestinationKey, int] = {}
+        """Connections by destination."""
 
     def close(self) -> None:
         """Nothing is open."""
@@ -49,6 +52,13 @@ class FakeTable:
             for key, service in self.table.items()
         }
         return Observation(dict(self.table), usage)
+
+    def connections(self, services: Iterable[ServiceKey]) -> dict[ServiceKey, dict[DestinationKey, int]]:
+        self._fail()
+        return {
+            key: {name: self.busy.get(name, 0) for name in self.table[key].destinations} if key in self.table else {}
+            for key in services
+        }
 
     def fingerprint(self) -> bytes:
         return repr(self.table).encode()

@@ -98,7 +98,7 @@ def test_a_service_without_checks_needs_no_verdict() -> None:
 @pytest.mark.parametrize("whole", [False, True])
 def test_maintenance_takes_no_new_connections_and_keeps_the_open_ones(whole: bool) -> None:
     servers = (SERVERS[0], replace(SERVERS[1], maintenance=True))
-    found = destinations(service(real_servers=servers, maintenance=whole))
+    found = destinations(service(real_servers=servers, maintenance=whole), previous=there(s11=1, s12=1))
     assert found == {FIRST: Destination(0 if whole else 1), SECOND_SERVER: Destination(0)}
 
 

@@ -281,9 +281,10 @@ def test_a_service_without_its_scheduler_stops_no_other_and_names_the_module(wor
 
 def test_a_scheduler_that_is_refused_leaves_the_running_service_and_its_weights_alive(world: World) -> None:
     world.apply(document(service()))
-    heavier = (replace(SERVERS[0], weight=4),)
+    heavier = (replace(SERVERS[0], weight=4), *SERVERS[1:])
     world.apply(document(service(scheduler="nonesuch", real_servers=heavier), digest="2"))
-    assert world.table.table[WEB] == Service(Settings("wlc"), {at("10.0.0.11"): Destination(4)})
+    left = {at("10.0.0.11"): Destination(4), at("10.0.0.12"): Destination(1), at("10.0.0.13"): Destination(1)}
+    assert world.table.table[WEB] == Service(Settings("wlc"), left)
     world.apply(document(service(scheduler="nonesuch"), digest="2"))
     assert len(world.servers) == 3
 

@@ -95,3 +95,23 @@ def test_the_same_content_written_again_is_not_a_new_version(tmp_path: Path) -> 
         return await asyncio.wait_for(following, 10)
 
     assert asyncio.run(scenario()) == b"other"
+
+
+def test_a_change_of_a_file_that_holds_a_part_of_the_document_is_a_change_of_the_document(tmp_path: Path) -> None:
+    async def scenario() -> list[bytes | OSError]:
+        path, beside = tmp_path / "cluster.yaml", tmp_path / "lists" / "servers"
+        beside.parent.mkdir()
+        path.write_text("whole")
+        _rename_over(beside, "10.0.0.11")
+        named: list[Path] = []
+        versions = file.versions(path, lambda: named)
+        seen = [await _next(versions)]
+        named.append(beside)
+        seen.append(await _next(versions))  # once more, lest it changed while it was read
+        _rename_over(beside, "10.0.0.12")
+        seen.append(await _next(versions))
+        beside.unlink()
+        seen.append(await _next(versions))
+        return seen
+
+    assert asyncio.run(scenario()) == [b"whole"] * 4

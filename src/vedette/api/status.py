@@ -13,9 +13,9 @@ from vedette.api import paths
 from vedette.health.pinger import Reached
 from vedette.kit.units import SECOND, show
 from vedette.spec.resolved import UNSIGNED, ClusterSpec, Forwarding, Node, VirtualService
-from vedette.state.health import Verdicts
+from vedette.state.health import Health, Verdicts
 from vedette.state.placement import ConfigView, Liveness, NodeView, View
-from vedette.state.targets import decisive
+from vedette.state.targets import UNCHECKED, decisive, sorry_verdict
 
 Plain = dict[str, Any]
 
@@ -289,10 +289,42 @@ def _services(spec: ClusterSpec | None, verdicts: Verdicts, services: Sequence[P
             "scheduler": service.scheduler,
             "settings": _settings(service),
             "realServers": _real_servers(service, verdicts, clocks),
-            "kernel": [item for item in services if item["virtualService"] == service.name],
+            "sorryServer": _sorry(service, verdicts, clocks),
+            "kernel": [_dated(item, clocks) for item in services if item["virtualService"] == service.name],
         }
         for service in (spec.virtual_services if spec else ())
     ]
+
+
+def _sorry(service: VirtualService, verdicts: Verdicts, clocks: Clocks) -> Plain | None:
+    """The sorry server, whether it stands in or not; of several endpoints the worst verdict."""
+    if service.sorry is None:
+        return None
+    remote = service.sorry.remote
+    if remote is None:
+        return {"address": None, "port": None, "health": None, "since": None, "reason": "a page of this director"}
+    found = (sorry_verdict(service, entry, verdicts) for entry in service.entries)
+    worst = min(filter(None, found), key=lambda verdict: verdict.health is not Health.DOWN, default=UNCHECKED)
+    return {
+        "address": str(remote.address),
+        "port": remote.port,
+        "health": worst.health.value,
+        "since": clocks.show(worst.since),
+        "reason": worst.reason,
+    }
+
+
+def _dated(service: Plain, clocks: Clocks) -> Plain:
+    """A kernel's service with the instants of what is under way as wall-clock times."""
+    return service | {
+        part: [item | {"phase": _phase(item["phase"], clocks)} if item.get("phase") else item for item in service[part]]
+        for part in ("destinations", "out")
+        if part in service
+    }
+
+
+def _phase(phase: Plain, clocks: Clocks) -> Plain:
+    return phase | {"since": clocks.show(phase["since"]), "until": clocks.show(phase["until"])}
 
 
 def _settings(service: VirtualService) -> list[str]:
@@ -322,6 +354,7 @@ def _real_servers(service: VirtualService, verdicts: Verdicts, clocks: Clocks) -
             found[key] = {
                 "address": key[0],
                 "port": key[1],
+                "name": server.origin or None,
                 "weight": server.weight,
                 "maintenance": server.maintenance or service.maintenance,
                 "health": verdict.health.value,

@@ -18,6 +18,7 @@ from vedette.api.status import Clocks, Problem, SpecStatus, status
 from vedette.daemon import documents
 from vedette.daemon.connections import Connections
 from vedette.daemon.documents import Archive, Version
+from vedette.daemon.server_orders import ServerOrders
 from vedette.daemon.sync import Running, Sync, next_revision
 from vedette.edits import masking
 from vedette.fencing import history
@@ -29,10 +30,12 @@ from vedette.ipvs.screen.screen import Screen
 from vedette.kit import clock, log, net, plain, privileges
 from vedette.kit.child import Parent, serve
 from vedette.kit.errors import UsageError
-from vedette.kit.units import SECOND, seconds
+from vedette.kit.units import MILLISECOND, SECOND, seconds
 from vedette.sorry.client import SorryClient
 from vedette.sources import file
+from vedette.sources.names import Names
 from vedette.spec.resolved import ClusterSpec, Role
+from vedette.state.names import questions, with_names
 from vedette.state.placement import Liveness, View
 from vedette.state.targets import all_targets
 
@@ -40,6 +43,8 @@ logger = logging.getLogger("vedette.director")
 
 SILENCE = 3 * SECOND
 """After so long (ns) without a word from the keeper, what it said last is not shown as if it were true."""
+LOOK = 100 * MILLISECOND
+"""Between two looks (ns) at whether an order is carried out."""
 REPLY = 5.0
 """Seconds that the keeper may take to answer."""
 
@@ -59,6 +64,7 @@ class Director:
         self._archive = Archive(state_dir)
         self._version: Version | None = None
         self._text: bytes | None = None
+        self._companions: tuple[Path, ...] = ()
         self._deciding = asyncio.Lock()
         self._sync = Sync(node=node, running=self._running, view=lambda: self._view, take=self._take)
         self._applied = 0
@@ -71,6 +77,9 @@ class Director:
         self._requests = 0
         self._working: bool | None = None
         self._directing = asyncio.Event()
+        self._expanded: ClusterSpec | None = None
+        self._orders = ServerOrders()
+        self._names = Names(state_dir / "names.json", self._names_changed)
         self._checkers = Checkers(self._verdicts_changed)
         self._sorry = SorryClient(changed=lambda: None)
         self._pinger = Pinger(changed=self._tell_reach)
@@ -104,14 +113,16 @@ class Director:
             tasks.create_task(self._checkers.run())
             tasks.create_task(self._sorry.run())
             tasks.create_task(self._pinger.run())
+            tasks.create_task(self._names.run())
             tasks.create_task(self._reconciler.run())
             tasks.create_task(self._connections.run())
 
     # the document
 
     async def _follow_document(self) -> None:
-        async for content in file.versions(self._path):
-            outcome = await asyncio.to_thread(documents.read, self._path, content)
+        async for content in file.versions(self._path, lambda: self._companions):
+            reading = await asyncio.to_thread(documents.read_all, self._path, content)
+            self._companions, outcome = reading.companions, reading.outcome
             async with self._deciding:
                 if isinstance(outcome, ClusterSpec):
                     await self._propose(outcome, content)
@@ -219,7 +230,8 @@ class Director:
             return
         self._directing.set()
         self._connections.forget()
-        self._assign()
+        self._names.set_questions(questions(spec))
+        self._expand(spec)
         self._pinger.set_targets(spec.ping_nodes)
         self._sorry.set_pages(
             {
@@ -230,6 +242,17 @@ class Director:
             }
         )
         self._reconcile()
+
+    def _expand(self, spec: ClusterSpec) -> None:
+        """Bring the document together with the addresses that its names stand for."""
+        self._expanded = with_names(spec, self._names.answers)
+        self._orders.apply(self._expanded)
+        self._assign()
+
+    def _names_changed(self) -> None:
+        if self._version is not None:
+            self._expand(self._version.spec)
+            self._reconcile()
 
     async def _keep(self) -> None:
         """Write the last good version; a full disk costs no service, only this safety."""
@@ -243,9 +266,9 @@ class Director:
 
     def _assign(self) -> None:
         """Give the checker what this node is to check, as things are."""
-        assert self._version is not None
+        assert self._expanded is not None
         self._held = self._holding()
-        self._checkers.set_targets(all_targets(self._version.spec, self._held))
+        self._checkers.set_targets(all_targets(self._expanded, self._held))
 
     def _follow_holding(self) -> None:
         """Some services are checked only by who holds their group."""
@@ -262,8 +285,9 @@ class Director:
         self._reconcile()
 
     def _reconcile(self) -> None:
-        if self._version is not None and self._version.spec.node(self._node).role is Role.DIRECTOR:
-            self._reconciler.update(self._version.spec, self._checkers.verdicts, complete=self._checkers.complete)
+        spec = self._orders.spec
+        if spec is not None and self._directing.is_set():
+            self._reconciler.update(spec, self._checkers.verdicts, complete=self._checkers.complete)
             self._tell_readiness()
 
     def _tell_readiness(self) -> None:
@@ -290,6 +314,8 @@ class Director:
             self._keeper = message
             self._view = plain.load(View, message["view"]) if message["view"] else None
             self._follow_holding()
+            if self._orders.hear(self._view):
+                self._reconcile()
             self._leave_alone(message["leftAlone"])
         elif "reply" in message:
             waiting = self._replies.pop(message["reply"], None)
@@ -318,6 +344,8 @@ class Director:
                 return self._running_document(request)
             case "move" | "node" | "group" | "restart" | "confirm-off" | "force-config":
                 return await self._command(request)
+            case "server":
+                return await self._server(request)
             case "fence":
                 return await self._fence(request)
             case other:
@@ -335,6 +363,21 @@ class Director:
         if "error" in reply:
             raise UsageError(reply["error"])
         return {name: reply[name] for name in ("done", "pending") if name in reply}
+
+    async def _server(self, request: control.Request) -> control.Reply:
+        """Drain a real server, or enable it again; a drain is done when the kernel's table does not have it."""
+        if self._version is None or not self._directing.is_set():
+            raise UsageError("this node directs nothing: ask a node that is a director, with a document")
+        wait, began = bool(request.get("wait", True)), clock.boottime()
+        asked = self._orders.read(request)
+        reply = await self._command(request | {"server": asked.name})
+        if "done" not in reply:
+            return reply
+        while (pending := asked.pending(self._orders, self._reconciler)) and wait:
+            if clock.boottime() - began > control.CARRIED_OUT:
+                break
+            await asyncio.sleep(seconds(LOOK))
+        return {"pending": pending} if pending else {"done": asked.done(self._checkers.verdicts) or reply["done"]}
 
     async def _fence(self, request: control.Request) -> control.Reply:
         match request.get("what"):
@@ -382,7 +425,7 @@ class Director:
         version, fences = self._version, self._fencing()
         clocks = Clocks(boottime=clock.boottime(), wall=time.time_ns())
         return status(
-            spec=version.spec if version else None,
+            spec=(self._orders.spec or version.spec) if version else None,
             spec_status=SpecStatus(
                 file=str(self._path),
                 revision=version.revision if version else 0,
@@ -390,7 +433,7 @@ class Director:
                 applied=self._applied,
                 errors=self._errors,
             ),
-            view=self._view,
+            view=self._orders.named(self._view),
             addresses=self._keeper.get("addresses", ()),
             verdicts=self._checkers.verdicts,
             services=self._reconciler.status(),
@@ -418,6 +461,7 @@ class Director:
         found += [Problem(scope, message) for scope, message in self._reconciler.problems()]
         found += [Problem(scope, message) for scope, message in self._connections.problems()]
         found += [Problem("document", message) for message in self._sync.problems]
+        found += [Problem(f"name {name}", message) for name, message in self._names.problems]
         away = (
             *(("checker", problem) for problem in self._checkers.problems),
             ("sorry page", self._sorry.problem),

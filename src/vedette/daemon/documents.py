@@ -63,18 +63,29 @@ class Archive:
         return [str(digest) for digest in former] if isinstance(former, list) else []
 
 
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A spec, or the problems that keep it from being one; and the files that hold parts of the document."""
+
+    outcome: ClusterSpec | tuple[str, ...]
+    companions: tuple[Path, ...] = ()
+
+
 def read(path: Path, content: bytes | OSError) -> ClusterSpec | tuple[str, ...]:
     """Turn what the file holds into a spec, or into the problems that keep it from being one."""
+    return read_all(path, content).outcome
+
+
+def read_all(path: Path, content: bytes | OSError) -> Reading:
+    """The same, with the files that are to be watched beside it."""
     if isinstance(content, OSError):
-        return (f"{path}: cannot be read: {content.strerror}",)
+        return Reading((f"{path}: cannot be read: {content.strerror}",))
     try:
         text = content.decode()
     except UnicodeDecodeError as error:
-        return (f"{path}: is not UTF-8 text (byte {error.start})",)
-    try:
-        return load.load_text(text, name=str(path), directory=path.parent, secrets=True)
-    except load.Problems as problems:
-        return tuple(str(problem) for problem in problems.problems)
+        return Reading((f"{path}: is not UTF-8 text (byte {error.start})",))
+    report = load.check_text(text, name=str(path), directory=path.parent, secrets=load.Secrets.REQUIRED)
+    return Reading(report.spec or tuple(str(problem) for problem in report.problems), report.companions)
 
 
 def replace(path: Path, text: bytes) -> str | None:

@@ -3,7 +3,7 @@
 import errno
 import os
 import socket
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
@@ -37,18 +37,19 @@ class BlockedError(Exception):
 @dataclass(frozen=True, slots=True)
 class Aim:
     """``sources``: addresses to come from, the first that this machine has; none = the kernel's choice. ``mark`` 0 =
-    none. ``ephemeral``: the peer's port is one that the kernel may choose for our end, too."""
+    none. ``ephemeral``: the peer's port is one that the kernel may choose for our end, too. ``manner`` is everything
+    but the peer: a socket of one manner serves all aims of that manner.
+    """
 
     family: int
     peer: tuple[str, int]
     sources: tuple[str, ...] = ()
     mark: int = 0
     ephemeral: bool = True
+    manner: tuple[object, ...] = field(init=False, repr=False, compare=False)
 
-    @property
-    def plain(self) -> bool:
-        """Whether any socket will do."""
-        return not (self.mark or self.sources)
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "manner", (self.family, self.sources, self.mark))
 
     def open(self, kind: int) -> socket.SocketType:
         """A non-blocking socket of ``kind``, bound and marked; raises ``OSError`` and :class:`BlockedError`."""

@@ -24,7 +24,7 @@ from vedette.state.health import UNKNOWN, Advice, Health, Target, Verdict, Verdi
 
 STARTS = 32
 """Checks started in one turn of the loop: about a millisecond."""
-TICK = 10 * MILLISECOND
+TICK = 20 * MILLISECOND
 """The timer goes off at most once in this time (ns): checks that start together, and answers that come together, share
 the turns of the loop, which at 1,000 checks a second are half of what a check costs."""
 STALL = 100 * MILLISECOND

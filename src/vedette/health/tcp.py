@@ -6,7 +6,6 @@ the processor time of coroutines (facts-checks.md section 1). The other checks o
 
 import errno
 import socket
-import struct
 from functools import partial
 
 from vedette.health import aim as aims
@@ -16,11 +15,6 @@ from vedette.health.judge import Outcome
 from vedette.health.poller import Poller
 from vedette.state.health import Target
 
-_RESET_ON_CLOSE = struct.pack("ii", 1, 0)
-"""struct linger. Zero seconds: no TIME_WAIT for thousands of checks a second. More than zero would make close(2)
-wait for the peer even on a non-blocking socket, and one cut cable would stop every check (facts-checks.md 4.1)."""
-
-_STREAM = socket.SOCK_STREAM | socket.SOCK_NONBLOCK
 _FAILED, _PASSED, _UNABLE = Outcome.FAILED, Outcome.PASSED, Outcome.UNABLE
 
 
@@ -32,21 +26,23 @@ def prepare(target: Target) -> Start:
 class TcpAttempt:
     """A connection that is opened and, when it stands, handed to :meth:`connected`."""
 
-    __slots__ = ("_aim", "_descriptor", "_finished", "_poller", "_socket", "done")
+    __slots__ = ("_aim", "_descriptor", "_finished", "_poller", "_socket", "_stands", "done")
 
     def __init__(self, aim: Aim, poller: Poller, finished: Finished) -> None:
         self._aim, self._finished = aim, finished
         self._poller = poller
         self._socket: socket.SocketType | None = None
         self._descriptor = -1
+        self._stands = False
+        """Whether the connection has come about."""
         self.done = False
 
     def begin(self) -> None:
         """Connect. May report at once."""
         aim = self._aim
         try:
-            connection = socket.SocketType(aim.family, _STREAM) if aim.plain else aim.open(socket.SOCK_STREAM)
-            self._socket = connection
+            self._stands = False
+            self._socket = connection = self._poller.sockets.take(aim)
             self._descriptor = connection.fileno()
             error = connection.connect_ex(aim.peer)
         except BlockedError as blocked:
@@ -84,12 +80,10 @@ class TcpAttempt:
         self.finish(_UNABLE if aims.is_ours(error) else _FAILED, aims.reason(error))
 
     def close(self) -> None:
-        """Close the connection by a reset."""
+        """End the connection by a reset."""
         connection, self._socket = self._socket, None
         if connection is not None:
-            self._poller.forget(self._descriptor)
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
-            connection.close()
+            self._poller.sockets.give_back(connection, self._aim, usable=self._stands)
 
     # What the checks that speak over the connection replace
 
@@ -113,6 +107,7 @@ class TcpAttempt:
             # The kernel chose for us the very port that we connect to, and TCP talks to itself (RFC 9293, 3.5).
             self.fail(errno.ECONNREFUSED)
         else:
+            self._stands = True
             self.connected(connection)
 
     def _is_its_own_peer(self, connection: socket.SocketType) -> bool:

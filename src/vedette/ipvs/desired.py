@@ -1,20 +1,14 @@
 """What the kernel's table should be: one service per endpoint, one destination per real server.
 
-=========  ==========================================================================================
-verdict    destination
-=========  ==========================================================================================
-up         there, with the real server's weight
-down       ``onFailure: remove``: not there; ``onFailure: quiesce``: there, with weight 0
-unknown    as it was: there if it was there (weight 0 stays 0), else not added before the first verdict
-=========  ==========================================================================================
-
-Maintenance, of the real server or of the whole virtual service, makes the weight 0: no new connections, while those
-that are open may finish. When no real server has a weight above 0, and none is still undecided, the sorry server
-stands in; it goes when a real server is back.
+Which weight a real server has, and whether it is there at all, is decided by :mod:`vedette.ipvs.life`; here weights
+become destinations. The sorry server stands in when the quorum is lost, which by default means: when no real server
+has a weight above 0, and none is still undecided. It goes when enough of them are back.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
+from vedette.ipvs.life import Life
 from vedette.ipvs.model import (
     AddressKey,
     Checksum,
@@ -30,6 +24,7 @@ from vedette.ipvs.model import (
     Table,
     Tunnel,
 )
+from vedette.ipvs.records import Candidate, Result
 from vedette.kit.units import SECOND
 from vedette.spec import resolved
 from vedette.spec.resolved import (
@@ -38,14 +33,14 @@ from vedette.spec.resolved import (
     Entry,
     Forwarding,
     Mark,
-    OnFailure,
     Protocol,
     RealServer,
     SorryServer,
     VirtualService,
 )
-from vedette.state.health import Health, Verdicts
+from vedette.state.health import Verdicts
 from vedette.state.targets import decisive
+from vedette.state.weights import advised
 
 _METHODS = {
     Forwarding.MASQUERADE: Method.MASQUERADE,
@@ -67,14 +62,46 @@ _Destinations = Mapping[DestinationKey, Destination]
 
 
 def desired(spec: ClusterSpec, verdicts: Verdicts, previous: Table) -> dict[ServiceKey, Service]:
-    """``previous`` is the table as it was found or left: what an undecided real server keeps."""
+    """The table at a first look. ``previous`` is the table as it was found: what an undecided real server keeps."""
     table: dict[ServiceKey, Service] = {}
     for virtual in spec.virtual_services:
         for entry in virtual.entries:
             key = service_key(entry)
             before = previous[key].destinations if key in previous else {}
-            table[key] = Service(_settings(virtual, entry), _destinations(virtual, entry, verdicts, before))
+            table[key], _ = desired_service(virtual, entry, verdicts, before, Life(), now=0)
     return table
+
+
+def desired_service(
+    virtual: VirtualService,
+    entry: Entry,
+    verdicts: Verdicts,
+    before: _Destinations,
+    life: Life,
+    *,
+    now: int,
+    connections: Mapping[DestinationKey, int] | None = None,
+) -> tuple[Service, Result]:
+    """What one entry of the table should be at ``now`` (ns): ``life`` goes one step on. ``before``: as it was left."""
+    stand_in = _stand_in(virtual, entry)
+    candidates = list(_candidates(virtual, entry, verdicts))
+    result = life.step(
+        candidates,
+        before,
+        rules=virtual.life,
+        on_failure=virtual.on_failure,
+        now=now,
+        others={*stand_in, *(key for key, item in before.items() if item.method is Method.LOCAL)},
+        connections=connections,
+        has_sorry=bool(stand_in),
+        standing_in=any(key in before for key in stand_in),
+        unresolved=virtual.unresolved,
+    )
+    destinations = _destinations(virtual, candidates, result.weights)
+    destinations |= {key: replace(before[key], weight=result.weights[key]) for key in result.leaving}
+    if result.sorry:
+        destinations |= stand_in
+    return Service(_settings(virtual, entry), destinations), result
 
 
 def service_key(entry: Entry) -> ServiceKey:
@@ -133,33 +160,33 @@ def _tunnel(virtual: VirtualService) -> Tunnel:
     return Tunnel(_ENCAPSULATIONS[written.encapsulation], written.port, _CHECKSUMS[written.checksum])
 
 
-def _destinations(
-    virtual: VirtualService, entry: Entry, verdicts: Verdicts, before: _Destinations
-) -> dict[DestinationKey, Destination]:
-    found: dict[DestinationKey, Destination] = {}
-    undecided = False
+def _candidates(virtual: VirtualService, entry: Entry, verdicts: Verdicts) -> Iterator[Candidate]:
+    whole = virtual.maintenance
     for server in virtual.real_servers:
+        verdict = decisive(virtual, entry, server, verdicts)
+        advice = verdict.advice
+        if len(virtual.checks) > 1:
+            advice = advised(virtual, entry, server, verdicts)
         key = destination_key(entry, server)
-        weight = 0 if virtual.maintenance or server.maintenance else server.weight
-        match decisive(virtual, entry, server, verdicts).health:
-            case Health.UP:
-                found[key] = _forwarded(virtual, server, weight)
-            case Health.DOWN:
-                if virtual.on_failure is OnFailure.QUIESCE:
-                    found[key] = _forwarded(virtual, server, 0)
-            case Health.UNKNOWN:
-                undecided = undecided or weight > 0
-                if key in before:
-                    found[key] = _forwarded(virtual, server, weight if before[key].weight else 0)
-    if virtual.sorry is not None and not any(destination.weight for destination in found.values()):
-        key = sorry_key(virtual, entry, virtual.sorry)
-        if not undecided or key in before:
-            found |= _stand_in(virtual, entry, virtual.sorry)
-    return found
+        yield Candidate(key, server.weight, verdict.health, whole or server.maintenance, advice)
 
 
-def _stand_in(virtual: VirtualService, entry: Entry, sorry: SorryServer) -> _Destinations:
+def _destinations(
+    virtual: VirtualService, candidates: Sequence[Candidate], weights: Mapping[DestinationKey, int]
+) -> dict[DestinationKey, Destination]:
+    """``candidates``: the real servers, in the document's order."""
+    return {
+        candidate.key: _forwarded(virtual, server, weight)
+        for server, candidate in zip(virtual.real_servers, candidates, strict=True)
+        if (weight := weights.get(candidate.key)) is not None
+    }
+
+
+def _stand_in(virtual: VirtualService, entry: Entry) -> dict[DestinationKey, Destination]:
     """The sorry server as a destination. The page is HTTP, so only a TCP endpoint has one."""
+    sorry = virtual.sorry
+    if sorry is None:
+        return {}
     key = sorry_key(virtual, entry, sorry)
     if sorry.remote is None:
         over_tcp = isinstance(entry, Mark) or entry.protocol is Protocol.TCP

@@ -7,7 +7,7 @@ import errno
 import hashlib
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from vedette.ipvs import codec, sysctls
@@ -16,6 +16,7 @@ from vedette.ipvs.model import (
     AddressKey,
     Destination,
     DestinationId,
+    DestinationKey,
     MarkKey,
     Observation,
     Service,
@@ -75,6 +76,17 @@ class KernelTable:
             observation.table[key] = Service(settings, destinations)
             observation.usage[key] = Usage(codec.read_counters(payload), usages)
         return observation
+
+    def connections(self, services: Iterable[ServiceKey]) -> dict[ServiceKey, dict[DestinationKey, int]]:
+        """Count the connections of these services' destinations: established, closing, and persistence templates."""
+        found: dict[ServiceKey, dict[DestinationKey, int]] = {}
+        for key in services:
+            found[key] = {}
+            for answer in self._dump(codec.get_destinations(key)):
+                name, _ = codec.read_destination(answer, key.version)
+                count = codec.read_usage(answer).connections
+                found[key][name] = count.active + count.inactive + count.persistent
+        return found
 
     def fingerprint(self) -> bytes:
         """A digest that changes when the table does, at a fraction of the price of :meth:`observe`; b"" without IPVS.

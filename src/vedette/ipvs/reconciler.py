@@ -13,12 +13,13 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from vedette.ipvs.desired import desired
 from vedette.ipvs.inventory import Inventory
 from vedette.ipvs.kernel import KernelTable
+from vedette.ipvs.lives import Connections, Lives
 from vedette.ipvs.model import (
     AddressKey,
     DestinationId,
+    DestinationKey,
     Observation,
     Service,
     ServiceKey,
@@ -30,7 +31,7 @@ from vedette.ipvs.plan import Action, apply, plan, split
 from vedette.ipvs.refusal import NOT_PERMITTED
 from vedette.ipvs.repair import Repair, repairs
 from vedette.ipvs.screen.rules import NOTHING, Rules, rules
-from vedette.ipvs.status import by_service, status
+from vedette.ipvs.status import by_service, sorry_problems, status
 from vedette.kit.clock import boottime
 from vedette.kit.errors import PermanentError, TransientError
 from vedette.kit.log import event
@@ -51,6 +52,7 @@ _TABLE = "table"
 _SCOPES = {
     _TABLE: "IPVS table",
     "inventory": "IPVS table",
+    "servers": "IPVS table",
     "tuning": "IPVS settings",
     "screen": "IPVS packets",
 }
@@ -64,6 +66,7 @@ class TableDriver(Protocol):
 
     def observe(self) -> dict[ServiceKey, Service]: ...
     def inspect(self) -> Observation: ...
+    def connections(self, services: Iterable[ServiceKey]) -> dict[ServiceKey, dict[DestinationKey, int]]: ...
     def fingerprint(self) -> bytes: ...
     def perform(self, actions: Sequence[Action]) -> list[Outcome]: ...
     def tune(self, tuning: Tuning) -> tuple[str, ...]: ...
@@ -116,7 +119,10 @@ class Reconciler:
         self._inventory = Inventory(run_dir / "ipvs-services.json")
         self._entries: Retries[_Key] = Retries(jitter)
         self._whole: Retries[str] = Retries(jitter)
+        self._lives = Lives(run_dir / "ipvs-servers.json")
+        self._turn_at: int | None = None
         self._pace = Pace()
+        self._counting = Pace()
         self._ruled: ClusterSpec | None = None
         self._rules = NOTHING
         self._woken = asyncio.Event()
@@ -188,14 +194,13 @@ class Reconciler:
         observed = self._driver.observe()
         self._pace.note(started=started, ended=self._clock())
         left = self._left if self._left is not None else observed
-        if self._wanted is None:
-            self._wanted = desired(spec, self._verdicts, left)
+        wanted = self._live(spec, left)
         owned = self._owner(spec)
-        actions = plan(self._wanted, observed, owned=owned, deletions=self._complete)
+        actions = plan(wanted, observed, owned=owned, deletions=self._complete)
         if self._left_alone:
             self._differences = len(actions)
             return
-        self._list({*self._wanted, *filter(owned, observed)})
+        self._list({*wanted, *filter(owned, observed)})
         self._entries.keep(action.key for action in actions)
         gains, losses = split(actions)
         performed = await self._perform(gains)
@@ -212,6 +217,29 @@ class Reconciler:
         self._tune(spec)
         self._tell(performed, left)
 
+    def _live(self, spec: ClusterSpec, left: dict[ServiceKey, Service]) -> dict[ServiceKey, Service]:
+        """The wanted table: decided anew when something has changed, time has come, or connections were counted."""
+        now, counted = self._clock(), self._count()
+        if self._wanted is None or counted or (self._turn_at is not None and now >= self._turn_at):
+            found = self._lives.step(spec, self._verdicts, left, now=now, connections=counted)
+            self._wanted, self._turn_at = found.table, found.due
+            try:
+                self._lives.keep()
+            except OSError as error:
+                self._trouble("servers", RetryAfter(0, f"what is under way cannot be stored: {error.strerror}"))
+            else:
+                self._whole.succeeded("servers")
+        return self._wanted
+
+    def _count(self) -> Connections:
+        """How many connections still keep destinations that drain; nothing where none does, or it is not time yet."""
+        draining, now = self._lives.draining, self._clock()
+        if not draining or now < self._counting.next_look:
+            return {}
+        counted = self._driver.connections(draining)
+        self._counting.note(started=now, ended=self._clock())
+        return counted
+
     @property
     def settled(self) -> bool:
         """Whether every first verdict is known and the last pass left the table as it should be."""
@@ -225,8 +253,20 @@ class Reconciler:
         if self._spec is None:
             return []
         self._inspect()
-        found = status(self._spec, self._verdicts, self._observation, self._reasons())
+        found = status(self._spec, self._verdicts, self._observation, self._reasons(), self._lives)
         return [item.plain() for item in found]
+
+    def remaining(self, destinations: Iterable[DestinationId]) -> str:
+        """What of these is still in the table, in words; empty when nothing is."""
+        left = self._left or {}
+        there = [
+            item
+            for item in destinations
+            if item.service in left and item.destination in left[item.service].destinations
+        ]
+        if not there or self._spec is None:
+            return ""
+        return self._lives.waits_for(there, self._spec, self._clock())
 
     def problems(self) -> list[tuple[str, str]]:
         """What keeps the table from being as it should be: (scope, what is wrong and what to do)."""
@@ -237,6 +277,9 @@ class Reconciler:
         for service, reasons in by_service(self._reasons()).items():
             more = f" (and {len(reasons) - 1} more)" if len(reasons) > 1 else ""
             found.append((f"IPVS service {service}", reasons[0] + more))
+        if self._spec is not None:
+            found += self._lives.problems(self._spec)
+            found += sorry_problems(self._spec, self._verdicts)
         return found
 
     def _inspect(self) -> None:
@@ -384,7 +427,8 @@ class Reconciler:
         trouble = self._whole.failures.get(_TABLE)
         if trouble is not None:
             return trouble.due
-        return min(filter(None, (self._pace.next_look, self._entries.next())))
+        counting = self._counting.next_look if self._lives.draining else None
+        return min(filter(None, (self._pace.next_look, self._entries.next(), self._turn_at, counting)))
 
     def _has_drifted(self) -> bool:
         try:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from vedette.ipvs.desired import destination_key, service_key, sorry_key
+from vedette.ipvs.lives import Lives
 from vedette.ipvs.model import (
     Checksum,
     Connections,
@@ -22,11 +23,12 @@ from vedette.ipvs.model import (
     Settings,
     Usage,
 )
+from vedette.ipvs.phases import Doing, Phase, QuorumState
 from vedette.kit.net import IPAddress
 from vedette.kit.net import endpoint as show_endpoint
 from vedette.spec.resolved import ClusterSpec, Entry, Protocol, VirtualService
-from vedette.state.health import Verdicts
-from vedette.state.targets import decisive
+from vedette.state.health import Health, Verdicts
+from vedette.state.targets import decisive, sorry_verdict
 
 _METHODS = {
     Method.MASQUERADE: "masquerade",
@@ -44,7 +46,9 @@ Problems = Mapping[ServiceKey | DestinationId, str]
 
 @dataclass(frozen=True, slots=True)
 class DestinationStatus:
-    """``role``: ``real`` (with its ``health``), ``sorry``, or ``foreign`` to the document."""
+    """``role``: ``real`` or ``sorry`` (both with their ``health``), ``leaving`` (it drains, and the document does not
+    have it), or ``foreign`` to the document. ``phase``: what is under way with it, if anything.
+    """
 
     key: DestinationKey
     role: str
@@ -53,6 +57,7 @@ class DestinationStatus:
     destination: Destination
     connections: Connections
     counters: Counters
+    phase: Phase | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +75,14 @@ class ServiceStatus:
     counters: Counters
     destinations: tuple[DestinationStatus, ...]
     problems: tuple[str, ...]
+    quorum: QuorumState
+    out: Mapping[DestinationKey, Phase]
 
     def plain(self) -> dict[str, Any]:
-        """The form that ``vedette status -o json`` prints. ``persistence`` in seconds."""
+        """The form that ``vedette status -o json`` prints. ``persistence`` in seconds, instants CLOCK_BOOTTIME ns.
+
+        ``out``: servers that are not in the table, and why.
+        """
         return {
             "virtualService": self.virtual_service,
             "endpoint": f"{', '.join(self.ports)} by {self.key}" if self.ports else str(self.key),
@@ -87,16 +97,26 @@ class ServiceStatus:
             **_plain_counters(self.counters),
             "destinations": [_plain_destination(item) for item in self.destinations],
             "problems": list(self.problems),
+            "quorum": {
+                "state": self.quorum.condition.value,
+                "up": self.quorum.up,
+                "weight": self.quorum.weight,
+                "hysteresis": self.quorum.hysteresis,
+            },
+            "out": [
+                {"address": str(key.address), "port": key.port, "phase": _plain_phase(phase, None)}
+                for key, phase in self.out.items()
+            ],
         }
 
 
 def status(
-    spec: ClusterSpec, verdicts: Verdicts, observation: Observation, problems: Problems
+    spec: ClusterSpec, verdicts: Verdicts, observation: Observation, problems: Problems, lives: Lives
 ) -> tuple[ServiceStatus, ...]:
     """One entry for each endpoint of the document, in its order."""
     reasons = by_service(problems)
     return tuple(
-        _service(virtual, entry, verdicts, observation, reasons.get(key, ()))
+        _service(virtual, entry, verdicts, observation, reasons.get(key, ()), lives)
         for virtual in spec.virtual_services
         for entry in virtual.entries
         for key in (service_key(entry),)
@@ -112,10 +132,32 @@ def by_service(problems: Problems) -> dict[ServiceKey, tuple[str, ...]]:
     return {service: tuple(reasons) for service, reasons in found.items()}
 
 
+def sorry_problems(spec: ClusterSpec, verdicts: Verdicts) -> list[tuple[str, str]]:
+    """Sorry servers elsewhere that are down, once for each service: it would be noticed too late otherwise."""
+    found: dict[str, str] = {}
+    for virtual in spec.virtual_services:
+        for entry in virtual.entries:
+            verdict = sorry_verdict(virtual, entry, verdicts)
+            if verdict is not None and verdict.health is Health.DOWN and virtual.sorry and virtual.sorry.remote:
+                where = sorry_key(virtual, entry, virtual.sorry)
+                message = f"the sorry server {where} is down: {verdict.reason} (clients go there all the same)"
+                found.setdefault(f"virtual service {virtual.name}", message)
+    return list(found.items())
+
+
 def _service(
-    virtual: VirtualService, entry: Entry, verdicts: Verdicts, observation: Observation, problems: tuple[str, ...]
+    virtual: VirtualService,
+    entry: Entry,
+    verdicts: Verdicts,
+    observation: Observation,
+    problems: tuple[str, ...],
+    lives: Lives,
 ) -> ServiceStatus:
     key = service_key(entry)
+    phases = lives.phases(virtual, key)
+    there: Mapping[DestinationKey, Destination] = (
+        observation.table[key].destinations if key in observation.table else {}
+    )
     service = observation.table.get(key)
     usage = observation.usage.get(key, Usage())
     return ServiceStatus(
@@ -125,8 +167,10 @@ def _service(
         ports=tuple(_ports(virtual)) if virtual.mark is not None else (),
         settings=service.settings if service else Settings(virtual.scheduler),
         counters=usage.counters,
-        destinations=_destinations(virtual, entry, verdicts, service, usage) if service else (),
+        destinations=_destinations(virtual, entry, verdicts, service, usage, phases) if service else (),
         problems=problems,
+        quorum=lives.quorum(virtual, key),
+        out={name: phase for name, phase in phases.items() if name not in there},
     )
 
 
@@ -142,7 +186,12 @@ def _ports(virtual: VirtualService) -> Iterator[str]:
 
 
 def _destinations(
-    virtual: VirtualService, entry: Entry, verdicts: Verdicts, service: Service, usage: Usage
+    virtual: VirtualService,
+    entry: Entry,
+    verdicts: Verdicts,
+    service: Service,
+    usage: Usage,
+    phases: Mapping[DestinationKey, Phase],
 ) -> tuple[DestinationStatus, ...]:
     servers = {destination_key(entry, server): server for server in virtual.real_servers}
     sorry = sorry_key(virtual, entry, virtual.sorry) if virtual.sorry else None
@@ -154,9 +203,22 @@ def _destinations(
             health, reason, role = verdict.health.value, verdict.reason, "real"
         elif key == sorry:
             role = "sorry"
+            if judged := sorry_verdict(virtual, entry, verdicts):
+                health, reason = judged.health.value, judged.reason
+        elif key in phases:
+            role = "leaving"
         moved = usage.destinations.get(key, DestinationUsage())
         found.append(
-            DestinationStatus(key, role, health, reason, service.destinations[key], moved.connections, moved.counters)
+            DestinationStatus(
+                key,
+                role,
+                health,
+                reason,
+                service.destinations[key],
+                moved.connections,
+                moved.counters,
+                phases.get(key),
+            )
         )
     return tuple(found)
 
@@ -178,6 +240,21 @@ def _plain_destination(item: DestinationStatus) -> dict[str, Any]:
         "inactiveConnections": item.connections.inactive,
         "persistentConnections": item.connections.persistent,
         **_plain_counters(item.counters),
+        "phase": _plain_phase(item.phase, item.connections) if item.phase is not None else None,
+    }
+
+
+def _plain_phase(phase: Phase, connections: Connections | None) -> dict[str, Any]:
+    """A drain waits for what the kernel counts now."""
+    left = phase.left
+    if phase.doing is Doing.DRAINING and connections is not None:
+        left = connections.active + connections.inactive + connections.persistent
+    return {
+        "state": phase.doing.value,
+        "since": phase.since,
+        "until": phase.until,
+        "connectionsLeft": left,
+        "penalty": round(phase.penalty, 2),
     }
 
 

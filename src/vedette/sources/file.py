@@ -11,46 +11,58 @@ import errno
 import fcntl
 import os
 import signal
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Callable, Iterable
 from pathlib import Path
 
 import watchfiles
 
 SETTLE = 0.05
 """Seconds that a document must stay as it is before it is read: an editor's several writes are one edit."""
+SETTLING = 1_000_000_000
+"""A file beside the document that was written longer ago (ns) is taken as it is."""
 LOOK = 1
 """Seconds between looks at the file without any event."""
 LARGEST = 32 << 20
 """Bytes of the largest document that is read."""
 
 
-async def versions(path: Path) -> AsyncIterator[bytes | OSError]:
+async def versions(path: Path, companions: Callable[[], Iterable[Path]] = tuple) -> AsyncIterator[bytes | OSError]:
     """Yield the document's bytes whenever they change, the first at once; an ``OSError`` when it cannot be read.
 
-    The same content, or the same error, is not yielded twice in a row.
+    The same content, or the same error, is not yielded twice in a row, unless one of ``companions`` has changed: the
+    files that hold parts of the document, as they are known when one is asked for them.
     """
     signal.signal(signal.SIGIO, signal.SIG_IGN)  # see _being_written
     last: object = None
-    async for _ in _stirrings(path):
+    beside: dict[Path, object] = {}
+    async for _ in _stirrings(path, companions):
         current = await _settled(path)
+        states = {item: await _settled_state(item) for item in companions()}
         token = current if isinstance(current, bytes) else (current.errno, current.strerror)
-        if token != last:
+        changed = states != {item: beside.get(item) for item in states}
+        beside = states  # one that a version is the first to name is read once more, lest it changed in between
+        if token != last or changed:
             last = token
             yield current
 
 
-async def _stirrings(path: Path) -> AsyncIterator[None]:
-    """Yield once at the start, then whenever the file may have changed, and at least every LOOK seconds."""
+async def _stirrings(path: Path, companions: Callable[[], Iterable[Path]]) -> AsyncIterator[None]:
+    """Yield once at the start, then whenever a file may have changed, and at least every LOOK seconds."""
+
+    def _all_folders() -> list[Path]:
+        return list(dict.fromkeys(folder for item in (path, *companions()) for folder in _folders(item)))
+
     yield
     while True:
-        folders = _folders(path)
+        folders = _all_folders()
         events = watchfiles.awatch(
             *folders, step=20, debounce=200, recursive=False, rust_timeout=LOOK * 1000, yield_on_timeout=True
         )
         try:
             async for _ in events:
                 yield
-                if _folders(path) != folders:
+                if _all_folders() != folders:
                     break
         except OSError:
             await asyncio.sleep(LOOK)
@@ -86,6 +98,27 @@ async def _settled(path: Path) -> bytes | OSError:
             return current
         before = current
         await asyncio.sleep(SETTLE)
+
+
+async def _settled_state(path: Path) -> object:
+    """What tells one state of a file from another, once two looks SETTLE apart agree or it has long been so."""
+    before = _state(path)
+    while isinstance(before, tuple) and before[0] > time.time_ns() - SETTLING:
+        await asyncio.sleep(SETTLE)
+        current = _state(path)
+        if current == before and not _being_written(path):
+            break
+        before = current
+    return before
+
+
+def _state(path: Path) -> tuple[int, ...] | int:
+    """Its time, size and number; the errno where it cannot be looked at."""
+    try:
+        status = path.stat()
+    except OSError as error:
+        return error.errno or 0
+    return status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino
 
 
 def _read(path: Path) -> bytes:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from vedette.kit.net import IPAddress
+from vedette.kit.units import SECOND
 from vedette.spec.probes import SlowProbe
 from vedette.spec.secret import Secret as Secret
 from vedette.spec.tls import Tls as Tls
@@ -268,6 +269,29 @@ class RealServer:
     description: str = ""
     max_connections: int = 0
     min_connections: int = 0
+    origin: str = ""
+    """The name in the document whose address this is; empty for one that is written as an address."""
+
+
+class NameKind(Enum):
+    """What is looked up: A and AAAA records, or SRV records (RFC 2782) and the addresses of their hosts."""
+
+    HOST = "hostname"
+    SRV = "srv"
+
+
+@dataclass(frozen=True, slots=True)
+class ServerName:
+    """A name instead of real servers. ``port`` and ``weight`` None: the virtual port and 1, or what SRV records say."""
+
+    by: NameKind
+    name: str
+    port: int | None = None
+    weight: int | None = None
+    maintenance: bool = False
+    description: str = ""
+    max_connections: int = 0
+    min_connections: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,10 +303,14 @@ class SorryPage:
 
 @dataclass(frozen=True, slots=True)
 class SorryServer:
-    """Where clients go when no real server is up: exactly one of a remote server and a built-in page."""
+    """Where clients go when no real server is up: exactly one of a remote server and a built-in page.
+
+    ``checks`` are of the remote server; what they say is shown, and it is used all the same.
+    """
 
     remote: RealServer | None = None
     page: SorryPage | None = None
+    checks: tuple[HealthCheck, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -322,12 +350,47 @@ Entry = Endpoint | Mark
 
 
 @dataclass(frozen=True, slots=True)
+class Damping:
+    """A server that falls ``failures`` times close together stays out until its penalty, which halves in every
+    ``half_life`` (ns), is low again; ``longest`` (ns) after its last fall at the latest.
+    """
+
+    failures: int
+    half_life: int
+    longest: int
+
+
+@dataclass(frozen=True, slots=True)
+class Quorum:
+    """Sum of weights: lost below ``weight - hysteresis``, gained from ``weight + hysteresis`` on."""
+
+    weight: int
+    hysteresis: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Life:
+    """How the real servers of a virtual service come and go. Durations in ns.
+
+    ``drain``: the longest wait for the connections of a server that a person takes out; ``slow_start``: how long the
+    weight of one that comes back grows, 0 = not. ``quorum`` None: one server that is up is enough.
+    """
+
+    drain: int = 60 * SECOND
+    slow_start: int = 0
+    damping: Damping | None = None
+    quorum: Quorum | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class VirtualService:
     """A virtual service of the document and one address family: every endpoint gets every real server.
 
     ``persistence_timeout`` (ns) 0 = none; ``client_prefix_length`` None = clients are told apart by whole address.
     ``scheduler_flags`` are the document's words (``fallback``, ``port``). With a ``mark`` all endpoints are one entry
     of the kernel's table; a mark of other people's has no endpoints at all.
+    ``names``: what else its real servers are, once they are looked up (:mod:`vedette.state.names`);
+    ``unresolved``: for some of them that has never succeeded.
     ``checks_required`` 0 = all of them. ``checks_on_standby`` false: only the holder of the group checks.
     """
 
@@ -345,6 +408,9 @@ class VirtualService:
     checks_on_standby: bool = True
     sorry: SorryServer | None = None
     maintenance: bool = False
+    life: Life = Life()
+    names: tuple[ServerName, ...] = ()
+    unresolved: bool = False
     mark: Mark | None = None
     tunnel: Tunnel = Tunnel()
     client_prefix_length: int | None = None

@@ -111,6 +111,17 @@ def _address_remedy(text: str) -> str:
     return 'write it like 10.0.0.11 or "2001:db8::11"'
 
 
+def parse_host_name(text: str) -> str:
+    """Read a name in the DNS (RFC 1035, RFC 2782), absolute: ``App.example.`` and ``app.example`` are the same."""
+    name = text.removesuffix(".").lower()
+    labels = name.split(".")
+    if len(name) > 253 or not all(re.fullmatch(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9])?", label) for label in labels):
+        raise BadValueError(f'"{shorten(text)}" is not a name in the DNS', "write it like app.example.org")
+    if labels[-1].isdigit():
+        raise BadValueError(f'"{shorten(text)}" is no name', "write an address as `address`")
+    return name
+
+
 def parse_range(text: str) -> AddressRange:
     """Read ``10.0.0.11`` or ``10.0.0.11-10.0.0.19`` (IPv4 or IPv6)."""
     first_text, dash, last_text = text.partition("-")

@@ -71,6 +71,26 @@ def all_targets(spec: ClusterSpec, held: Container[str] | None = None) -> Iterat
                     if target not in seen:
                         seen.add(target)
                         yield target
+            for target in sorry_targets(service, entry):
+                if target not in seen:
+                    seen.add(target)
+                    yield target
+
+
+def sorry_targets(service: VirtualService, entry: Entry) -> tuple[Target, ...]:
+    """What is checked of a sorry server elsewhere; Vedette's own page is not checked."""
+    sorry = service.sorry
+    if sorry is None or sorry.remote is None:
+        return ()
+    return targets(replace(service, checks=sorry.checks), entry, sorry.remote)
+
+
+def sorry_verdict(service: VirtualService, entry: Entry, verdicts: Verdicts) -> Verdict | None:
+    """The verdict on a sorry server elsewhere; None where there is none, or its page is Vedette's own."""
+    sorry = service.sorry
+    if sorry is None or sorry.remote is None:
+        return None
+    return decisive(replace(service, checks=sorry.checks), entry, sorry.remote, verdicts)
 
 
 def decisive(service: VirtualService, entry: Entry, server: RealServer, verdicts: Verdicts) -> Verdict:

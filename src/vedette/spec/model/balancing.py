@@ -8,6 +8,8 @@ from vedette.spec.model.base import (
     Address,
     Addresses,
     Duration,
+    FilePath,
+    HostName,
     Interface,
     Item,
     Many,
@@ -17,7 +19,6 @@ from vedette.spec.model.base import (
     Reference,
     Shape,
     Words,
-    later,
     optional,
     required,
 )
@@ -33,12 +34,16 @@ PrefixLength = Annotated[int, Field(ge=1, le=128)]
 
 
 class RealServer(Item):
-    """A server, or a range of servers that are alike."""
+    """A server, a range of servers that are alike, or a name whose addresses are looked up again and again."""
 
-    address: Addresses = required("Address or range a-b.")
+    one_of = ("address", "hostname", "srv")
+
+    address: Addresses | None = optional("Address or range a-b.")
+    hostname: HostName | None = optional("Name with A or AAAA records: a server for each of them.")
+    srv: HostName | None = optional("Name with SRV records, which say ports and weights, too: _http._tcp.example.org.")
     port: Port | None = optional("Port that all connections go to (masquerade only).", default="the virtual port")
     weight: Weight | None = optional("Share of the connections; 0 = no new ones.", default="1")
-    maintenance: bool | None = optional("Take it out of service, keep its connections.", default="false")
+    maintenance: bool | None = optional("Take it out of service: it drains, and leaves the table.", default="false")
     max_connections: Connections | None = optional("No new connections above this.", default="no limit")
     min_connections: Connections | None = optional(
         "New connections again below this, once maxConnections was reached.", default="three quarters of maxConnections"
@@ -48,8 +53,11 @@ class RealServer(Item):
 class ServerPool(Item):
     """Servers that several virtual services share."""
 
+    one_of = ("realServers", "realServersFile")
+
     name: Name = required("What virtualServices[].serverPool refers to.")
-    real_servers: Annotated[Many[RealServer], Field(max_length=65536)] = required("The servers.")
+    real_servers: Annotated[Many[RealServer], Field(max_length=65536)] | None = optional("The servers.")
+    real_servers_file: FilePath | None = optional("Text file with a server a line: address[:port] [weight].")
 
 
 class Page(Shape):
@@ -57,6 +65,7 @@ class Page(Shape):
 
     status: Annotated[int, Field(ge=200, le=599)] | None = optional("Status code.", default="503")
     body: Annotated[str, Field(max_length=65536)] | None = optional("Body, HTML or plain text.")
+    body_file: FilePath | None = optional("File with the body, instead of `body`.")
     headers: Words | None = optional("Response headers, like Retry-After.")
 
 
@@ -68,6 +77,9 @@ class SorryServer(Shape):
     page: Page | None = optional("A page served by the director itself.")
     address: Address | None = optional("A server elsewhere.")
     port: Port | None = optional("Port of that server.", default="the virtual port")
+    checks: Annotated[Many[Check], Field(max_length=8)] | None = optional(
+        "Checks of that server, for people to know; it is used anyway. [] = none.", default="a TCP connect to its port"
+    )
 
 
 class Persistence(Shape):
@@ -106,10 +118,28 @@ class Drain(Shape):
 
 
 class Quorum(Shape):
-    """How much must be up for the service to count as up."""
+    """How much must be up for the service to count as up; without it the sorry server takes over."""
 
     weight: Annotated[int, Field(ge=1)] = required("Sum of the weights of the servers that are up.")
-    hysteresis: Annotated[int, Field(ge=0)] | None = optional("Distance between losing and gaining.", default="0")
+    hysteresis: Annotated[int, Field(ge=0)] | None = optional(
+        "Lost below weight - hysteresis, gained again from weight + hysteresis on.", default="0"
+    )
+
+
+class SlowStart(Shape):
+    """A server that comes back, or is new, gets its share of the connections step by step."""
+
+    duration: Duration = required("How long its weight rises to what the document says, in ten steps at most.")
+
+
+class FlapDamping(Shape):
+    """A server that fails again and again stays out longer, though its checks pass."""
+
+    failures: Annotated[int, Field(ge=1, le=100)] | None = optional(
+        "So many failures within about one halfLife make it stay out.", default="3"
+    )
+    half_life: Duration | None = optional("Every failure counts half after this time.", default="1m")
+    longest: Duration | None = optional("The longest time that it stays out after a failure.", default="10m")
 
 
 class ServiceSettings(Shape):
@@ -136,17 +166,19 @@ class ServiceSettings(Shape):
     checks_on_standby: bool | None = optional(
         "Whether nodes that do not hold the service's group check its servers too.", default="true"
     )
-    drain: Drain | None = later("drain", "What a person's removal of a server does.")
+    drain: Drain | None = optional("What a person's removal of a server does.")
+    slow_start: SlowStart | None = optional("How servers come back.", default="at once")
+    flap_damping: FlapDamping | None = optional("What holds back servers that fail often.", default="nothing")
     sorry_server: SorryServer | None = optional(
         "Where clients go while no real server is up.", default="connections are refused"
     )
-    quorum: Quorum | None = later("quorum", "How much must be up.")
+    quorum: Quorum | None = optional("How much must be up.", default="one server")
 
 
 class VirtualService(ServiceSettings, Item):
     """One service on one or more virtual addresses."""
 
-    one_of = ("realServers", "serverPool")
+    one_of = ("realServers", "realServersFile", "serverPool")
 
     name: Name | None = optional("Name of the service.", default="its first address and port")
     group: Reference | None = optional("Group that it belongs to.", default="the only one, or that of its addresses")
@@ -168,7 +200,8 @@ class VirtualService(ServiceSettings, Item):
     )
     server_pool: Reference | None = optional("Name of one of spec.serverPools.")
     real_servers: Annotated[Many[RealServer], Field(max_length=65536)] | None = optional("The servers.")
-    maintenance: bool | None = optional("Leave the service as it is.", default="false")
+    real_servers_file: FilePath | None = optional("Text file with a server a line: address[:port] [weight].")
+    maintenance: bool | None = optional("Take all its servers out of service.", default="false")
 
 
 class Defaults(Shape):

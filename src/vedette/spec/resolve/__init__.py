@@ -3,19 +3,25 @@
 from vedette.spec.findings import Findings
 from vedette.spec.model import HACluster
 from vedette.spec.resolve import cluster, connections, devices, fencing, groups, interfaces, kernel, nodes
-from vedette.spec.resolve.scope import DeviceFiles, Scope
+from vedette.spec.resolve.scope import Companions, DeviceFiles, Scope
 from vedette.spec.resolve.services import Services
 from vedette.spec.resolved import ClusterSpec, Key
 
 
 def resolve(
-    document: HACluster, findings: Findings, *, digest: str, keys: tuple[Key, ...], files: DeviceFiles
+    document: HACluster,
+    findings: Findings,
+    *,
+    digest: str,
+    keys: tuple[Key, ...],
+    files: DeviceFiles,
+    companions: Companions,
 ) -> ClusterSpec:
     """Return what the document means.
 
     When ``findings`` holds problems afterwards, the result is a guess about a faulty document and must not be used.
     """
-    scope = Scope(document.spec, findings)
+    scope = Scope(document.spec, findings, companions)
     all_devices = devices.resolve_devices(scope, files)
     all_nodes = nodes.resolve_nodes(scope)
     links = nodes.resolve_links(scope)

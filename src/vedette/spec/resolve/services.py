@@ -14,6 +14,7 @@ from vedette.spec.resolve import persistence, tunnels
 from vedette.spec.resolve.checks import Checks
 from vedette.spec.resolve.endpoints import Listening
 from vedette.spec.resolve.groups import AddressBook
+from vedette.spec.resolve.life import DEFAULTS, Lives, check_weights
 from vedette.spec.resolve.marks import Marks
 from vedette.spec.resolve.persistence import Persistence
 from vedette.spec.resolve.requests import check_headers
@@ -51,6 +52,7 @@ class Services:
         self._marks = Marks(scope)
         shared = scope.spec.defaults.virtual_services if scope.spec.defaults else None
         self._defaults = shared or model.ServiceSettings.model_construct()
+        self._lives = Lives(scope, self._defaults)
 
     def resolve(self) -> tuple[VirtualService, ...]:
         services: list[VirtualService] = []
@@ -78,6 +80,7 @@ class Services:
             group=group,
             endpoints=endpoints,
             real_servers=servers.servers,
+            names=servers.names,
             checks=self._service_checks(written, endpoints, servers, path),
             checks_required=self._checks_required(written, path),
             sorry=self._sorry(written, settings["forwarding"], endpoints, path),
@@ -87,6 +90,7 @@ class Services:
             persistence_engine=lasting.engine,
             **settings,
         )
+        check_weights(self._scope, service, path)
         return self._by_family(service, servers, families, lasting, path)
 
     def _settings(self, written: model.VirtualService, endpoints: Sequence[Endpoint], path: Path) -> dict[str, Any]:
@@ -104,6 +108,7 @@ class Services:
             "tunnel": tunnels.resolve(self._scope, written, self._defaults, forwarding, path),
             "one_packet": self._one_packet(written, forwarding, endpoints, path),
             "on_failure": OnFailure(self._first(written, "on_failure") or "remove"),
+            "life": self._lives.of(written, path),
             "checks_on_standby": self._first(written, "checks_on_standby") is not False,
         }
 
@@ -186,6 +191,10 @@ class Services:
         path: Path,
     ) -> None:
         """Report real servers' ports that the forwarding cannot reach, and servers that become the same."""
+        for name in servers.names:
+            if forwarding is not Forwarding.MASQUERADE and name.port and any(i.port != name.port for i in endpoints):
+                message = f"{forwarding.value} cannot change the port: {name.name} gets port {name.port}"
+                self._scope.fault(path, message, "leave `port` out, or use `forwarding: masquerade`")
         if all(server.port is None for server in servers.servers):
             return
         ports = sorted({item.port if item.single else 0 for item in endpoints}) or [0]
@@ -222,19 +231,33 @@ class Services:
                     return None
                 message = "a page needs ports to be served on, and these are a range, all or unknown"
                 self._scope.fault(here, message, "write the ports one by one, or an `address` elsewhere")
+            if sorry.checks:
+                self._scope.fault((*here, "checks"), "a page has no checks: Vedette serves it", "leave them out")
             return SorryServer(page=self._page(page, here))
         if sorry.port and forwarding is not Forwarding.MASQUERADE and any(i.port != sorry.port for i in endpoints):
             self._scope.fault(here, f"{forwarding.value} cannot change the port", "leave the port out")
-        return SorryServer(remote=RealServer(address=values.parse_address(sorry.address), port=sorry.port))
+        checks: tuple[HealthCheck, ...] = self._default_check
+        if sorry.checks is not None:
+            checks = self._checks.resolve(sorry.checks, (*here, "checks"))
+        return SorryServer(RealServer(address=values.parse_address(sorry.address), port=sorry.port), checks=checks)
 
     def _page(self, page: model.Page, path: Path) -> SorryPage:
         headers = page.headers or {}
         check_headers(self._scope, headers, (*path, "page", "headers"))
         return SorryPage(
             status=page.status or defaults.PAGE_STATUS,
-            body=defaults.PAGE_BODY if page.body is None else page.body,
+            body=self._body(page, (*path, "page")),
             headers=tuple(headers.items()),
         )
+
+    def _body(self, page: model.Page, path: Path) -> str:
+        if page.body_file is None:
+            return defaults.PAGE_BODY if page.body is None else page.body
+        if page.body is not None:
+            self._scope.fault((*path, "bodyFile"), "`body` and `bodyFile` exclude each other", "keep one of them")
+        where = path if (*path, "bodyFile") in self._scope.companions else (*DEFAULTS, "sorryServer", "page")
+        found = self._scope.companions.get((*where, "bodyFile"))
+        return defaults.PAGE_BODY if found is None else found.text
 
     def _families(
         self, group: str, endpoints: Sequence[Endpoint], servers: Servers, forwarding: Forwarding
@@ -269,7 +292,7 @@ class Services:
             real_servers = tuple(item for item in service.real_servers if mixed or item.address.version == family)
             if any(item.address.version != family for item in real_servers):
                 self._check_unsynchronised(path)
-            if service.real_servers and not real_servers:
+            if service.real_servers and not real_servers and not service.names:
                 where = (str(item.address) for item in service.endpoints if item.address.version == family)
                 message = f"no real server is IPv{family}, so nobody answers on {next(where, service.name)}"
                 remedy = f"add IPv{family} servers, or leave that address out of `addresses`"
