@@ -28,6 +28,9 @@ PEER_PACKAGES := ldirectord
 # What benchmarks measure beside us: other people's load balancers, and the least that C takes.
 BENCH_PACKAGES := keepalived ldirectord ipvsadm gcc libc6-dev util-linux
 
+# Marks of tests that need more than Python: kernels, machines, simulators, servers of other people, Spin.
+REAL := kernel or lab or fencing or servers or model
+
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test lint format bench simulate day mutants model test-unit test-fencing test-kernel test-lab \
   test-peers test-servers lock clean lab-packages fencing-packages server-packages model-packages bench-packages
@@ -69,8 +72,9 @@ demo: setup lab-packages  ## Two routers on real kernels, a client, and every dr
 	@$(BIN)/vedette rehearse examples/two-routers/cluster.yaml
 
 test: lint lab-packages fencing-packages server-packages model-packages  ## Lint, then every test, those on real kernels included (root)
-	@echo 'Running every test'
-	@$(BIN)/pytest
+	@echo 'Running every test: first those that need nothing, side by side, then those with kernels, servers and devices'
+	@$(BIN)/pytest -n auto -m 'not ($(REAL)) and not peers'
+	@$(BIN)/pytest -m '($(REAL)) and not peers'
 
 lint: setup  ## Format, style, types and layers; changes nothing
 	@echo 'Checking format, style, types and layers'
@@ -84,7 +88,7 @@ format: setup  ## Put the code into the project's format
 	@$(BIN)/ruff check --fix
 
 test-unit: setup  ## The tests that need neither root nor a real kernel: seconds
-	@$(BIN)/pytest -m 'not kernel and not lab and not fencing and not servers and not model and not peers'
+	@$(BIN)/pytest -n auto -m 'not ($(REAL)) and not peers'
 
 test-fencing: setup fencing-packages  ## Fencing drivers against simulators of their devices (root)
 	@$(BIN)/pytest -m fencing

@@ -52,6 +52,21 @@ def test_a_cancelled_call_ends_the_whole_group(tmp_path: Path) -> None:
     machines.wait(lambda: not alive(told), "the end of the group")
 
 
+def test_a_call_that_is_cancelled_while_it_starts_ends_the_whole_group(tmp_path: Path) -> None:
+    told = tmp_path / "pid"
+
+    async def scenario() -> None:
+        script = f"sleep 600 & echo $! > {told}.new; mv {told}.new {told}; wait"
+        asked = asyncio.create_task(program.run(("/bin/sh", "-c", script), package="none"))
+        await asyncio.sleep(0)  # it has begun to start the program, and waits for that
+        asked.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asked
+
+    asyncio.run(scenario())
+    assert not told.exists() or not alive(told)
+
+
 def test_what_a_program_leaves_behind_ends_with_it(tmp_path: Path) -> None:
     told = tmp_path / "pid"
     run("/bin/sh", "-c", f"sleep 600 >/dev/null 2>&1 & echo $! > {told}")

@@ -51,8 +51,8 @@ async def run(
     """
     if not Path(command[0]).is_file():
         raise RefusedError(f"{command[0]} is missing: install the package {package}")
-    try:
-        process = await asyncio.create_subprocess_exec(
+    starting = asyncio.ensure_future(
+        asyncio.create_subprocess_exec(
             *command,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
@@ -62,17 +62,28 @@ async def run(
             start_new_session=True,
             limit=LARGEST,
         )
+    )
+    try:
+        process = await asyncio.shield(starting)
+    except asyncio.CancelledError:
+        # asyncio would kill the program alone, and then wait for its children, which hold its pipes.
+        await _kill(await starting)
+        raise
     except OSError as error:
         raise UnreachableError(f"{command[0]} cannot be started: {os.strerror(error.errno or 0)}") from None
     try:
         output, errors = await _converse(process, stdin)
         status = await process.wait()
     finally:
-        # Its children share the group: an agent may leave a hung ssh behind. An empty group is no error.
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        await asyncio.shield(_reap(process))
+        await _kill(process)
     return Answer(status, output.decode(errors="replace"), errors.decode(errors="replace"))
+
+
+async def _kill(process: asyncio.subprocess.Process) -> None:
+    """End a program's whole group: an agent may leave a hung ssh behind. An empty group is no error."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    await asyncio.shield(_reap(process))
 
 
 async def _converse(process: asyncio.subprocess.Process, stdin: bytes) -> tuple[bytes, bytes]:
