@@ -18,9 +18,12 @@ FENCING_PACKAGES := ipmitool openipmi snmp snmpd openssh-client openssh-server o
 # The model of the lease is checked by Spin, which writes its verifier in C.
 MODEL_PACKAGES := spin gcc libc6-dev
 
+# What benchmarks measure beside us: other people's load balancers, and the least that C takes.
+BENCH_PACKAGES := keepalived ldirectord ipvsadm gcc libc6-dev util-linux
+
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test lint format bench simulate mutants model test-unit test-fencing test-kernel test-lab lock \
-  clean lab-packages fencing-packages model-packages
+  clean lab-packages fencing-packages model-packages bench-packages
 
 help:  ## Say what each target does
 	@echo 'Vedette. Targets:'
@@ -43,6 +46,9 @@ lab-packages:
 
 fencing-packages:
 	@tools/debian-packages $(FENCING_PACKAGES)
+
+bench-packages:
+	@tools/debian-packages $(BENCH_PACKAGES)
 
 model-packages:
 	@tools/debian-packages $(MODEL_PACKAGES)
@@ -89,8 +95,8 @@ model: setup model-packages  ## The model of the lease, every run: ten minutes o
 	@echo 'Spin looks for two holders in tests/cluster/model/lease.pml'
 	@$(BIN)/python -m tests.cluster.spin
 
-bench: setup lab-packages  ## Run every benchmark; their figures stand in docs/performance.md
-	@for bench in benchmarks/*.py; do echo "== $$bench"; $(BIN)/python $$bench || exit 1; done
+bench: setup lab-packages bench-packages  ## Everything beside its peers; rows go to benchmarks/results.json (root)
+	@$(BIN)/python -m benchmarks $(BENCH)
 
 lock: tools/lock  ## Choose the newest releases again and write the lock files
 	@tools/lock

@@ -10,11 +10,19 @@ import argparse
 import os
 from collections.abc import Callable, Sequence
 
-from benchmarks import checks, results
+from benchmarks import checks, deaths, documents, forgeries, heartbeats, ipvs, results, starts
 from benchmarks.results import Row
 
 Benchmark = Callable[[argparse.Namespace], Sequence[Row]]
-ALL: dict[str, Benchmark] = {"checks": checks.run}
+ALL: dict[str, Benchmark] = {
+    "checks": checks.run,
+    "ipvs": ipvs.run,
+    "documents": documents.run,
+    "forgeries": forgeries.run,
+    "heartbeats": heartbeats.run,
+    "deaths": deaths.run,
+    "starts": starts.run,
+}
 
 
 def main() -> None:

@@ -26,7 +26,7 @@ from vedette.kit.units import SECOND
 from vedette.spec.resolved import HealthCheck, HttpProbe, Probe, TcpProbe
 from vedette.state.health import Target
 
-PORT = 39180
+PORT = 8180
 PROBES: dict[str, Probe] = {"tcp": TcpProbe(), "http": HttpProbe(path="/health", body="status: OK")}
 WARM, WINDOW = 3.0, 4.0
 """Seconds that a checker runs before it is looked at, and for which it is."""
@@ -149,21 +149,21 @@ async def _client(work: Work) -> CheckerClient:
 def _late(rates: Sequence[int], rounds: int) -> list[Row]:
     """How late checks of healthy servers start when a tenth of all servers accept nothing."""
     rows = []
-    with _silent() as silent, tempfile.TemporaryDirectory() as name:
+    with silent() as deaf, tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         build(folder)
         with server(folder, PORT) as target:
             for rate in rates:
                 work = Work("tcp", rate, rate, target.port)
-                found = [asyncio.run(_lateness(work, silent)) for _ in range(rounds)]
+                found = [asyncio.run(_lateness(work, deaf)) for _ in range(rounds)]
                 rows.append(Row(f"start lateness p99, a tenth hung, {rate:,} a second", "ms", found, goal="≤ 50 ms"))
     return rows
 
 
-async def _lateness(work: Work, silent: int) -> float:
+async def _lateness(work: Work, deaf: int) -> float:
     """Milliseconds, at most (within a factor of two)."""
     hung = work.targets // 10
-    targets = _targets(work, port=silent)[:hung] + _targets(work)[hung:]
+    targets = _targets(work, port=deaf)[:hung] + _targets(work)[hung:]
     engine = Engine(report=lambda _: None)
     engine.apply(targets)
     await asyncio.sleep(WARM)
@@ -176,7 +176,7 @@ async def _lateness(work: Work, silent: int) -> float:
 
 
 @contextmanager
-def _silent() -> Iterator[int]:
+def silent() -> Iterator[int]:
     """A port whose queue is full: the kernel drops further connections silently."""
     with socket.create_server(("0.0.0.0", 0), backlog=0) as listener:  # noqa: S104 - all of loopback
         port: int = listener.getsockname()[1]

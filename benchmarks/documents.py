@@ -1,18 +1,17 @@
 """How long it takes to read a document of many real servers, start of the interpreter included.
 
-    python benchmarks/documents.py [--servers 10000] [--runs 5]
-
-The servers are written out one by one, in block style, each with address and weight. Prints the fastest, the middle and
-the slowest run of ``vedette validate`` in seconds.
+The servers are written out one by one, in block style, each with address and weight. keepalived reads the same servers
+with ``keepalived --config-test``.
 """
 
 import argparse
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
+
+from benchmarks.results import Row
 
 HEAD = """\
 apiVersion: vedette.dev/v1alpha1
@@ -40,25 +39,34 @@ def document(servers: int) -> str:
     return HEAD + "".join(items)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--servers", type=int, default=10_000)
-    parser.add_argument("--runs", type=int, default=5)
-    options = parser.parse_args()
+def keepalived(servers: int) -> str:
+    """The same servers for keepalived."""
+    addresses = (f"10.{1 + (number >> 16)}.{number >> 8 & 255}.{number & 255}" for number in range(servers))
+    items = (
+        f"real_server {address} 80 {{\nweight {index % 100}\nTCP_CHECK {{\nconnect_timeout 1\n}}\n}}\n"
+        for index, address in enumerate(addresses)
+    )
+    head = "virtual_server 203.0.113.80 80 {\ndelay_loop 2\nlb_algo wlc\nlb_kind NAT\nprotocol TCP\n"
+    return head + "".join(items) + "}\n"
+
+
+def run(options: argparse.Namespace) -> list[Row]:
+    """Seconds of wall time to read and check a document."""
+    servers = 500 if options.quick else 10_000
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "cluster.yaml"
-        path.write_text(document(options.servers))
-        took = [validate(path) for _ in range(options.runs)]
-    print(f"{options.servers} real servers: {min(took):.2f} / {statistics.median(took):.2f} / {max(took):.2f} s")
+        ours, theirs = Path(folder) / "cluster.yaml", Path(folder) / "keepalived.conf"
+        ours.write_text(document(servers))
+        theirs.write_text(keepalived(servers))
+        times: dict[str, list[float]] = {"ours": [], "theirs": []}
+        for _ in range(options.rounds):
+            times["ours"].append(clocked([sys.executable, "-m", "vedette.cli.main", "validate", str(ours)]))
+            times["theirs"].append(clocked(["keepalived", "--config-test", "-f", str(theirs)]))
+    work = f"validate a document of {servers:,} real servers"
+    return [Row(work, "s", times["ours"], "keepalived --config-test", times["theirs"], goal="≤ 1 s")]
 
 
-def validate(path: Path) -> float:
-    """Run the command once; returns wall time in seconds."""
+def clocked(command: list[str]) -> float:
+    """Seconds of wall time."""
     started = time.perf_counter()
-    command = [sys.executable, "-m", "vedette.cli.main", "validate", str(path)]
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     return time.perf_counter() - started
-
-
-if __name__ == "__main__":
-    main()

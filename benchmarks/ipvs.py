@@ -1,7 +1,5 @@
 """The load balancer table, ours against ipvsadm, interleaved in one machine with a real kernel (User Mode Linux).
 
-    python benchmarks/ipvs.py [--rounds 3] [--services 100]
-
 Rows: programming an empty table, reading it back, and one changed weight. A pass of the reconciler observes, plans
 and sends; the row "send" is its last part alone. System calls are dear in such a machine, so batches gain more than
 they would on bare metal: compare the ratios of one run, not the milliseconds of two.
@@ -9,17 +7,18 @@ they would on bare metal: compare the ratios of one run, not the milliseconds of
 
 import argparse
 import asyncio
-import os
+import json
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
-from statistics import median
 
+from benchmarks.results import Row
 from vedette.ipvs.desired import desired
 from vedette.ipvs.kernel import KernelTable
 from vedette.ipvs.plan import plan
@@ -36,63 +35,73 @@ from vedette.spec.resolved import (
     VirtualService,
 )
 
-INSIDE = "VEDETTE_BENCHMARK_INSIDE"
-SIZES = (1000, 10_000)
-Rows = dict[str, list[float]]
+SERVICES = 100
+Times = dict[str, list[float]]
+"""Milliseconds of each kind of work."""
 
 
-def main() -> None:
-    """Boot a machine and run this file in it; in there, measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--services", type=int, default=100)
-    options = parser.parse_args()
-    if INSIDE in os.environ:
-        for size in SIZES:
-            report(size, measure(size, options), options.rounds)
-        return
+def run(options: argparse.Namespace) -> list[Row]:
+    """Boot a machine, measure in it, and compare with ipvsadm there."""
+    sizes = (200,) if options.quick else (1000, 10_000)
     with tempfile.TemporaryDirectory() as directory:
         machine = Guest(Path(directory), Boot(hostname="bench", ip=("link set lo up",)))
         machine.power_on()
         try:
-            print(run_inside(machine), end="")
+            return [row for size in sizes for row in rows(size, run_inside(machine, size, options.rounds))]
         finally:
             machine.power_off()
 
 
-def run_inside(machine: Guest) -> str:
+def rows(size: int, times: Times) -> list[Row]:
+    work = f"{size:,} destinations"
+    pairs = (
+        ("programme an empty table", "program: send", "program: ipvsadm -R", "ipvsadm -R", "ratio ≤ 0.05"),
+        ("programme, whole pass", "program: pass", "program: ipvsadm -R", "ipvsadm -R", ""),
+        ("read the table", "dump: observe", "dump: ipvsadm -Sn", "ipvsadm -Sn", "ratio ≤ 1"),
+        ("one changed weight, whole pass", "weight: pass", "weight: ipvsadm -e", "ipvsadm -e", ""),
+        ("nothing changed, whole pass", "idle: pass", "", "", ""),
+        ("look for drift", "dump: fingerprint", "", "", ""),
+    )
+    return [
+        Row(f"{work}: {what}", "ms", times[ours], peer, times.get(theirs, ()), goal=goal)
+        for what, ours, theirs, peer, goal in pairs
+    ]
+
+
+def run_inside(machine: Guest, size: int, rounds: int) -> Times:
     answer = machine.request(
         "run",
         limit=600.0,
-        argv=[sys.executable, str(Path(__file__).resolve()), *sys.argv[1:]],
+        argv=[sys.executable, "-m", "benchmarks.ipvs", str(size), str(rounds)],
         stdin="",
         timeout=600.0,
-        environment={INSIDE: "1"},
+        environment={},
         directory=str(Path(__file__).parents[1]),
     )
     if answer["code"] != 0:
         raise SystemExit(answer["out"] + answer["err"])
-    return str(answer["out"])
+    times: Times = json.loads(answer["out"])
+    return times
 
 
-def measure(size: int, options: argparse.Namespace) -> Rows:
+def measure(size: int, rounds: int) -> Times:
     """Milliseconds by row; ours and the peer's take turns."""
-    spec = document(size, options.services)
-    rows: Rows = {}
+    spec = document(size, SERVICES)
+    rows: Times = {}
     table = KernelTable()
     table.observe()
-    for _ in range(options.rounds):
+    for _ in range(rounds):
         table.flush()
         wanted = desired(spec, {}, {})
         actions = plan(wanted, {}, owned=lambda _: True)
-        clocked(rows, "program: send", lambda actions=actions: table.perform(actions))
+        clocked(rows, "program: send", partial(table.perform, actions))
         saved = ipvsadm("-Sn")
         clocked(rows, "dump: ipvsadm -Sn", lambda: ipvsadm("-Sn"))
         clocked(rows, "dump: observe", table.observe)
         clocked(rows, "dump: fingerprint", table.fingerprint)
         clocked(rows, "weight: ipvsadm -e", lambda: ipvsadm(*EDIT))
         table.flush()
-        clocked(rows, "program: ipvsadm -R", lambda saved=saved: ipvsadm("-R", stdin=saved))
+        clocked(rows, "program: ipvsadm -R", partial(ipvsadm, "-R", stdin=saved))
         table.flush()
         with tempfile.TemporaryDirectory() as run_dir:
             passes(rows, spec, Path(run_dir))
@@ -103,7 +112,7 @@ def measure(size: int, options: argparse.Namespace) -> Rows:
 EDIT = ("-e", "-t", "203.0.113.1:80", "-r", "10.0.0.1:80", "-m", "-w", "7")
 
 
-def passes(rows: Rows, spec: ClusterSpec, run_dir: Path) -> None:
+def passes(rows: Times, spec: ClusterSpec, run_dir: Path) -> None:
     """The reconciler from an empty table, again with nothing to do, and after one weight was edited."""
     reconciler = Reconciler(run_dir=run_dir)
     first = spec.virtual_services[0]
@@ -148,26 +157,11 @@ def ipvsadm(*arguments: str, stdin: str = "") -> str:
     return subprocess.run(["ipvsadm", *arguments], input=stdin, capture_output=True, text=True, check=True).stdout
 
 
-def clocked(rows: Rows, row: str, work: Callable[[], object]) -> None:
+def clocked(rows: Times, row: str, work: Callable[[], object]) -> None:
     started = time.perf_counter()
     work()
     rows.setdefault(row, []).append(1000 * (time.perf_counter() - started))
 
 
-def report(size: int, rows: Rows, rounds: int) -> None:
-    """Least and median of each row, and the peer's least time divided by ours: what else runs only adds to times."""
-    least = {row: min(times) for row, times in rows.items()}
-    print(f"{size} destinations, {rounds} rounds, milliseconds: least, median")
-    for row in sorted(rows):
-        print(f"  {row:22}{least[row]:10.1f}{median(rows[row]):10.1f}")
-    for ours, peer in (
-        ("program: send", "program: ipvsadm -R"),
-        ("program: pass", "program: ipvsadm -R"),
-        ("dump: observe", "dump: ipvsadm -Sn"),
-        ("weight: pass", "weight: ipvsadm -e"),
-    ):
-        print(f"  {peer} / {ours}: {least[peer] / least[ours]:.1f}")
-
-
 if __name__ == "__main__":
-    main()
+    json.dump(measure(int(sys.argv[1]), int(sys.argv[2])), sys.stdout)

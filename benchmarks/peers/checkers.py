@@ -1,7 +1,7 @@
 """Checkers by other people, each checking the same addresses at the same rate. Each yields its process number."""
 
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from ipaddress import ip_address
@@ -58,8 +58,42 @@ def keepalived(folder: Path, work: Work) -> Iterator[int]:
         f"delay_loop {work.interval:g}\nlb_algo rr\nlb_kind NAT\nprotocol TCP\n{servers}\n}}\n"
     )
     pid.unlink(missing_ok=True)
-    command = ["keepalived", "-C", "-n", "-G", "-f", config, "-r", folder / "keepalived.pid", "-c", pid]
+    command: list[str | Path] = [
+        "keepalived",
+        "-C",
+        "-n",
+        "-G",
+        "-f",
+        config,
+        "-r",
+        folder / "keepalived.pid",
+        "-c",
+        pid,
+    ]
     with program(command, environment={"LD_PRELOAD": str(folder / "no_ipvs.so")}):
+        until(lambda: pid.exists() and pid.read_text().strip())
+        yield int(pid.read_text())
+
+
+@contextmanager
+def keepalived_with(folder: Path, places: Sequence[tuple[str, int]], interval: float, removals: Path) -> Iterator[int]:
+    """keepalived checking these addresses and ports by TCP, a server being out after its second failure.
+
+    ``removals`` gets the time of every destination that is deleted, as doubles (CLOCK_MONOTONIC, s).
+    """
+    config, pid = folder / "keepalived.conf", folder / "checkers.pid"
+    check = "TCP_CHECK {\n connect_timeout 1\n retry 1\n delay_before_retry 1\n }"
+    servers = "\n".join(f"real_server {address} {port} {{\n weight 1\n {check}\n }}" for address, port in places)
+    config.write_text(
+        "virtual_server 127.255.0.1 80 {\n"
+        f"delay_loop {interval:g}\nlb_algo rr\nlb_kind NAT\nprotocol TCP\n{servers}\n}}\n"
+    )
+    pid.unlink(missing_ok=True)
+    command: list[str | Path] = [
+        "keepalived", "-C", "-n", "-G", "-f", config, "-r", folder / "keepalived.pid", "-c", pid,
+    ]  # fmt: skip
+    environment = {"LD_PRELOAD": str(folder / "no_ipvs.so"), "REMOVALS": str(removals)}
+    with program(command, environment=environment):
         until(lambda: pid.exists() and pid.read_text().strip())
         yield int(pid.read_text())
 

@@ -1,0 +1,162 @@
+"""From the start of the daemon to 10,000 destinations in the kernel, and to their adoption when they are there already.
+
+In a machine of its own (User Mode Linux). keepalived starts with the same servers, without checks, in the same machine.
+"""
+
+import argparse
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from benchmarks.results import Row
+from vedette.lab.guest import Boot, Guest
+
+Times = dict[str, list[float]]
+PER_SERVICE = 100
+"""Real servers of each virtual service."""
+
+HEAD = """\
+apiVersion: vedette.dev/v1alpha1
+kind: HACluster
+metadata: {name: starts}
+spec:
+  auth: {keys: [{secretFile: key}]}
+  nodes: [{name: bench, address: 10.77.0.1}]
+  groups:
+    - addresses: [{address: 10.77.0.100/24}]
+  virtualServices:
+"""
+
+
+def run(options: argparse.Namespace) -> list[Row]:
+    """Seconds of wall time."""
+    size = 1000 if options.quick else 10_000
+    with tempfile.TemporaryDirectory() as directory:
+        machine = Guest(Path(directory), Boot(hostname="bench", ip=("link set lo up",)))
+        machine.power_on()
+        try:
+            answer = machine.request(
+                "run",
+                limit=900.0,
+                argv=[sys.executable, "-m", "benchmarks.starts", str(size), str(options.rounds)],
+                stdin="",
+                timeout=900.0,
+                environment={},
+                directory=str(Path(__file__).parents[1]),
+            )
+        finally:
+            machine.power_off()
+    if answer["code"] != 0:
+        raise SystemExit(answer["out"] + answer["err"])
+    times: Times = json.loads(answer["out"])
+    work = f"start with {size:,} destinations"
+    return [
+        Row(f"{work}: all in the kernel", "s", times["programmed"], "keepalived", times["keepalived"]),
+        Row(f"{work}: all adopted", "s", times["adopted"], goal="≤ 1 s natively"),
+    ]
+
+
+def measure(size: int, rounds: int) -> Times:
+    """In the machine."""
+    subprocess.run(["ip", "link", "add", "net0", "type", "dummy"], check=True)
+    subprocess.run(["ip", "link", "set", "net0", "up"], check=True)
+    subprocess.run(["ip", "addr", "add", "10.77.0.1/24", "dev", "net0"], check=True)
+    times: Times = {"programmed": [], "adopted": [], "keepalived": []}
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "key").write_text("0123456789abcdef0123456789abcdef")
+        (folder / "key").chmod(0o600)
+        (folder / "cluster.yaml").write_text(document(size))
+        (folder / "keepalived.conf").write_text(keepalived(size))
+        for _ in range(rounds):
+            flush()
+            times["programmed"].append(_vedette(folder, lambda: destinations() >= size))
+            times["adopted"].append(_vedette(folder, lambda: _settled(folder)))
+            flush()
+            times["keepalived"].append(_keepalived(folder, lambda: destinations() >= size))
+    return times
+
+
+def document(size: int) -> str:
+    services = (
+        f"    - ports: [{10_000 + number}]\n      checks: []\n      realServers:\n"
+        f"        - {{address: 10.{number >> 8}.{number & 255}.1-10.{number >> 8}.{number & 255}.{PER_SERVICE}}}\n"
+        for number in range(size // PER_SERVICE)
+    )
+    return HEAD + "".join(services)
+
+
+def keepalived(size: int) -> str:
+    parts = []
+    for number in range(size // PER_SERVICE):
+        servers = "".join(
+            f"real_server 10.{number >> 8}.{number & 255}.{host + 1} {10_000 + number} {{\nweight 1\n}}\n"
+            for host in range(PER_SERVICE)
+        )
+        head = (
+            f"virtual_server 10.77.0.100 {10_000 + number} {{\ndelay_loop 2\nlb_algo wlc\nlb_kind NAT\nprotocol TCP\n"
+        )
+        parts.append(f"{head}{servers}}}\n")
+    return "".join(parts)
+
+
+def _vedette(folder: Path, done: Callable[[], bool]) -> float:
+    command = [sys.executable, "-m", "vedette.cli.main", "run", "--spec", folder / "cluster.yaml", "--node", "bench"]
+    command += ["--run-dir", folder / "run", "--state-dir", folder / "state", "--log-level", "error"]
+    return _clocked([str(word) for word in command], done)
+
+
+def _keepalived(folder: Path, done: Callable[[], bool]) -> float:
+    return _clocked(["keepalived", "-C", "-n", "-G", "-f", str(folder / "keepalived.conf")], done)
+
+
+def _clocked(command: Sequence[str], done: Callable[[], bool]) -> float:
+    """Seconds from the start of a program to what it was started for; it is ended then."""
+    began = time.monotonic()
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+    try:
+        while not done():
+            if time.monotonic() - began > 120:
+                raise SystemExit(f"{command[0]} was not ready after two minutes")
+            time.sleep(0.05)
+        return time.monotonic() - began
+    finally:
+        os.killpg(process.pid, signal.SIGTERM)
+        process.wait(timeout=30)
+
+
+def flush() -> None:
+    subprocess.run(["ipvsadm", "-C"], check=True)
+
+
+def destinations() -> int:
+    """Lines of destinations in the kernel's own table."""
+    try:
+        return Path("/proc/net/ip_vs").read_text().count("  -> ") - 1
+    except OSError:
+        return 0
+
+
+def _settled(folder: Path) -> bool:
+    """Whether the daemon says that its table is as it should be."""
+    try:
+        with socket.socket(socket.AF_UNIX) as client:
+            client.settimeout(5)
+            client.connect(str(folder / "run" / "vedette.sock"))
+            client.sendall(b'{"verb": "status"}\n')
+            status = json.loads(client.makefile().readline())
+    except (OSError, ValueError):
+        return False
+    nodes = status.get("nodes") or []
+    return bool(nodes) and any(node["name"] == "bench" and node["ready"] for node in nodes)
+
+
+if __name__ == "__main__":
+    json.dump(measure(int(sys.argv[1]), int(sys.argv[2])), sys.stdout)
