@@ -16,7 +16,7 @@ from typing import Any
 from vedette.api import control, fencing
 from vedette.api.status import Clocks, Problem, SpecStatus, status
 from vedette.daemon import documents
-from vedette.daemon.documents import Archive, Version
+from vedette.daemon.documents import Archive, Reader, Version
 from vedette.daemon.sync import Running, Sync, next_revision
 from vedette.fencing import history
 from vedette.health.client import CheckerClient
@@ -54,6 +54,7 @@ class Director:
         self._parent, self._path, self._node = parent, path, node
         self._run_dir, self._state_dir = run_dir, state_dir
         self._archive = Archive(state_dir)
+        self._reader = Reader(path)
         self._version: Version | None = None
         self._text: bytes | None = None
         self._deciding = asyncio.Lock()
@@ -96,7 +97,7 @@ class Director:
 
     async def _follow_document(self) -> None:
         async for content in file.versions(self._path):
-            outcome = await asyncio.to_thread(documents.read, self._path, content)
+            outcome = await asyncio.to_thread(self._reader.read, content)
             async with self._deciding:
                 if isinstance(outcome, ClusterSpec):
                     await self._propose(outcome, content)
@@ -147,7 +148,7 @@ class Director:
         async with self._deciding:
             if self._version is None or revision <= self._version.revision:
                 return "it is not newer than what runs here"
-            outcome = await asyncio.to_thread(documents.read, self._path, text)
+            outcome = await asyncio.to_thread(self._reader.read, text)
             if not isinstance(outcome, ClusterSpec):
                 return outcome[0]
             if outcome.name != self._version.spec.name or not outcome.digest.startswith(digest):

@@ -151,6 +151,7 @@ class _Reader:
         if event.anchor:
             self._open.discard(event.anchor)
             self._anchors[event.anchor] = (value, self._count - size + 1)
+            self._tree.anchored = True
 
     def _container(self, event: Any, path: Path, holder: Any) -> Any:
         """Attach the container before it is filled, so that a syntax error inside it leaves what came before."""

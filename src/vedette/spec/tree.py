@@ -30,10 +30,14 @@ class Spot(NamedTuple):
 
 @dataclass(slots=True)
 class Tree:
-    """``root`` is what is left of the document; ``cut_off``: the text ended in a syntax error."""
+    """``root`` is what is left of the document; ``cut_off``: the text ended in a syntax error.
+
+    ``anchored``: the text has an anchor, so that a value may stand in several places.
+    """
 
     root: dict[str, Any] = field(default_factory=dict)
     cut_off: bool = False
+    anchored: bool = False
     _spots: dict[int, tuple[dict[Key, Spot], Any]] = field(default_factory=dict)
     """By the id of the container, which stands beside them so that its id is not used again."""
     _kept: dict[int, list[int]] = field(default_factory=dict)

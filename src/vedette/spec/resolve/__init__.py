@@ -5,19 +5,26 @@ from vedette.spec.model import HACluster
 from vedette.spec.model.balancing import Ipvs
 from vedette.spec.model.balancing import IpvsTimeouts as WrittenTimeouts
 from vedette.spec.resolve import cluster, devices, fencing, groups, interfaces, nodes
+from vedette.spec.resolve.expansions import Expansions
 from vedette.spec.resolve.scope import DeviceFiles, Scope
 from vedette.spec.resolve.services import Services
 from vedette.spec.resolved import ClusterSpec, IpvsTimeouts, Key
 
 
 def resolve(
-    document: HACluster, findings: Findings, *, digest: str, keys: tuple[Key, ...], files: DeviceFiles
+    document: HACluster,
+    findings: Findings,
+    *,
+    digest: str,
+    keys: tuple[Key, ...],
+    files: DeviceFiles,
+    expansions: Expansions | None = None,
 ) -> ClusterSpec:
-    """Return what the document means.
+    """Return what the document means. ``expansions`` of the document before this one save time.
 
     When ``findings`` holds problems afterwards, the result is a guess about a faulty document and must not be used.
     """
-    scope = Scope(document.spec, findings)
+    scope = Scope(document.spec, findings, expansions or Expansions())
     all_devices = devices.resolve_devices(scope, files)
     all_nodes = nodes.resolve_nodes(scope)
     links = nodes.resolve_links(scope)

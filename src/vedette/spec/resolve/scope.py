@@ -2,11 +2,12 @@
 
 import posixpath
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from vedette.spec import values
 from vedette.spec.findings import Findings
 from vedette.spec.model.document import Spec
+from vedette.spec.resolve.expansions import Expansions
 from vedette.spec.resolved import Secret
 from vedette.spec.tree import Path
 
@@ -38,6 +39,7 @@ class Scope:
 
     spec: Spec
     findings: Findings
+    expansions: Expansions = field(default_factory=Expansions)
 
     def fault(self, path: Path, message: str, remedy: str = "", *, at_key: bool = False) -> None:
         self.findings.add(path, message, remedy, at_key=at_key)

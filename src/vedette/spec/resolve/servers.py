@@ -1,11 +1,12 @@
 """Real servers: ranges expanded, pools followed, and every server once."""
 
-from collections.abc import Container, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from vedette.kit.net import IPAddress, endpoint
 from vedette.spec import values, words
 from vedette.spec.model import balancing as model
+from vedette.spec.resolve.expansions import Expansion
 from vedette.spec.resolve.scope import Scope
 from vedette.spec.resolved import RealServer
 from vedette.spec.tree import Path
@@ -32,8 +33,9 @@ class Servers:
 class Pools:
     """The server pools of a document, each resolved once."""
 
-    def __init__(self, scope: Scope, taken: Container[IPAddress]) -> None:
+    def __init__(self, scope: Scope, taken: Collection[IPAddress]) -> None:
         self._scope, self._taken = scope, taken
+        scope.expansions.begin(taken)
         self._room = MOST_SERVERS
         self._pools = {
             pool.name: self.expand(pool.real_servers, (*POOLS, index, "realServers"), shared=True)
@@ -56,6 +58,19 @@ class Pools:
         return pool
 
     def expand(self, items: Sequence[model.RealServer], path: Path, *, shared: bool) -> Servers:
+        """Return all servers of a list; one that stood here before, but for weights, is not gone through again."""
+        known = self._scope.expansions.again(path, items, _server)
+        if known is not None and len(known.servers) <= self._room:
+            self._room -= len(known.servers)
+        else:
+            faults = len(self._scope.findings.problems)
+            known = self._expand(items, path)
+            if len(self._scope.findings.problems) > faults:
+                return Servers(known.servers, known.origins, path, shared)
+        self._scope.expansions.keep(path, known)
+        return Servers(known.servers, known.origins, path, shared)
+
+    def _expand(self, items: Sequence[model.RealServer], path: Path) -> Expansion:
         servers: list[RealServer] = []
         origins: list[int] = []
         seen: dict[tuple[IPAddress, int | None], int] = {}
@@ -81,7 +96,7 @@ class Pools:
                 origins.append(index)
             if fault:
                 self._scope.fault((*path, index, "address"), *fault)
-        return Servers(tuple(servers), tuple(origins), path, shared)
+        return Expansion(items, tuple(servers), tuple(origins))
 
 
 def _text(address: IPAddress, port: int | None) -> str:
