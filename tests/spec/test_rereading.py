@@ -1,5 +1,6 @@
 """Reading an edit by its lines: always what a full read says, and quickly where that matters."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -187,6 +188,15 @@ _LINES = (
 )  # fmt: skip
 
 
+_PLAIN_LINE = re.compile(r"([ -]*(address|weight|port|description)): .*", re.DOTALL)
+_VALUES = {
+    "address": ("10.0.88.1", "10.0.89.1-10.0.89.4", '"10.0.90.1"', "10.0.1.1", "10.0.300.1", "2001:db8::1"),
+    "weight": ("1", "12", "65535", "65536", "~", "007", '"1"', "0x1f"),
+    "port": ("80", "8080", "0"),
+    "description": ("one word", '"two words"', "a - b", "12", "yes", "a #b", "|", "http://x:80/"),
+}
+
+
 @st.composite
 def _documents(draw: st.DrawFn) -> str:
     numbers = iter(range(1, 60))
@@ -212,23 +222,27 @@ def _edits(draw: st.DrawFn, text: str) -> str:
     """Another text: lines replaced in place, mostly one; now and then removed or added."""
     lines = text.split("\n")
     top = min(12, len(lines) - 1)  # below the nodes
+    plain = [number for number, line in enumerate(lines) if number > top and _PLAIN_LINE.fullmatch(line)]
     for _ in range(draw(st.sampled_from((1, 1, 1, 2, 3)))):
+        if plain and draw(st.integers(0, 3)):
+            number = draw(st.sampled_from(plain))
+            if found := _PLAIN_LINE.fullmatch(lines[number]):
+                lines[number] = f"{found[1]}: {draw(st.sampled_from(_VALUES[found[2]]))}"
+            continue
         number = draw(st.integers(top, len(lines) - 1))
         line = lines[number]
-        match draw(st.sampled_from(("keep-indent", "value", "value", "raw", "remove", "double"))):
+        match draw(st.sampled_from(("keep-indent", "keep-indent", "raw", "remove", "double"))):
             case "keep-indent":
                 indent = len(line) - len(line.lstrip(" -"))
                 prefix = line[:indent] if draw(st.booleans()) else " " * indent
                 lines[number] = prefix + draw(st.sampled_from(_LINES))
-            case "value":
-                key, colon, _ = line.partition(": ")
-                lines[number] = key + colon + draw(st.sampled_from(("1", "12", "true", "10.0.99.9", "a b", '"x"', "~")))
             case "raw":
                 lines[number] = draw(st.text("- :#ab1\"'&*|>{}[],\t\r\n", max_size=12))
             case "remove":
-                del lines[number]
+                if len(lines) > top + 1:
+                    return "\n".join([*lines[:number], *lines[number + 1 :]])
             case "double":
-                lines.insert(number, line)
+                return "\n".join([*lines[:number], line, *lines[number:]])
     return "\n".join(lines)
 
 

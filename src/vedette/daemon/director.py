@@ -30,6 +30,7 @@ from vedette.kit.units import SECOND, seconds
 from vedette.sorry.client import SorryClient
 from vedette.sources import file
 from vedette.spec.resolved import ClusterSpec, Role
+from vedette.state.edits import reweighings
 from vedette.state.placement import Liveness, View
 from vedette.state.targets import all_targets
 
@@ -39,6 +40,8 @@ SILENCE = 3 * SECOND
 """After so long (ns) without a word from the keeper, what it said last is not shown as if it were true."""
 REPLY = 5.0
 """Seconds that the keeper may take to answer."""
+PATIENCE = 2.0
+"""Seconds that the table may take before the document is written down nevertheless."""
 
 
 _PUT_BACK = (
@@ -56,6 +59,7 @@ class Director:
         self._archive = Archive(state_dir)
         self._reader = Reader(path)
         self._version: Version | None = None
+        self._unkept = asyncio.Event()
         self._text: bytes | None = None
         self._deciding = asyncio.Lock()
         self._sync = Sync(node=node, running=self._running, view=lambda: self._view, take=self._take)
@@ -81,8 +85,11 @@ class Director:
                 tasks.create_task(self._follow_document())
                 tasks.create_task(self._direct())
                 tasks.create_task(self._sync.run())
+                tasks.create_task(self._keep_versions())
         finally:
             server.close()
+            if self._unkept.is_set() and self._version is not None:
+                self._keep(self._version)
 
     async def _direct(self) -> None:
         """What only a director does; a witness never gets here."""
@@ -115,16 +122,20 @@ class Director:
         if self._version is None and former is not None and self._put_back(former, spec):
             await self._reject((f"{self._path}: {_PUT_BACK.format(former.revision)}",))
             return
-        revision = former.revision if same and former else self._edit_of(former, spec)
-        refusal = await self._offer(Version(revision=revision, spec=spec))
-        if refusal:
+        version = Version(former.revision if same and former else self._edit_of(former, spec), spec)
+        if self._version is not None and _is_same_cluster(self._version.spec, spec):
+            self._accept(version, content)  # nothing in it that the keeper could refuse: it hears of it afterwards
+        if refusal := await self._offer(version):
             await self._reject((f"{self._path}: {refusal}",))
             return
+        self._accept(version, content)
+
+    def _accept(self, version: Version, content: bytes | OSError) -> None:
         self._errors = ()
         self._text = content if isinstance(content, bytes) else None
-        if self._version is None or self._version.spec != spec:
-            self._apply(Version(revision=revision, spec=spec))
-            await self._keep()
+        if self._version is None or self._version.spec != version.spec:
+            self._apply(version)
+            self._unkept.set()
 
     def _put_back(self, former: Version, spec: ClusterSpec) -> bool:
         """Whether a start finds a document of old in the file, and not an edit: the others must not get that."""
@@ -161,7 +172,7 @@ class Director:
             log.event(logger, logging.WARNING, "document.received", node=source, revision=revision, digest=digest)
             self._errors, self._text = (), text
             self._apply(Version(revision=revision, spec=outcome))
-            await self._keep()
+            self._unkept.set()
         return None
 
     async def _leave(self, names: Sequence[str]) -> None:
@@ -200,11 +211,12 @@ class Director:
     def _apply(self, version: Version) -> None:
         spec = version.spec
         log.event(logger, logging.INFO, "document.applied", revision=version.revision, digest=spec.digest)
-        self._version, self._applied = version, clock.boottime()
+        former, self._version, self._applied = self._version, version, clock.boottime()
         if spec.node(self._node).role is Role.WITNESS:
             return
         self._directing.set()
-        self._checker.set_targets(all_targets(spec))
+        if former is None or reweighings(former.spec, spec) is None:
+            self._checker.set_targets(all_targets(spec))
         self._pinger.set_targets(spec.ping_nodes)
         self._sorry.set_pages(
             {
@@ -216,11 +228,21 @@ class Director:
         )
         self._reconcile()
 
-    async def _keep(self) -> None:
-        """Write the last good version; a full disk costs no service, only this safety."""
-        assert self._version is not None
+    async def _keep_versions(self) -> None:
+        """Write the last good version down, behind the kernel's table: that comes first, and takes the processor."""
+        while True:
+            await self._unkept.wait()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(PATIENCE if self._directing.is_set() else 0):
+                    await self._reconciler.caught_up()
+            self._unkept.clear()
+            assert self._version is not None
+            await asyncio.to_thread(self._keep, self._version)
+
+    def _keep(self, version: Version) -> None:
+        """A full disk costs no service, only this safety."""
         try:
-            await asyncio.to_thread(self._archive.write, self._version)
+            self._archive.write(version)
         except OSError as error:
             log.event(logger, logging.ERROR, "document.not_kept", reason=error.strerror)
 
@@ -378,6 +400,11 @@ class Director:
             Problem(f"sorry page at {net.endpoint(*place)}", message) for place, message in self._sorry.problems.items()
         ]
         return found
+
+
+def _is_same_cluster(one: ClusterSpec, other: ClusterSpec) -> bool:
+    """Whether they differ at most in what the keeper does not see."""
+    return replace(one, virtual_services=(), digest="") == replace(other, virtual_services=(), digest="")
 
 
 def _log_repairs(repairs: Sequence[Repair]) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from vedette.ipvs.desired import desired
+from vedette.ipvs.express import reweigh
 from vedette.ipvs.inventory import Inventory
 from vedette.ipvs.kernel import KernelTable
 from vedette.ipvs.model import (
@@ -40,6 +41,7 @@ from vedette.reconcile.outcome import Done, Outcome, RetryAfter, Stalled
 from vedette.reconcile.plan import Create, Delete, Update
 from vedette.reconcile.retry import Retries
 from vedette.spec.resolved import ClusterSpec, IpvsTimeouts
+from vedette.state.edits import reweighings
 from vedette.state.health import Verdicts
 
 SYSCTLS = {"sloppy_tcp": 1, "expire_nodest_conn": 1}
@@ -102,6 +104,8 @@ class Reconciler:
         self._differences = 0
         self._wanted: dict[ServiceKey, Service] | None = None
         self._left: dict[ServiceKey, Service] | None = None
+        self._left_for: ClusterSpec | None = None
+        self._caught_up = asyncio.Event()
         self._observation = _NOTHING
         self._inspected = 0
         self._fingerprint = b""
@@ -117,7 +121,12 @@ class Reconciler:
         self._spec, self._verdicts = spec, verdicts
         self._complete = self._complete or complete
         self._wanted = None
+        self._caught_up.clear()
         self.wake()
+
+    async def caught_up(self) -> None:
+        """Wait until a pass has begun and ended with the present document and verdicts, however it ended."""
+        await self._caught_up.wait()
 
     def leave_alone(self, on: bool) -> None:
         """While ``on``, as in maintenance: look, but touch nothing."""
@@ -135,6 +144,8 @@ class Reconciler:
             while True:
                 self._woken.clear()
                 await self.reconcile()
+                if not self._woken.is_set():
+                    self._caught_up.set()
                 await self._rest()
         finally:
             self._driver.close()
@@ -153,6 +164,7 @@ class Reconciler:
         self._settle()
 
     async def _pass(self, spec: ClusterSpec) -> None:
+        self._hasten(spec)
         self._fingerprint = self._driver.fingerprint()
         started = self._clock()
         observed = self._driver.observe()
@@ -215,6 +227,20 @@ class Reconciler:
         return {key: failure.reason for key, failure in self._entries.failures.items()}
 
     # Steps of a pass
+
+    def _hasten(self, spec: ClusterSpec) -> None:
+        """Send weights that were edited before the look at the whole table, which takes a while when it is large."""
+        former, self._left_for = self._left_for, spec
+        if former is None or former is spec or self._left is None or self._left_alone or not self._complete:
+            return
+        actions: list[Action] = [*reweigh(reweighings(former, spec) or (), self._left)]
+        if not 0 < len(actions) <= BATCH:
+            return
+        outcomes = self._driver.perform(actions)
+        done = [action for action, outcome in zip(actions, outcomes, strict=True) if isinstance(outcome, Done)]
+        self._tell(done, self._left)
+        self._left = apply(self._left, done)
+        self._inspected = 0
 
     def _owner(self, spec: ClusterSpec) -> Callable[[ServiceKey], bool]:
         """Ours is what we programmed, and everything on an address of the document."""
