@@ -4,8 +4,6 @@
 the faults (``vedette validate``).
 """
 
-import hashlib
-import json
 import os
 import sys
 from dataclasses import dataclass
@@ -13,6 +11,7 @@ from pathlib import Path
 
 from vedette.spec import device_files, reader, rules, structure
 from vedette.spec import secrets as secret_files
+from vedette.spec.canonical import Canonical
 from vedette.spec.findings import MOST_PROBLEMS, Enough, Findings
 from vedette.spec.model import HACluster
 from vedette.spec.problem import Problem, Problems
@@ -98,14 +97,25 @@ class Reading:
     document: HACluster | None = None
 
 
-def read(text: str, *, name: str, directory: Path, secrets: Secrets, expansions: Expansions | None = None) -> Reading:
-    """The passes in their order; each goes on with what the one before it left sound."""
+def read(
+    text: str,
+    *,
+    name: str,
+    directory: Path,
+    secrets: Secrets,
+    expansions: Expansions | None = None,
+    canonical: Canonical | None = None,
+) -> Reading:
+    """The passes in their order; each goes on with what the one before it left sound.
+
+    ``expansions`` and ``canonical`` are filled with what helps to read the next version.
+    """
     findings = Findings(name, Tree())
     document = None
     try:
         reader.read(text, findings)
         forget_kubernetes(findings.tree.root)
-        digest = canonical_digest(findings.tree.root)
+        digest = (canonical or Canonical()).digest(findings.tree.root)
         document = structure.validate(findings) if findings.tree.root else None
         if document is None:
             return Reading(_report(findings, None), findings)
@@ -140,14 +150,6 @@ def forget_kubernetes(root: dict[str, object]) -> None:
     if isinstance(metadata, dict):
         for key in KUBERNETES_METADATA:
             metadata.pop(key, None)
-
-
-def canonical_digest(root: dict[str, object]) -> str:
-    """Return the SHA-256 of name and spec in canonical JSON: comments, order of keys and layout do not count."""
-    metadata = root.get("metadata")
-    named = {"name": metadata.get("name") if isinstance(metadata, dict) else None, "spec": root.get("spec")}
-    text = json.dumps(named, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str)
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _report(findings: Findings, spec: ClusterSpec | None, key_files: tuple[Path, ...] = ()) -> Report:

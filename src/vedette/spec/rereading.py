@@ -15,13 +15,15 @@ that stand in two places (anchors) and line ends that other programs count diffe
 import re
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from operator import eq
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
 from vedette.spec import load, reader, rules
+from vedette.spec.canonical import Canonical
 from vedette.spec.findings import Enough, Findings
 from vedette.spec.load import Report, Secrets
 from vedette.spec.model import HACluster
@@ -55,6 +57,7 @@ class _Good:
     tree: Tree
     document: HACluster
     expansions: Expansions
+    canonical: Canonical
 
 
 @dataclass(slots=True)
@@ -75,12 +78,19 @@ class Rereader:
         return report or self._whole(text)
 
     def _whole(self, text: str) -> Report:
-        expansions = Expansions()
-        reading = load.read(text, name=self.name, directory=self.directory, secrets=self.secrets, expansions=expansions)
+        expansions, canonical = Expansions(), Canonical()
+        reading = load.read(
+            text,
+            name=self.name,
+            directory=self.directory,
+            secrets=self.secrets,
+            expansions=expansions,
+            canonical=canonical,
+        )
         tree = reading.findings.tree
         if reading.report.spec is not None and tree.whole and not tree.anchored and not _OTHER_LINE_ENDS.search(text):
             assert reading.document is not None
-            self._good = _Good(text, tree, reading.document, expansions)
+            self._good = _Good(text, tree, reading.document, expansions, canonical)
         return reading.report
 
     def _edit(self, good: _Good, text: str) -> Report | None:
@@ -90,29 +100,27 @@ class Rereader:
         except _Different:
             return None
         self._good = None  # it is being changed
-        findings = Findings(self.name, good.tree)
-        undo = [edit.enter(good.tree) for edit in edits]
-        document = _with(good.document, edits)
-        report = self._judge(document, edits, findings, good.expansions)
-        if report is None:
-            for edit in undo:
-                edit.enter(good.tree)
-            self._good = _Good(good.text, good.tree, good.document, Expansions())
-            return None
-        self._good = _Good(text, good.tree, document, good.expansions)
-        return report
+        undo = [edit.enter(good) for edit in edits]
+        after = replace(good, text=text, document=_with(good.document, edits))
+        report = self._judge(after, edits)
+        if report is not None:
+            self._good = after
+            return report
+        for edit in undo:
+            edit.enter(good)
+        self._good = replace(good, expansions=Expansions())
+        return None
 
-    def _judge(
-        self, document: HACluster, edits: Sequence["_Edit"], findings: Findings, expansions: Expansions
-    ) -> Report | None:
+    def _judge(self, good: _Good, edits: Sequence["_Edit"]) -> Report | None:
         """The passes behind the structure; None when there is any fault."""
+        findings = Findings(self.name, good.tree)
         try:
             for edit in edits:
-                rules.check_item(_servers(document, edit.path), edit.index, edit.path, findings)
+                rules.check_item(_servers(good.document, edit.path), edit.index, edit.path, findings)
             if findings.problems:
                 return None
-            digest = load.canonical_digest(findings.tree.root)
-            report = load.interpret(document, findings, digest, self.directory, self.secrets, expansions)
+            digest = good.canonical.digest(good.tree.root)
+            report = load.interpret(good.document, findings, digest, self.directory, self.secrets, good.expansions)
         except Enough:
             return None
         return report if report.spec is not None else None
@@ -129,11 +137,12 @@ class _Edit:
     spots: dict[Key, Spot]
     model: RealServer | None = None
 
-    def enter(self, tree: Tree) -> "_Edit":
+    def enter(self, good: _Good) -> "_Edit":
         """Put it in; returns the edit that undoes it."""
         former = self.items[self.index]
-        undo = _Edit(self.path, self.items, self.index, former, tree.spots(former))
-        tree.exchange(self.items, self.index, self.values, self.spots)
+        undo = _Edit(self.path, self.items, self.index, former, good.tree.spots(former))
+        good.tree.exchange(self.items, self.index, self.values, self.spots)
+        good.canonical.forget(self.path, self.index)
         return undo
 
 
@@ -144,7 +153,7 @@ def _edits(good: _Good, text: str) -> list[_Edit]:
     before, after = good.text.split("\n"), text.split("\n")
     if len(before) != len(after):
         raise _Different
-    differing = [line for line, (old, new) in enumerate(zip(before, after, strict=True)) if old != new]
+    differing = [line for line, alike in enumerate(map(eq, before, after)) if not alike]
     if len(differing) > MOST_EDITS:
         raise _Different
     edits: list[_Edit] = []

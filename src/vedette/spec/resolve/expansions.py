@@ -3,6 +3,7 @@
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
+from operator import is_
 
 from vedette.kit.net import IPAddress
 from vedette.spec.model import balancing as model
@@ -50,7 +51,7 @@ class Expansions:
         known = self._former.pop(path, None)
         if known is None or len(known.items) != len(items):
             return None
-        edited = [index for index, (old, new) in enumerate(zip(known.items, items, strict=True)) if old is not new]
+        edited = [index for index, same in enumerate(map(is_, known.items, items)) if not same]
         if not all(_alike(known.items[index], items[index]) for index in edited):
             return None
         servers = known.servers
