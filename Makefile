@@ -84,7 +84,7 @@ test-kernel: setup lab-packages  ## The drivers against a real kernel, in one ma
 test-lab: setup lab-packages fencing-packages  ## Several machines, end to end (root)
 	@$(BIN)/pytest -m lab
 
-simulate: setup  ## The cluster core on virtual time, a minute of faults each (SEEDS=300 FIRST=now; 10000 take hours)
+simulate: setup  ## The cluster core on virtual time, a minute of faults each (SEEDS=300 FIRST=now; 10000 take an hour or two)
 	@echo 'Simulating $(SEEDS) seeds from $(FIRST) on; one that fails: $(BIN)/python -m tests.cluster.simulate --seed N --trace'
 	@$(BIN)/python -m tests.cluster.simulate --seeds $(SEEDS) --first $(FIRST)
 

@@ -16,6 +16,7 @@ from vedette.spec import load
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("examples/**/*.md")])
 UNIT = ROOT / "manifests/systemd/vedette.service"
+REAL_SERVER = ROOT / "manifests/systemd/vedette-real-server.service"
 
 _LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
 _OWN_PATH = re.compile(r"\b(?:src/vedette|tests|docs|examples|manifests|crds|benchmarks|tools)/[\w./-]*\w/?")
@@ -91,18 +92,26 @@ def test_the_locks_are_of_what_the_project_asks_for() -> None:
         assert names <= set(_pins(lock))
 
 
-def _unit() -> configparser.ConfigParser:
+def _unit(path: Path = UNIT) -> configparser.ConfigParser:
     # Not strict: some words may stand several times (systemd.syntax(7)), DeviceAllow= for one.
     unit = configparser.ConfigParser(strict=False, delimiters=("=",), comment_prefixes=("#",), interpolation=None)
     unit.optionxform = str  # type: ignore[assignment,method-assign]
-    unit.read(UNIT)
+    unit.read(path)
     return unit
 
 
-def test_the_unit_starts_a_command_that_exists() -> None:
-    program, verb, *options = shlex.split(_unit()["Service"]["ExecStart"])
-    assert (program, verb) == ("/usr/bin/vedette", "run")
-    main.build(only="run").parse_args([verb, *options])
+@pytest.mark.parametrize(("unit", "verb"), [(UNIT, "run"), (REAL_SERVER, "real-server")], ids=["run", "real-server"])
+def test_a_unit_starts_a_command_that_exists(unit: Path, verb: str) -> None:
+    program, *words = shlex.split(_unit(unit)["Service"]["ExecStart"])
+    assert (program, words[0]) == ("/usr/bin/vedette", verb)
+    main.build(only=verb).parse_args(words)
+
+
+def test_what_a_real_server_has_changed_outlives_a_stop_and_not_the_boot() -> None:
+    service = _unit(REAL_SERVER)["Service"]
+    default = main.build(only="real-server").parse_args(["real-server"]).run_dir
+    assert (service["RuntimeDirectory"], service["RuntimeDirectoryPreserve"]) == (default.name, "yes")
+    assert default.parent == Path("/run")
 
 
 def test_the_unit_keeps_the_promises_of_this_boot_and_not_of_the_last() -> None:

@@ -458,7 +458,7 @@ def _votes_of_other_charters_count() -> list[Patch]:
     original = Hearing._fresh
 
     def bent(self: Hearing, peer: Peer, message: Message, echo: Any, now: int) -> None:
-        original(self, peer, replace(message, config=self._site.config.id), echo, now)
+        original(self, peer, message._replace(config=self._site.config.id), echo, now)
 
     return [(Hearing, "_fresh", bent)]
 

@@ -5,11 +5,13 @@ is printed and can be run alone with ``--seed``; ``--trace`` prints what happene
 """
 
 import argparse
+import gc
 import os
 import sys
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from functools import partial
 from multiprocessing import Pool
 
@@ -25,32 +27,38 @@ Outcome = Result | Exception
 def main() -> int:
     arguments = _arguments()
     profile = next((profile for profile in PROFILES if profile.name == arguments.profile), None)
-    one = partial(outcome, profile=profile, at_least=arguments.seconds * SECOND)
+    one = partial(outcome, profile=profile, at_least=arguments.seconds * SECOND, trace=arguments.trace)
     seeds = range(arguments.first, arguments.first + arguments.seeds)
     if arguments.seed is not None:
         return _tell([one(arguments.seed)], most=1, trace=arguments.trace)
-    with Pool(arguments.jobs) as pool:
+    with Pool(arguments.jobs, initializer=gc.disable) as pool:
         outcomes = pool.imap_unordered(one, seeds)
         return _tell(_watched(outcomes, len(seeds)), most=arguments.most, trace=arguments.trace)
 
 
-def outcome(seed: int, *, profile: Profile | None, at_least: int) -> Outcome:
+def outcome(seed: int, *, profile: Profile | None, at_least: int, trace: bool) -> Outcome:
     """Run one seed; what it raised when something was wrong."""
     try:
-        return run(seed, profile, at_least=at_least)
+        result = run(seed, profile, at_least=at_least)
     except (AssertionError, InvariantError) as error:
         return error
+    finally:
+        gc.collect()  # a cluster is garbage as a whole, and next to nothing is while it runs
+    return result if trace else replace(result, trace=())
 
 
 def _watched(outcomes: Iterable[Outcome], count: int) -> Iterator[Outcome]:
-    """Show how far it is, on a terminal."""
-    began = time.monotonic()
+    """Show how far it is: all the time on a terminal, else once a minute."""
+    shown = began = time.monotonic()
+    terminal = sys.stderr.isatty()
     for number, one in enumerate(outcomes, 1):
-        if sys.stderr.isatty():
-            left = (time.monotonic() - began) / number * (count - number)
-            print(f"\r{number} of {count} seeds, {left:.0f} s to go ", end="", file=sys.stderr)
+        now = time.monotonic()
+        if terminal or now - shown >= 60:
+            shown, left = now, round((now - began) / number * (count - number))
+            told = f"{number} of {count} seeds, {left // 60} min {left % 60:02} s to go"
+            print(f"\r{told} " if terminal else told, end="" if terminal else "\n", file=sys.stderr, flush=True)
         yield one
-    if sys.stderr.isatty():
+    if terminal:
         print(file=sys.stderr)
 
 

@@ -217,7 +217,7 @@ def test_hole_35_a_charter_that_was_agreed_on_outlives_everybodys_reboot() -> No
 
 def test_who_runs_the_next_charter_answers_nobody_under_the_former() -> None:
     bench = running()
-    while not any(letter.source == "a" and bench.read(letter).flags & Flag.PERIODIC for letter in bench.post):
+    while not any(letter.source == "a" and Flag.PERIODIC in bench.read(letter).flags for letter in bench.post):
         bench.deliver()
         bench.run_until_something_is_said()
     renewals = [letter for letter in bench.post if letter.source == "a" and letter.target == "c"]

@@ -95,8 +95,8 @@ def test_sixteen_nodes_with_32_groups_say_how_things_stand_in_one_datagram() -> 
         for letter in bench.post:
             sizes.add(len(letter.data))
             message = bench.read(letter)
-            states += letter.source == "n00" and letter.target == "n01" and bool(message.flags & Flag.PERIODIC)
-            assert letter.source != "n00" or message.flags & Flag.STATE  # never what did not fit
+            states += letter.source == "n00" and letter.target == "n01" and Flag.PERIODIC in message.flags
+            assert letter.source != "n00" or Flag.STATE in message.flags  # never what did not fit
         bench.deliver()
     assert states == 1
     assert max(sizes) <= wire.LARGEST

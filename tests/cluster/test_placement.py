@@ -86,8 +86,7 @@ def test_nodes_with_the_same_news_rank_alike() -> None:
     bench.run(5 * SECOND)
     for one in groups:
         orders = {
-            tuple(sorted("abc", key=lambda name: bench.machine(seat)._placement.rank(one, name)))
-            for seat in bench.seats
+            tuple(sorted("abc", key=lambda name: bench.machine(seat)._ranking.rank(one, name))) for seat in bench.seats
         }
         assert len(orders) == 1
 

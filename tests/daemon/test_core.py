@@ -1,7 +1,6 @@
 """The shell around the cluster core: what it performs, and that it is silent once it has ended."""
 
 import asyncio
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -105,7 +104,7 @@ def wanted_off(tmp_path: Path, *steps: tuple[Ready, bool]) -> list[tuple[FenceRe
         for ready, writable in steps:
             volatile = b"state"
             shell._volatile = tmp_path / ("core.state" if writable else "no such folder/core.state")
-            shell._perform(replace(ready, volatile=volatile, wake_at=1 << 62))
+            shell._perform(ready._replace(volatile=volatile, wake_at=1 << 62))
 
     asyncio.run(scenario())
     return told

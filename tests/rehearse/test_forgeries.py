@@ -7,13 +7,13 @@ import pytest
 
 from vedette.cluster import wire
 from vedette.cluster.events import Reason
-from vedette.cluster.messages import Flag, Message
+from vedette.cluster.messages import Message
 from vedette.lab import forgeries
 
 PORT = 694
 SECRET, CLUSTER = b"the cluster's own secret", b"\1" * 8
 DATA = wire.encode(
-    Message(config=b"\2" * 8, keys=(), sender=1, session=2, incarnation=3, sequence=4, flags=Flag(0)),
+    Message(config=b"\2" * 8, keys=(), sender=1, session=2, incarnation=3, sequence=4, flags=frozenset()),
     cluster=CLUSTER,
     secret=SECRET,
 )

@@ -16,9 +16,11 @@ from vedette.kit.errors import UsageError, VedetteError
 
 VERBS = (
     "validate",
+    "plan",
     "schema",
     "init",
     "run",
+    "real-server",
     "status",
     "move",
     "restart",

@@ -7,8 +7,9 @@ neighbours may be in use at once. What must not be in use at once is a charter a
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
-from vedette.cluster.config import MOST_VOTERS, CoreConfig, tag
+from vedette.cluster.config import MOST_VOTERS, CoreConfig, differences, tag
 from vedette.spec.resolved import SplitBrainPolicy
 
 LEAST_VOTERS = 3
@@ -30,8 +31,7 @@ class Charter:
     before: int
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
+class Wanted(NamedTuple):
     """What the document says. Durations in ns."""
 
     voters: tuple[str, ...]
@@ -65,6 +65,18 @@ def wanted(config: CoreConfig) -> Wanted:
 def changeable(config: CoreConfig) -> bool:
     """Only majorities of neighbouring charters meet; other policies, and a lone voter, have no charters."""
     return config.policy is SplitBrainPolicy.MAJORITY and not config.alone
+
+
+def refused(running: CoreConfig, wanted: CoreConfig) -> list[str]:
+    """What of another document cannot come into force while the daemons run, in words; empty: nothing.
+
+    What the voters can agree on among themselves, voters and timings, is not refused.
+    """
+    if changeable(running):
+        timings = wanted.timings if changeable(wanted) else running.timings
+        voters = wanted.voters if changeable(wanted) else running.voters
+        running = replace(running, voters=voters, timings=timings)
+    return differences(running, wanted)
 
 
 def apply(config: CoreConfig, charter: Charter) -> CoreConfig | None:

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 from typing import Protocol
 
 from vedette.kit.errors import UsageError
@@ -40,16 +40,16 @@ def tag(name: str) -> int:
     return int.from_bytes(hashlib.sha256(name.encode()).digest()[:4]) or 1
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Timings:
-    """Durations in ns. ``interval`` is I and ``dead_after`` is D of cluster.md; the rest is derived."""
+    """Durations in ns. ``interval`` is I and ``dead_after`` is D of cluster.md; the rest is derived, once."""
 
     interval: int
     warn_after: int
     dead_after: int
     startup_grace: int
 
-    @property
+    @cached_property
     def margin(self) -> int:
         """m: by how much an owner stops counting on its lease before the kernel's deadline.
 
@@ -59,17 +59,17 @@ class Timings:
         """
         return max(2 * MILLISECOND, self.dead_after // 100)
 
-    @property
+    @cached_property
     def lease(self) -> int:
         """D_P = γ·D − 2 m: what a proposer counts on its own clock, γ = (1 − ρ)/(1 + ρ)."""
         return self.dead_after * (DRIFT - 1) // (DRIFT + 1) - 2 * self.margin
 
-    @property
+    @cached_property
     def silence(self) -> int:
         """Q: how long a voter that forgot its records keeps silent."""
         return self.dead_after
 
-    @property
+    @cached_property
     def courtesy(self) -> int:
         """How long all others leave a group that was handed over to its successor: 6 s, or D/4 where that is longer.
 
@@ -78,7 +78,7 @@ class Timings:
         """
         return max(6 * STAGGER, self.dead_after // 4)
 
-    @property
+    @cached_property
     def attempt(self) -> int:
         """After this an attempt is void: 6 s, or a tenth of D where that is longer (slow links)."""
         return max(6 * STAGGER, self.dead_after // 10)
@@ -114,10 +114,11 @@ class CoreGroup:
         return tag(self.name)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class CoreConfig:
     """All that the core takes from a document. Raises :class:`UsageError` when a promise could not be kept.
 
+    What follows from it is asked for thousands of times a second, and worked out once.
     ``epoch``, ``parent``, ``elders`` and ``before``: see :class:`vedette.cluster.charter.Charter`; the first
     config of a cluster has none.
     """
@@ -145,28 +146,33 @@ class CoreConfig:
         object.__setattr__(self, "id", self._digest())
         self._check()
 
+    @cached_property
+    def names(self) -> frozenset[str]:
+        """The nodes of the document."""
+        return frozenset(self._nodes)
+
     def node(self, name: str) -> CoreNode | None:
-        return next((node for node in self.nodes if node.name == name), None)
+        return self._nodes.get(name)
 
     def group(self, name: str) -> CoreGroup | None:
-        return next((group for group in self.groups if group.name == name), None)
+        return self._groups.get(name)
 
-    @property
+    @cached_property
     def alone(self) -> bool:
         """One voter: its own vote is the quorum, and nobody else can ever take anything."""
         return len(self.voters) == 1
 
-    @property
+    @cached_property
     def tolerant(self) -> bool:
         """Rule 28: a silent peer's groups are taken; two holders while cut is what the document asks for."""
         return not self.alone and self.policy is SplitBrainPolicy.TOLERATE
 
-    @property
+    @cached_property
     def fencing(self) -> bool:
         """Rules 26 and 27: a silent peer's groups are taken once it is confirmed to be off."""
         return not self.alone and self.policy is SplitBrainPolicy.FENCE
 
-    @property
+    @cached_property
     def endless(self) -> bool:
         """A lease has no end: what it takes to take it is a word of the holder, of a device, or a higher claim."""
         return self.alone or self.tolerant or self.fencing
@@ -180,12 +186,20 @@ class CoreConfig:
         """
         return 4 * SECOND + self.timings.interval
 
-    @property
+    @cached_property
     def majority(self) -> int:
         return len(self.voters) // 2 + 1
 
     def node_tags(self) -> Mapping[int, str]:
         return {tag(node.name): node.name for node in self.nodes}
+
+    @cached_property
+    def _nodes(self) -> dict[str, CoreNode]:
+        return {node.name: node for node in self.nodes}
+
+    @cached_property
+    def _groups(self) -> dict[str, CoreGroup]:
+        return {group.name: group for group in self.groups}
 
     def _digest(self) -> bytes:
         """Rule 29: (id, voters, policy, timings); two nodes that differ in them do not vote for each other."""

@@ -30,7 +30,9 @@ class Detector:
         self.has_quorum = False
 
     def follow(self, now: int) -> None:
-        """Nodes have come or gone."""
+        """Nodes may have come or gone."""
+        if self._seen.keys() == self._peers.keys():
+            return
         for book in (self._seen, self._incarnations):
             for name in book.keys() - self._peers.keys():
                 del book[name]
@@ -39,9 +41,9 @@ class Detector:
 
     def look(self, now: int) -> bool:
         """Note what has changed; True when somebody has come up, who should hear from us at once."""
-        risen = False
+        risen, timings = False, self._site.timings
         for name, peer in self._peers.items():
-            before, is_now = self._seen[name][0], liveness(peer, now, self._site.timings)
+            before, is_now = self._seen[name][0], liveness(peer, now, timings)
             restarted = peer.proven and peer.incarnation != self._incarnations[name]
             if restarted and before in (Liveness.UP, Liveness.LATE):
                 self._site.note(What.NODE_RESTARTED, node=name, detail=f"incarnation {peer.incarnation}")
@@ -63,10 +65,10 @@ class Detector:
 
     def next_at(self, now: int) -> list[int]:
         """When somebody becomes late or dead if nothing is heard."""
-        times = []
+        times, timings = [], self._site.timings
         for peer in self._peers.values():
             if peer.alive(now):
-                times += [peer.fresh + self._site.timings.warn_after, peer.alive_until]
+                times += [peer.fresh + timings.warn_after, peer.alive_until]
             times.append(self._quorum.silent_at(peer))
         return times
 

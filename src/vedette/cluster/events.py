@@ -15,8 +15,10 @@ Instants are CLOCK_BOOTTIME nanoseconds of this node, read after every receive a
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
+from types import MappingProxyType
+from typing import NamedTuple
 
 from vedette.cluster.config import CoreGroup, CoreNode, Timings
 from vedette.spec.resolved import Key
@@ -328,8 +330,7 @@ class FenceRequest:
     wait: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Ready:
+class Ready(NamedTuple):
     """What the shell does now, in this order. ``None`` for a file means: unchanged."""
 
     durable: bytes | None = None
@@ -338,7 +339,7 @@ class Ready:
     volatile: bytes | None = None
     release: tuple[str, ...] = ()
     send: tuple[Outgoing, ...] = ()
-    hold: Mapping[str, int] = field(default_factory=dict)
+    hold: Mapping[str, int] = MappingProxyType({})
     fence: tuple[FenceRequest, ...] = ()
     wake_at: int = 0
     events: tuple[CoreEvent, ...] = ()

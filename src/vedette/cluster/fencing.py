@@ -24,6 +24,8 @@ class Fencing:
 
         ``idle``: this node stops or is in maintenance, and switches nobody off.
         """
+        if not self._site.config.fencing:
+            return ()
         asked = {}
         self._assume(now)
         for peer in self._peers.values():
@@ -85,8 +87,7 @@ class Fencing:
 
     def _due(self, peer: Peer, now: int) -> bool:
         return (
-            self._site.config.fencing
-            and not peer.alive(now)
+            not peer.alive(now)
             and peer.tag in self._fallen.seen
             and not self._fallen.over(peer.tag, self._fallen.seen[peer.tag])
             and now >= self._due_at(peer)

@@ -30,6 +30,7 @@ from vedette.cluster.peers import Peer, Verdict
 from vedette.cluster.placement import Placement
 from vedette.cluster.preferences import Preferences
 from vedette.cluster.proposer import Proposer
+from vedette.cluster.ranking import Ranking
 from vedette.cluster.site import Site
 from vedette.cluster.voter import Voter
 from vedette.kit.units import MINUTE
@@ -54,6 +55,7 @@ class Hearing:
         owner: Owner,
         proposer: Proposer,
         placement: Placement,
+        ranking: Ranking,
         preferences: Preferences,
         outbox: Outbox,
         council: Council,
@@ -62,7 +64,7 @@ class Hearing:
         self._site, self._keyring, self._leases = site, keyring, leases
         self._peers = peers
         self._voter, self._owner, self._proposer = voter, owner, proposer
-        self._placement, self._preferences, self._outbox = placement, preferences, outbox
+        self._placement, self._ranking, self._preferences, self._outbox = placement, ranking, preferences, outbox
         self.refused: dict[Reason, int] = {}
         self.refused_on: dict[str, int] = {}
         self._counted: dict[bytes, Peer] = {}
@@ -104,7 +106,10 @@ class Hearing:
         return True
 
     def _named(self, number: int) -> Peer | None:
-        return next((peer for peer in self._peers.values() if peer.tag == number), None)
+        for peer in self._peers.values():
+            if peer.tag == number:
+                return peer
+        return None
 
     def _remember(self, data: bytes, peer: Peer) -> None:
         if len(self._counted) >= MOST_COPIES:
@@ -167,7 +172,7 @@ class Hearing:
             self._council.teach(peer, now)
         over = self._voter.fallen.over(peer.tag, message.incarnation)
         votes = message.config == self._site.config.id and not over
-        if message.flags & Flag.STATE:
+        if Flag.STATE in message.flags:
             self._state(peer, message, now, votes=votes)
         if votes:
             self._acknowledged(peer, echo, now)
@@ -177,15 +182,15 @@ class Hearing:
             for wish in self._preferences.merge(message.table, now):
                 words = f"{wish.author}: {wish.reason}" if wish.author else f"version {wish.version}"
                 self._site.note(What.PREFERENCE_CHANGED, node=peer.name, detail=words)
-        if message.flags & Flag.STATE:
+        if Flag.STATE in message.flags:
             self._teach(peer, now)
-        if message.flags & Flag.GOODBYE:
+        if Flag.GOODBYE in message.flags:
             self._goodbye(peer, message, now, votes=votes)
 
     def _contradicted(self, peer: Peer, message: Message, echo: Echo) -> None:
         """It is said to be off and is not: whoever said so was wrong, and nothing may be built on it any more."""
         sent = self._outbox.sent_at(echo.sequence)
-        leaving = bool(message.flags & Flag.GOODBYE)
+        leaving = Flag.GOODBYE in message.flags
         if sent is not None and not leaving and self._voter.fallen.contradicted(peer.tag, message.incarnation, sent):
             self._voter.fallen.end(peer.tag)
             self._site.note(What.NODE_NOT_OFF, node=peer.name, detail="it was confirmed off, and is heard")
@@ -198,12 +203,11 @@ class Hearing:
             self._outbox.send_table(peer.name)
 
     def _state(self, peer: Peer, message: Message, now: int, *, votes: bool) -> None:
-        ready = votes and bool(message.flags & Flag.READY)  # with another config it could never win what it is handed
+        ready = votes and Flag.READY in message.flags  # with another config it could never win what it is handed
         if ready and not peer.ready:
             peer.ready_since = now
-        if message.score != peer.score:
-            peer.score, peer.score_since = message.score, now
-        peer.ready, peer.silent = ready, bool(message.flags & Flag.SILENT)
+        self._ranking.scored(peer, message.score, now)
+        peer.ready, peer.silent = ready, Flag.SILENT in message.flags
         peer.revision, peer.digest = message.revision, message.digest
         peer.watchdog = message.watchdog
         peer.holds = frozenset(message.holds)
@@ -222,7 +226,7 @@ class Hearing:
                 self._placement.succeeded(lease, peer.name)
         if self._site.config.tolerant or self._site.config.fencing:
             self._claims(message, now)
-        if message.flags & Flag.PERIODIC and message.own:
+        if message.own and Flag.PERIODIC in message.flags:
             self._renew(peer, message, now)
 
     def _renew(self, peer: Peer, message: Message, now: int) -> None:

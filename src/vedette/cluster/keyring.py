@@ -72,16 +72,21 @@ class Keyring:
 
         Where there is none, what most of them accept: a stray node must not make this one mute for all others.
         """
+        if len(self.listed) == 1 and not self.retired:
+            return self._signing(self.listed[0])
         dead_after = self._site.timings.dead_after
         heard = [peer.keys for peer in self._peers.values() if peer.heard and now - peer.heard <= dead_after]
         best = max(
             (*self.listed, *self.retired),
             key=lambda key: (sum(key in accepted for accepted in heard), sum(key in _listed(keys) for keys in heard)),
         )
-        if best != self.signs:
-            self.signs = best
-            self._site.note(What.KEY_SIGNS, detail=best.hex())
-        return self.secrets[best]
+        return self._signing(best)
+
+    def _signing(self, key: bytes) -> bytes:
+        if key != self.signs:
+            self.signs = key
+            self._site.note(What.KEY_SIGNS, detail=key.hex())
+        return self.secrets[key]
 
     def listed_by(self, peer: Peer) -> tuple[bytes, ...]:
         """The keys of that node's document, as far as it has said."""

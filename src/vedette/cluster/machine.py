@@ -44,6 +44,7 @@ from vedette.cluster.placement import Placement
 from vedette.cluster.preferences import Preferences
 from vedette.cluster.proposer import Proposer
 from vedette.cluster.quorum import Quorum
+from vedette.cluster.ranking import Ranking
 from vedette.cluster.steering import Steering
 from vedette.cluster.telling import Telling
 from vedette.spec.resolved import Key
@@ -88,7 +89,8 @@ class Machine:
             random=random,
         )
         self._site, self._now = found.site, now
-        self._rest = Ready()
+        self._last = Ready()
+        self._rest: Ready | None = None
         self._own, self._held = found.own, held
         self._voter = found.voter
         self._preferences = Preferences(found.wishes, now)
@@ -105,7 +107,8 @@ class Machine:
         self._outbox = Outbox(dead_after=max(site.timings.dead_after, site.config.before))
         self._proposer = Proposer(site, voter, self._quorum, self._outbox)
         self._owner = Owner(site, leases, voter, self._quorum, self._outbox, self._proposer, peers)
-        self._placement = Placement(site, peers, self._preferences)
+        self._ranking = Ranking(site, peers, self._preferences)
+        self._placement = Placement(site, peers, self._ranking)
         self._detector = Detector(site, peers, self._quorum)
         self._membership = Membership(site, peers, self._detector)
         self._council = Council(
@@ -126,6 +129,7 @@ class Machine:
             owner=self._owner,
             proposer=self._proposer,
             placement=self._placement,
+            ranking=self._ranking,
             preferences=self._preferences,
             peers=peers,
             quorum=self._quorum,
@@ -140,6 +144,7 @@ class Machine:
             owner=self._owner,
             proposer=self._proposer,
             placement=self._placement,
+            ranking=self._ranking,
             preferences=self._preferences,
             outbox=self._outbox,
             council=self._council,
@@ -160,9 +165,9 @@ class Machine:
     def handle(self, event: Event, now: int) -> Ready:
         """Take in one event at ``now``, which was read after the event came."""
         now = max(now, self._now)
-        if isinstance(event, Datagram) and now < self._rest.wake_at:
+        if isinstance(event, Datagram) and now < self._last.wake_at:
             if not self._hearing.datagram(event.link, event.data, now):
-                return self._rest  # a flood of forgeries or copies costs no more than looking at each
+                return self._unchanged()  # a flood of forgeries or copies costs no more than looking at each
             return self._finish(now)
         self._steering.expire(now)
         self._take(event, now)
@@ -174,7 +179,7 @@ class Machine:
         self._preferences.changed = self._preferences.changed or ready.durable is not None
         self._council.changed = self._council.changed or ready.binding
         self._owner.release = list(dict.fromkeys((*ready.release, *self._owner.release)))
-        self._rest = Ready()
+        self._last, self._rest = Ready(), None
 
     def view(self, now: int) -> View:
         """What this node knows, for status and for the reconcilers."""
@@ -234,7 +239,7 @@ class Machine:
             case Readiness(services, connected):
                 self._steering.services, self._steering.connected = services, connected
             case Reach(missing):
-                self._placement.reaches(missing, now)
+                self._ranking.reaches(missing, now)
             case SpecRunning(revision, digest):
                 self._telling.running(revision, digest)
             case Move() | Standby() | Maintenance():
@@ -277,7 +282,7 @@ class Machine:
         self._membership.part(now)
         risen = self._detector.look(now)
         self._keyring.forget(now)
-        self._council.look(now, digest=self._telling.short_digest(), stopping=self._steering.stopping)
+        self._council.look(now, digest=self._telling.short_digest, stopping=self._steering.stopping)
         self._steering.pursue(now)
         self._telling.kernel |= {lease.name for lease in self._leases.values() if lease.own is not None}
         if self._steering.leaving():
@@ -302,8 +307,16 @@ class Machine:
             stopped=self._steering.stopped(self._outbox, now),
         )
         invariants.check(self._site, self._leases.values(), self._voter, ready, now)
-        self._rest = Ready(hold=hold, fence=fence, wake_at=ready.wake_at, unchanged=True, stopped=ready.stopped)
+        self._last, self._rest = ready, None
         return ready
+
+    def _unchanged(self) -> Ready:
+        if self._rest is None:
+            last = self._last
+            self._rest = Ready(
+                hold=last.hold, fence=last.fence, wake_at=last.wake_at, unchanged=True, stopped=last.stopped
+            )
+        return self._rest
 
     def _wake_at(self, now: int) -> int:
         """The earliest time at which anything is due; whatever is due already has just been looked at."""
@@ -314,7 +327,7 @@ class Machine:
             *self._fencing.next_at(now),
             *self._council.next_at(),
         ]
-        return min((time for time in times if time > now), default=now + self._site.timings.interval)
+        return min([time for time in times if time > now], default=now + self._site.timings.interval)
 
 
 def _by_value(entry: tuple[Reason, int]) -> str:

@@ -28,7 +28,7 @@ class Membership:
 
     def part(self, now: int) -> None:
         """Let go of those that are neither in the document nor hold anything; called after every event."""
-        for peer in [peer for peer in self._peers.values() if not self._site.listed(peer.name)]:
+        for peer in [self._peers[name] for name in self._peers if name not in self._site.config.names]:
             votes = peer.name in self._site.config.voters
             holds = peer.alive(now) and (peer.own or peer.holds)
             if not votes and (not holds or len(self._peers) >= MOST_NODES):

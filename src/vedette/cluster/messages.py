@@ -5,7 +5,8 @@ for a moment still understand each other.
 """
 
 from dataclasses import dataclass
-from enum import IntEnum, IntFlag
+from enum import IntEnum
+from typing import NamedTuple
 
 from vedette.cluster.ballot import NOTHING, Ballot
 from vedette.cluster.charter import Charter
@@ -117,8 +118,7 @@ class Teach:
 Item = Prepare | Promise | Accept | Accepted | Nack | Release | Motion | Teach
 
 
-@dataclass(frozen=True, slots=True)
-class Echo:
+class Echo(NamedTuple):
     """What I have heard of ``node``: the last sequence number of that session.
 
     ``acked`` is the sequence number of the latest renewal that I voted on (0 = none) and ``groups`` the set of
@@ -173,8 +173,11 @@ class Wishes:
     entries: tuple[Wish, ...]
 
 
-class Flag(IntFlag):
-    """``STATE``: the fields about the sender are filled in (absent from what did not fit into one datagram)."""
+class Flag(IntEnum):
+    """``STATE``: the fields about the sender are filled in (absent from what did not fit into one datagram).
+
+    The values are bits of the wire's.
+    """
 
     STATE = 1
     PERIODIC = 2
@@ -183,8 +186,7 @@ class Flag(IntFlag):
     GOODBYE = 16
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(NamedTuple):
     """One datagram. ``to`` is the tag of the only node that it is for, 0 = everyone.
 
     ``keys``: fingerprints of all accepted keys (see ``keyring``); ``own``: the sender's leases, those that it adopted
@@ -199,7 +201,7 @@ class Message:
     session: int
     incarnation: int
     sequence: int
-    flags: Flag
+    flags: frozenset[Flag]
     to: int = 0
     score: int = 0
     wishes: int = 0

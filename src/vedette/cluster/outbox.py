@@ -1,7 +1,7 @@
 """What goes out: sequence numbers and when they were used, announcements and their repeats, chunks (rules 4, 18)."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 
 from vedette.cluster import wire
 from vedette.cluster.ballot import Ballot
@@ -107,9 +107,12 @@ class Outbox:
         """Nothing waits to be said or repeated."""
         return self._said is None and not self._announce
 
-    def flush(self, now: int, head: Letterhead, *, renewal: Renewal | None, alive: list[Peer]) -> tuple[Outgoing, ...]:
+    def flush(
+        self, now: int, write: Callable[[bool], Letterhead], *, renewal: Renewal | None, alive: list[Peer]
+    ) -> tuple[Outgoing, ...]:
         """Make the datagrams of this call; ``renewal``: the periodic heartbeat that is due with it.
 
+        ``write`` makes their head, with the table or without; most calls need none.
         One for everyone, or, when somebody is to be answered too, one for each: of two datagrams that leave together
         the second could overtake the first, which would then not count.
         """
@@ -117,20 +120,29 @@ class Outbox:
         repeating = self._repeat(now, alive)
         said = self._said
         items = self._everyone + self._items + (list(said.items) if repeating and said is not None else [])
-        everyone = bool(head.echoes) and (renewal is not None or self._announce or repeating or bool(items))
+        everyone = renewal is not None or self._announce or repeating or bool(items)
         table = self._table or (repeating and said is not None and said.table)
         first = self._sequence + 1
-        out: list[Outgoing] = []
-        if everyone and not self._tables and not any(self._single.values()):
-            out += self._letters(now, head, items, renewal=renewal, table=table)
-        else:
-            known = head.echoes.keys()  # who has parted in this call is told nothing more
-            for name in sorted(known if everyone else known & (self._single.keys() | self._tables)):
-                said_to = items + self._single.get(name, [])
-                taught = table or name in self._tables
-                out += self._letters(now, head, said_to, to=name, renewal=renewal, table=taught)
+        out: tuple[Outgoing, ...] = ()
+        if everyone or self._single or self._tables:
+            head = write(table or bool(self._tables))
+            out = tuple(self._written(now, head, items, renewal=renewal, table=table, everyone=everyone))
         self._settle(now, first)
-        return tuple(out)
+        return out
+
+    def _written(
+        self, now: int, head: Letterhead, items: list[Item], *, renewal: Renewal | None, table: bool, everyone: bool
+    ) -> Iterable[Outgoing]:
+        known = head.echoes.keys()  # who has parted in this call is told nothing more
+        if not known:
+            return
+        if everyone and not self._tables and not any(self._single.values()):
+            yield from self._letters(now, head, items, renewal=renewal, table=table)
+            return
+        for name in sorted(known if everyone else known & (self._single.keys() | self._tables)):
+            said_to = items + self._single.get(name, [])
+            taught = table or name in self._tables
+            yield from self._letters(now, head, said_to, to=name, renewal=renewal, table=taught)
 
     def _letters(
         self,
@@ -143,57 +155,42 @@ class Outbox:
         to: str | None = None,
     ) -> Iterable[Outgoing]:
         """As many datagrams as the items need; the first also says how things stand, and has the table if it fits."""
-        state = replace(head.state, table=head.table) if table else head.state
-        apart = table and wire.size(self._addressed(state, head, to)) > wire.LARGEST
-        state = head.state if apart else state
+        full = head.state._replace(table=head.table) if table else head.state
+        state = _addressed(full, head, to)
+        apart = table and wire.size(state) > wire.LARGEST
+        state = _addressed(head.state, head, to) if apart else state
         if renewal is not None:
             self.renewals[self._sequence + 1] = renewal
-            state = replace(state, flags=state.flags | Flag.PERIODIC)
+            state = state._replace(flags=state.flags | {Flag.PERIODIC})
         items = list(dict.fromkeys(items))
         while True:
-            room = _fitting(items, wire.LARGEST - wire.size(self._addressed(state, head, to)))
-            yield self._send(now, head, replace(state, items=tuple(items[:room])), to)
+            room = _fitting(items, wire.LARGEST - wire.size(state))
+            yield self._send(now, head, state._replace(items=tuple(items[:room])), to)
             items = items[room:]
             if not items:
                 break
-            state = _bare(head.state)
+            state = _addressed(_bare(head.state), head, to)
         if apart:
             yield from self._table_apart(now, head, to)
 
     def _table_apart(self, now: int, head: Letterhead, to: str | None) -> Iterable[Outgoing]:
         """The table by itself, in as many datagrams as it needs: it is merged entry by entry."""
-        entries = head.table.entries
+        entries, bare = head.table.entries, _addressed(_bare(head.state, table=Wishes(())), head, to)
         while entries:
-            room = wire.LARGEST - wire.size(self._addressed(_bare(head.state, table=Wishes(())), head, to))
+            room = wire.LARGEST - wire.size(bare)
             count = 0
             while count < len(entries) and (room := room - wire.wish_size(entries[count])) >= 0:
                 count += 1
-            yield self._send(now, head, _bare(head.state, table=Wishes(entries[:count])), to)
+            yield self._send(now, head, bare._replace(table=Wishes(entries[:count])), to)
             entries = entries[count:]
 
     def _send(self, now: int, head: Letterhead, message: Message, to: str | None) -> Outgoing:
         self._sequence += 1
         self._sent[self._sequence] = now
-        message = replace(self._addressed(message, head, to), sequence=self._sequence)
-        data = wire.encode(message, cluster=head.cluster, secret=head.secret)
+        numbered = message._replace(sequence=self._sequence)
+        data = wire.encode(numbered, cluster=head.cluster, secret=head.secret)
         assert len(data) <= wire.LARGEST
         return Outgoing(data=data, to=to)
-
-    def _addressed(self, message: Message, head: Letterhead, to: str | None) -> Message:
-        """Echo whom it goes to.
-
-        Where many have restarted at once, two echoes for each do not fit: who has yet to prove itself was greeted with
-        a datagram of its own.
-        """
-        names = sorted(head.echoes) if to is None else [to]
-        both = replace(
-            message,
-            to=tag(to) if to is not None else 0,
-            echoes=tuple(echo for name in names for echo in head.echoes[name]),
-        )
-        if wire.size(both) <= wire.LARGEST:
-            return both
-        return replace(both, echoes=tuple(echo for name in names for echo in head.echoes[name][:1]))
 
     def _repeat(self, now: int, alive: list[Peer]) -> bool:
         """Whether the announcement is due again; it ends when everyone alive has echoed it, or after the last.
@@ -229,16 +226,26 @@ class Outbox:
     def _forget(self, now: int) -> None:
         """Drop what can prove nothing any more, and what would grow without bound."""
         for book, most in ((self._sent, MOST_SENT), (self.renewals, MOST_RENEWALS)):
-            for sequence in list(book)[: max(0, len(book) - most)]:
+            for sequence in list(book)[:-most] if len(book) > most else ():
                 del book[sequence]
-        for sequence, sent in list(self._sent.items()):
-            if now - sent <= self._dead_after:
-                break
-            del self._sent[sequence]
-        for sequence, renewal in list(self.renewals.items()):
-            if now - renewal.sent <= self._dead_after:
-                break
-            del self.renewals[sequence]
+        while self._sent and now - self._sent[oldest := next(iter(self._sent))] > self._dead_after:
+            del self._sent[oldest]
+        while self.renewals and now - self.renewals[oldest := next(iter(self.renewals))].sent > self._dead_after:
+            del self.renewals[oldest]
+
+
+def _addressed(message: Message, head: Letterhead, to: str | None) -> Message:
+    """Echo whom it goes to.
+
+    Where many have restarted at once, two echoes for each do not fit: who has yet to prove itself was greeted with
+    a datagram of its own.
+    """
+    names = sorted(head.echoes) if to is None else [to]
+    echoes = tuple([echo for name in names for echo in head.echoes[name]])
+    both = message._replace(to=tag(to) if to is not None else 0, echoes=echoes)
+    if wire.size(both) <= wire.LARGEST:
+        return both
+    return both._replace(echoes=tuple([echo for name in names for echo in head.echoes[name][:1]]))
 
 
 def _fitting(items: list[Item], space: int) -> int:
@@ -254,4 +261,4 @@ def _fitting(items: list[Item], space: int) -> int:
 
 def _bare(state: Message, *, table: Wishes | None = None) -> Message:
     """Without how things stand: for what did not fit into the first datagram."""
-    return replace(state, flags=state.flags & ~Flag.STATE, own=(), holds=(), table=table)
+    return state._replace(flags=state.flags - {Flag.STATE}, own=(), holds=(), table=table)

@@ -191,9 +191,9 @@ class Owner:
             return min(lease.own.end - now, self._site.timings.dead_after)
         return None
 
-    def next_at(self, lease: Lease) -> int | None:
+    def next_at(self, own: Own) -> int:
         """When the lease must be stopped counting on."""
-        return lease.own.end - self._margin(lease.own.end) if lease.own is not None else None
+        return own.end - self._margin(own.end)
 
     def _margin(self, end: int) -> int:
         return 0 if end == FOREVER else self._site.timings.margin

@@ -119,7 +119,7 @@ class Peer:
             self._promote()
         self.proven, self.fresh = True, now
         assert sent is not None
-        if not message.flags & Flag.GOODBYE:
+        if Flag.GOODBYE not in message.flags:
             self.alive_until = max(self.alive_until, sent + dead_after)
             self.left = False
         return Verdict.FRESH

@@ -1,20 +1,16 @@
-"""Where a group should be: advice, never safety (rules 21 to 24).
-
-Rank is a function of the document, of the operators' wishes and of what every node says of itself; never of how
-well it is heard here, so that two nodes rank a pair alike.
-"""
+"""Where a group should be, and when to try for it or to move it: advice, never safety (rules 21 to 24)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from vedette.cluster.config import MOST_SCORE, STAGGER, CoreConfig, CoreGroup, tag
+from vedette.cluster.config import STAGGER, CoreConfig, CoreGroup
 from vedette.cluster.events import Reason
 from vedette.cluster.leases import Lease
 from vedette.cluster.peers import Peer
-from vedette.cluster.preferences import Preferences
+from vedette.cluster.ranking import Ranking
 from vedette.cluster.site import Site
 from vedette.kit.units import SECOND
-from vedette.spec.resolved import Failback, Role
+from vedette.spec.resolved import Failback
 
 MOVE_PAUSE = SECOND
 """One voluntary move per group in this time."""
@@ -35,76 +31,30 @@ class MoveTo:
 class Placement:
     """One node's view of where groups belong. ``peers`` holds all other nodes by name."""
 
-    def __init__(self, site: Site, peers: Mapping[str, Peer], preferences: Preferences) -> None:
-        self._site, self._me, self._peers, self._preferences = site, site.me, peers, preferences
+    def __init__(self, site: Site, peers: Mapping[str, Peer], ranking: Ranking) -> None:
+        self._site, self._me, self._peers, self._ranking = site, site.me, peers, ranking
         self._started = site.started
-        self.my_score, self._score_since = MOST_SCORE, site.started
-
-    def reaches(self, missing: int, now: int) -> None:
-        """How many ping nodes do not answer this node."""
-        score = max(0, MOST_SCORE - missing)
-        if score != self.my_score:
-            self.my_score, self._score_since = score, now
 
     @property
     def config(self) -> CoreConfig:
         """The document's part, as it runs now."""
         return self._site.config
 
-    # Who may
-
-    def may_hold(self, group: CoreGroup, name: str) -> bool:
-        """The document and the operators allow the node to take the group."""
-        node = self.config.node(name)
-        return (
-            node is not None
-            and node.role is Role.DIRECTOR
-            and name in group.nodes
-            and not (node.standby or node.maintenance or self.paused(group))
-            and not (self._preferences.standby(name) or self._preferences.maintained(name))
-        )
-
-    def paused(self, group: CoreGroup) -> bool:
-        """The document or an operator wants the group left where it is."""
-        return group.maintenance or self._preferences.paused(group.name)
-
-    def may_hold_any(self, name: str) -> bool:
-        """Whether there is anything that the node could be asked to take."""
-        return any(self.may_hold(group, name) for group in self.config.groups)
-
-    # Who is better
-
-    def preference(self, group: CoreGroup, name: str) -> tuple[int, int, int]:
-        """What makes one place *better* than another: smaller is better, equal is no reason to move."""
-        wanted = 0 if tag(name) == self._preferences.wanted_on(group.name) else 1
-        score = self.my_score if name == self._me else self._peers[name].score
-        order = group.preferred_nodes
-        return wanted, -score, order.index(name) if name in order else len(order)
-
-    def rank(self, group: CoreGroup, name: str) -> tuple[tuple[int, int, int], int]:
-        """A total order: preference first, then the order of the document."""
-        return self.preference(group, name), group.nodes.index(name)
-
-    def others(self, group: CoreGroup) -> list[str]:
-        """All other nodes that may hold the group, best first."""
-        names = [name for name in group.nodes if name in self._peers and self.may_hold(group, name)]
-        return sorted(names, key=lambda name: self.rank(group, name))
-
     # When to try
 
     def delay(self, group: CoreGroup, now: int) -> int:
         """s for every better-ranked node that could take it; in the first interval also for one not yet ready."""
         settling = now < self._started + self.config.timings.interval
-        mine = self.rank(group, self._me)
-        better = [self._peers[name] for name in self.others(group) if self.rank(group, name) < mine]
+        better = [self._peers[name] for name in self._ranking.places(group).better]
         return STAGGER * sum(1 for peer in better if peer.alive(now) and (peer.ready or settling))
 
     def grace(self, group: CoreGroup) -> int:
         """Until when a preferred node that was never heard is waited for: 0, or the end of startupGrace."""
-        mine = self.preference(group, self._me)
-        for name in self.others(group):
+        places = self._ranking.places(group)
+        mine = places.preference[self._me]
+        for name in places.others:
             peer = self._peers[name]
-            if not peer.proven and not peer.left and self.preference(group, name) < mine:
+            if not peer.proven and not peer.left and places.preference[name] < mine:
                 return self._started + self.config.timings.startup_grace
         return 0
 
@@ -112,15 +62,16 @@ class Placement:
 
     def successor(self, group: CoreGroup, now: int) -> str | None:
         """The best other node that could take the group at once."""
-        return next((name for name in self.others(group) if self._peers[name].usable(now)), None)
+        return next((name for name in self._ranking.places(group).others if self._peers[name].usable(now)), None)
 
     def move(self, group: CoreGroup, lease: Lease, now: int) -> MoveTo | None:
         """Rule 23: a better node, alive and ready for failbackDelay, that hand-overs to do not keep failing."""
         if self._waiting(lease, now):
             return None
-        mine = self.preference(group, self._me)
-        for name in self.others(group):
-            peer, theirs = self._peers[name], self.preference(group, name)
+        places = self._ranking.places(group)
+        mine = places.preference[self._me]
+        for name in places.others:
+            peer, theirs = self._peers[name], places.preference[name]
             if theirs >= mine:
                 return None
             if not peer.usable(now) or now < lease.hold_down.get(name, 0):
@@ -139,7 +90,7 @@ class Placement:
         """Somebody else who can take what should not be here."""
         if self._waiting(lease, now):
             return None
-        for name in self.others(group):
+        for name in self._ranking.places(group).others:
             if self._peers[name].usable(now) and now >= lease.hold_down.get(name, 0):
                 return MoveTo(name, reason)
         return None
@@ -149,9 +100,10 @@ class Placement:
         times = list(lease.hold_down.values())
         if lease.moved is not None:
             times.append(lease.moved + MOVE_PAUSE)
-        times += [self._outreached_at(self._peers[name]) for name in self.others(group)]
+        others = [self._peers[name] for name in self._ranking.places(group).others]
+        times += [self._outreached_at(peer) for peer in others]
         if group.failback_delay:
-            times += [self._peers[name].ready_since + group.failback_delay for name in self.others(group)]
+            times += [peer.ready_since + group.failback_delay for peer in others]
         return times
 
     def failed(self, lease: Lease, now: int) -> None:
@@ -169,7 +121,7 @@ class Placement:
 
     def _outreached_at(self, peer: Peer) -> int:
         """When the difference between what that node reaches and what this one does will have lasted long enough."""
-        return max(peer.score_since, self._score_since) + SETTLED
+        return max(peer.score_since, self._ranking.score_since) + SETTLED
 
     def _waiting(self, lease: Lease, now: int) -> bool:
         return lease.moved is not None and now < lease.moved + MOVE_PAUSE

@@ -33,12 +33,13 @@ class _Entry:
 class Preferences:
     """``changed`` is set by whatever must be persisted, ``news`` by what was wished here and nobody else knows.
 
-    ``entries``: what was stored; the time that remains of each counts from ``now``.
+    ``version`` rises with every change. ``entries``: what was stored; their remaining time counts from ``now``.
     """
 
     def __init__(self, entries: Iterable[Wish] = (), now: int = 0) -> None:
         self._entries: dict[Key, _Entry] = {}
         self._digest: int | None = None
+        self.version = 0
         self.changed = self.news = False
         for wish in list(entries)[:MOST]:
             self._enter(wish, now)
@@ -104,7 +105,8 @@ class Preferences:
         over = [entry for entry in self._entries.values() if entry.ends is not None and now >= entry.ends]
         for entry in over:
             entry.wish, entry.ends = replace(entry.wish, ended=True), None
-            self._digest, self.changed = None, True
+            self._altered()
+            self.changed = True
         return [entry.wish for entry in over]
 
     def next_at(self) -> list[int]:
@@ -133,7 +135,11 @@ class Preferences:
     def _enter(self, wish: Wish, now: int) -> None:
         ends = now + wish.remaining if wish.remaining and not wish.ended else None
         self._entries[wish.kind, wish.about] = _Entry(replace(wish, remaining=0), ends)
+        self._altered()
+
+    def _altered(self) -> None:
         self._digest = None
+        self.version += 1
 
 
 def _rank(wish: Wish) -> tuple[int, int, bool, int]:

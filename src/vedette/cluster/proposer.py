@@ -119,11 +119,8 @@ class Proposer:
             kind = Accept if attempt.accepting else Prepare
             self._outbox.broadcast(kind(lease.tag, attempt.ballot, lease.seen))
 
-    def next_at(self, lease: Lease) -> int | None:
+    def next_at(self, attempt: Attempt) -> int:
         """When :meth:`advance` has something to do."""
-        attempt = lease.attempt
-        if attempt is None:
-            return None
         if attempt.repeats < len(ASK_AGAIN):
             return min(attempt.void_at, attempt.phase_began + ASK_AGAIN[attempt.repeats])
         return attempt.void_at

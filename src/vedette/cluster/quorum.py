@@ -29,12 +29,13 @@ class Quorum:
         In ``tolerate`` both, or I alone while the peer cannot be heard (rule 28); in ``fence`` both, or I alone while
         the peer is confirmed to be off (rule 26).
         """
-        given = {voter for voter in self._config.voters if voter in votes}
-        if self._config.tolerant:
+        config = self._config
+        given = {voter for voter in config.voters if voter in votes}
+        if config.tolerant:
             return self._me in given and (len(given) == 2 or self.abandoned(now))
-        if self._config.fencing:
+        if config.fencing:
             return self._me in given and (len(given) == 2 or bool(self._fallen.dead))
-        return len(given) >= self._config.majority
+        return len(given) >= config.majority
 
     def heard(self, now: int) -> bool:
         """I and the voters that are alive are enough."""
@@ -42,11 +43,17 @@ class Quorum:
 
     def willing(self, now: int) -> bool:
         """Those that would answer an attempt are enough: alive, not silent after a boot, of the same config."""
-        able = {peer.name for peer in self._peers.values() if not peer.silent and peer.config == self._config.id}
-        return self.reached(self.alive(now) & (able | {self._me}), now)
+        config = self._config.id
+        able = {
+            name for name, peer in self._peers.items() if not peer.silent and peer.config == config and peer.alive(now)
+        }
+        able.add(self._me)
+        return self.reached(able, now)
 
     def alive(self, now: int) -> set[str]:
-        return {self._me} | {peer.name for peer in self._peers.values() if peer.alive(now)}
+        names = {name for name, peer in self._peers.items() if peer.alive(now)}
+        names.add(self._me)
+        return names
 
     def abandoned(self, now: int) -> bool:
         """``tolerate``: the peer is neither fresh nor heard one way within D, and startupGrace is over or it left.

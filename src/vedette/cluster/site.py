@@ -20,10 +20,10 @@ class Site:
     config: CoreConfig
     random: Random
     log: list[CoreEvent] = field(default_factory=list)
+    tag: int = field(init=False)
 
-    @property
-    def tag(self) -> int:
-        return tag(self.me)
+    def __post_init__(self) -> None:
+        self.tag = tag(self.me)
 
     @property
     def timings(self) -> Timings:

@@ -16,6 +16,7 @@ from vedette.cluster.placement import Placement
 from vedette.cluster.preferences import Preferences
 from vedette.cluster.proposer import Proposer
 from vedette.cluster.quorum import Quorum
+from vedette.cluster.ranking import Ranking
 from vedette.cluster.site import Site
 from vedette.cluster.voter import Voter
 from vedette.kit.errors import UsageError
@@ -34,6 +35,7 @@ class Steering:
         owner: Owner,
         proposer: Proposer,
         placement: Placement,
+        ranking: Ranking,
         preferences: Preferences,
         peers: Mapping[str, Peer],
         quorum: Quorum,
@@ -41,7 +43,8 @@ class Steering:
     ) -> None:
         self._site, self._leases, self._voter = site, leases, voter
         self._owner, self._proposer, self._placement = owner, proposer, placement
-        self._preferences, self._peers, self._quorum, self._fencing = preferences, peers, quorum, fencing
+        self._ranking, self._preferences = ranking, preferences
+        self._peers, self._quorum, self._fencing = peers, quorum, fencing
         self.gate = self.services = self.connected = self.listed = True
         self.stopping = self._in_place = False
         self._noted: dict[str, object] = {}
@@ -105,7 +108,7 @@ class Steering:
                 self._proposer.abandon(lease, now)
                 continue
             group = self._site.config.group(lease.name)
-            if group is None or self._placement.paused(group) or self.maintained:
+            if group is None or self._ranking.paused(group) or self.maintained:
                 continue
             successor = self._placement.successor(group, now)
             if successor is not None:
@@ -162,7 +165,7 @@ class Steering:
             self._able
             and self._whole
             and not self._site.silent(now)
-            and self._placement.may_hold_any(self._site.me)
+            and self._ranking.may_hold_any(self._site.me)
             and self._quorum.heard(now)
         )
 
@@ -173,7 +176,7 @@ class Steering:
     def _obstacles(self, lease: Lease, now: int) -> Iterator[str]:
         """The weightiest first; it is asked for every group in every call, so no more is looked at than must be."""
         group = self._site.config.group(lease.name)
-        if group is None or not self._placement.may_hold(group, self._site.me):
+        if group is None or not self._ranking.may_hold(group, self._site.me):
             yield "not placed here"
         if not self.listed:
             yield "this node is not in its document"
@@ -189,7 +192,8 @@ class Steering:
         record = self._voter.live(lease.tag, now)
         if record is not None and not self._site.mine(record.ballot):
             yield "the last holder's lease still runs"
-        yield from filter(None, (self._fencing.blocks(peer, now) for peer in self._peers.values()))
+        if self._site.config.fencing:
+            yield from filter(None, (self._fencing.blocks(peer, now) for peer in self._peers.values()))
         if not self._quorum.heard(now):
             yield "no quorum"
         if not self._quorum.willing(now):
@@ -203,34 +207,32 @@ class Steering:
     @property
     def score(self) -> int:
         """What this node says of itself for the ranking."""
-        return self._placement.my_score
+        return self._ranking.score
 
     def next_at(self, now: int) -> list[int]:
         """When something is due for a group although nothing has been heard."""
         times = [self._site.silent_until, self._quorum.grace_ends, *self._preferences.next_at()]
         for lease in self._leases.values():
-            group = self._site.config.group(lease.name)
-            record = self._voter.live(lease.tag, now)
-            times += [
-                time
-                for time in (
-                    self._proposer.next_at(lease),
-                    self._owner.next_at(lease),
-                    record.deadline if record is not None else None,
-                    lease.back_off,
-                    lease.own.resume_at if lease.own is not None else None,
-                )
-                if time is not None
-            ]
-            if group is None:
-                continue
-            if lease.own is not None:
-                times += self._placement.move_times(group, lease)
-            elif lease.free_since is not None:
-                times.append(self._try_at(lease, group, now))
+            times += self._times(lease, now)
         return times
 
     # Inside
+
+    def _times(self, lease: Lease, now: int) -> Iterator[int]:
+        yield lease.back_off
+        group, record = self._site.config.group(lease.name), self._voter.live(lease.tag, now)
+        if record is not None:
+            yield record.deadline
+        if lease.attempt is not None:
+            yield self._proposer.next_at(lease.attempt)
+        if lease.own is not None:
+            yield self._owner.next_at(lease.own)
+            if lease.own.resume_at is not None:
+                yield lease.own.resume_at
+            if group is not None:
+                yield from self._placement.move_times(group, lease)
+        elif group is not None and lease.free_since is not None:
+            yield self._try_at(lease, group, now)
 
     @property
     def _able(self) -> bool:
@@ -273,7 +275,7 @@ class Steering:
         if not self._whole:  # better here, with less behind it, than nowhere: but only when nobody else came
             patience = max(free_since + self._site.timings.dead_after, self._quorum.grace_ends)
             return max(lease.back_off, patience)
-        if lease.invited or not self._placement.may_hold(group, self._site.me):
+        if lease.invited or not self._ranking.may_hold(group, self._site.me):
             return max(lease.back_off, free_since)
         return max(lease.back_off, free_since + self._placement.delay(group, now), self._placement.grace(group))
 
@@ -302,7 +304,7 @@ class Steering:
         if own.adopted and lease.attempt is None and now >= lease.back_off and self._quorum.willing(now):
             self._proposer.begin(lease, now, reason=Reason.ADOPTED)
             return
-        if not self.listed or not (self._placement.paused(group) or self.maintained):
+        if not self.listed or not (self._ranking.paused(group) or self.maintained):
             self._move(lease, group, now)
 
     def _move(self, lease: Lease, group: CoreGroup, now: int) -> None:
@@ -322,7 +324,7 @@ class Steering:
             return Reason.REMOVED
         if (me is not None and me.standby) or self._preferences.standby(self._site.me):
             return Reason.STANDBY
-        if not self._placement.may_hold(group, self._site.me):
+        if not self._ranking.may_hold(group, self._site.me):
             return Reason.NOT_ALLOWED
         return None if self.gate and self.connected else Reason.CUT_OFF
 

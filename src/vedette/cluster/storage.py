@@ -16,6 +16,7 @@ from vedette.cluster.messages import About, Wish
 from vedette.cluster.voter import Vote
 
 _FORMAT = 1
+_PLAIN = json.JSONEncoder(separators=(",", ":"), check_circular=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +191,7 @@ def _vote(row: list[int]) -> Vote:
 
 
 def _seal(body: dict[str, Any]) -> bytes:
-    text = json.dumps({"format": _FORMAT} | body, separators=(",", ":")).encode()
+    text = _PLAIN.encode({"format": _FORMAT} | body).encode()
     return hashlib.sha256(text).hexdigest()[:16].encode() + b"\n" + text + b"\n"
 
 

@@ -114,7 +114,7 @@ def encode(message: Message, *, cluster: bytes, secret: bytes) -> bytes:
             message.incarnation,
             message.sequence,
             message.to,
-            message.flags,
+            sum(message.flags),
             message.score,
             message.wishes,
             message.revision,
@@ -249,18 +249,21 @@ class _Reader:
         self._data, self._offset = data, offset
 
     def take(self, size: int) -> bytes:
-        end = self._offset + size
-        if end > len(self._data):
-            raise _MalformedError
-        taken = self._data[self._offset : end]
-        self._offset = end
-        return taken
+        start = self._pass(size)
+        return self._data[start : start + size]
 
     def unpack(self, layout: struct.Struct) -> tuple[int, ...]:
-        return layout.unpack(self.take(layout.size))
+        return layout.unpack_from(self._data, self._pass(layout.size))
 
     def byte(self) -> int:
-        return self.take(1)[0]
+        return self._data[self._pass(1)]
+
+    def _pass(self, size: int) -> int:
+        start = self._offset
+        self._offset = start + size
+        if self._offset > len(self._data):
+            raise _MalformedError
+        return start
 
     def count(self, most: int) -> range:
         count = self.byte()
@@ -294,7 +297,7 @@ def _message(config: bytes, reader: _Reader) -> Message:
         session=session,
         incarnation=incarnation,
         sequence=sequence,
-        flags=Flag(flags & 31),
+        flags=_FLAGS[flags & 31],
         to=to,
         score=score,
         wishes=wishes,
@@ -413,3 +416,4 @@ def _read_wish(reader: _Reader) -> Wish:
 
 
 _ABOUTS = frozenset(About)
+_FLAGS = tuple(frozenset(flag for flag in Flag if flag & bits) for bits in range(32))

@@ -18,6 +18,7 @@ from vedette.api.status import Clocks, Problem, SpecStatus, status
 from vedette.daemon import documents
 from vedette.daemon.documents import Archive, Reader, Version
 from vedette.daemon.sync import Running, Sync, next_revision
+from vedette.edits import masking
 from vedette.fencing import history
 from vedette.health.client import CheckerClient
 from vedette.health.pinger import Pinger
@@ -298,12 +299,21 @@ class Director:
         match request.get("verb"):
             case "status":
                 return self._status()
+            case "running":
+                return self._running_document(request)
             case "move" | "node" | "group" | "restart" | "confirm-off" | "force-config":
                 return await self._command(request)
             case "fence":
                 return await self._fence(request)
             case other:
                 raise UsageError(f"this daemon does not know the verb {other!r}: is it of another release?")
+
+    def _running_document(self, request: control.Request) -> control.Reply:
+        """The document that runs, its secrets masked with the asker's nonce, and how things are."""
+        if self._version is None:
+            raise UsageError("no document is applied yet")
+        spec = masking.masked(self._version.spec, bytes.fromhex(str(request.get("nonce", ""))))
+        return {"spec": plain.dump(spec), "revision": self._version.revision, "status": self._status()}
 
     async def _command(self, request: control.Request) -> control.Reply:
         reply = await self._ask_keeper({"command": request}, limit=REPLY + seconds(control.CARRIED_OUT))

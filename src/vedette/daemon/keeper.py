@@ -14,7 +14,6 @@ import os
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -178,11 +177,7 @@ class Keeper:
             return None
         self._core.handle(events.Listed(True))
         running, wanted = config.from_spec(self._spec), config.from_spec(spec)
-        if charter.changeable(running):  # what the voters can agree on among themselves is not refused
-            timings = wanted.timings if charter.changeable(wanted) else running.timings
-            voters = wanted.voters if charter.changeable(wanted) else running.voters
-            running = replace(running, voters=voters, timings=timings)
-        differences = config.differences(running, wanted)
+        differences = charter.refused(running, wanted)
         if differences:
             return f"{'; '.join(differences)}: {_FIXED}"
         self._spec, self._revision = spec, revision

@@ -12,6 +12,7 @@ from vedette.kit.channel import Channel, Message
 from vedette.kit.child import Child
 from vedette.kit.units import MILLISECOND, SECOND, seconds
 from vedette.state.health import UNKNOWN, Health, Target, Verdict, Verdicts
+from vedette.state.targets import likeness
 
 BIRTH = 5 * SECOND
 """How long (ns) a checker may take to begin, on a slow machine, before its targets' time for a verdict runs."""
@@ -76,12 +77,12 @@ class CheckerClient:
         """
         wanted = dict.fromkeys(targets)
         gone = [target for target in self._numbers if target not in wanted]
-        heirs = {_likeness(target): self._verdicts[target] for target in gone}
+        heirs = {likeness(target): self._verdicts[target] for target in gone}
         remove = tuple(self._forget(target) for target in gone)
         add: dict[int, tuple[Target, Verdict]] = {}
         for target in wanted:
             if target not in self._numbers:
-                verdict = known.get(target) or heirs.get(_likeness(target), UNKNOWN)
+                verdict = known.get(target) or heirs.get(likeness(target), UNKNOWN)
                 add[self._enter(target, verdict)] = target, verdict
         if add or remove:
             self.child.send(messages.write_assignment(messages.Assignment(add=add, remove=remove)))
@@ -146,11 +147,6 @@ class CheckerClient:
         if last > now:
             loop = asyncio.get_running_loop()
             self._timer = loop.call_later(seconds(last - now + MILLISECOND), self._changed)
-
-
-def _likeness(target: Target) -> tuple[object, ...]:
-    """What two targets share that differ only in their timings."""
-    return target.address, target.port, target.check.probe
 
 
 def _log_changes(changes: list[tuple[Target, Verdict]]) -> None:

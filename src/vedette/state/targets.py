@@ -48,6 +48,11 @@ def decisive(service: VirtualService, endpoint: Endpoint, server: RealServer, ve
     return min(found, key=lambda verdict: _GRAVITY[verdict.health], default=UNCHECKED)
 
 
+def likeness(target: Target) -> tuple[object, ...]:
+    """What two targets share that differ only in their timings: the verdict on one is good for the other."""
+    return target.address, target.port, target.check.probe
+
+
 def _cleared(check: HealthCheck) -> HealthCheck:
     if check.address is None and check.port is None:
         return check

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 from tests.cluster.simulation.world import World
 
@@ -71,23 +72,23 @@ class Network:
         self.sent += 1
         if (link, source, target) in self.cuts or chance() < weather.loss:
             return
-        delay = self.world.random.randint(weather.shortest, weather.longest)
+        delay = self.world.draw(weather.shortest, weather.longest)
         if weather.orderly:
             path = link, source, target
             self._last[path] = max(self._last.get(path, 0), self.world.now + delay)
             delay = self._last[path] - self.world.now
         if chance() < weather.late:
-            delay += self.world.random.randint(0, weather.latest)
+            delay += self.world.draw(0, weather.latest)
         if chance() < weather.mangled:
             data = self._mangle(data)
         self._arrive(link, target, data, delay)
         if chance() < weather.duplicated:
-            self._arrive(link, target, data, delay + self.world.random.randint(0, 5 * MILLISECOND))
+            self._arrive(link, target, data, delay + self.world.draw(0, 5 * MILLISECOND))
         if chance() < weather.replays:
-            self._arrive(link, target, data, self.world.random.randint(SECOND // 10, 8 * SECOND))
+            self._arrive(link, target, data, self.world.draw(SECOND // 10, 8 * SECOND))
 
     def _arrive(self, link: str, target: str, data: bytes, delay: int) -> None:
-        self.world.after(delay, lambda: self.deliver[target](link, data))
+        self.world.after(delay, partial(self.deliver[target], link, data))
 
     def _mangle(self, data: bytes) -> bytes:
         where = self.world.random.randrange(len(data))

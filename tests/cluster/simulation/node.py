@@ -7,6 +7,7 @@ the clock being read and the effect, between persisting and sending, between the
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from random import Random
 
 from tests.cluster.simulation.network import Network
@@ -199,25 +200,23 @@ class Node:
         self.stop_asked = self.stop_asked or isinstance(event, Stop)
         if not self._busy:
             self._busy = True
-            self._later(self.world.random.randint(0, self.habits.step), self._next)
+            self._later(self.world.draw(0, self.habits.step), self._next)
 
     def in_this_life(self, delay: int, do: Callable[[], None]) -> None:
         """For what runs beside the core: not after the daemon's death, and late when the machine is paused."""
         self._later(delay, do)
 
-    def _later(self, delay: int, do: Callable[[], None]) -> None:
+    def _later(self, delay: int, do: Callable[..., None], *given: object) -> None:
         """Do it in this life of the daemon, and not while it is paused."""
-        life = self._life
+        self.world.after(delay, partial(self._run, self._life, do, *given))
 
-        def run() -> None:
-            if life != self._life:
-                return
-            if self.world.now < self._paused_until:
-                self.world.at(self._paused_until, run)
-                return
-            do()
-
-        self.world.after(delay, run)
+    def _run(self, life: int, do: Callable[..., None], *given: object) -> None:
+        if life != self._life:
+            return
+        if self.world.now < self._paused_until:
+            self.world.at(self._paused_until, partial(self._run, life, do, *given))
+            return
+        do(*given)
 
     def _next(self) -> None:
         if not self._inbox or self.machine is None or self.stopped:
@@ -226,25 +225,19 @@ class Node:
         event = self._inbox.popleft()
         ready = self.machine.handle(event, self.clock.read(self.world.now))
         if self.world.random.random() < self.habits.stall:
-            self._paused_until = self.world.now + self.world.random.randint(0, self.habits.stall_longest)
+            self._paused_until = self.world.now + self.world.draw(0, self.habits.stall_longest)
         self._perform(ready)
 
     def _perform(self, ready: Ready) -> None:
-        steps: list[Callable[[], None]] = [
-            lambda: self._persist(ready),
-            lambda: self._release(ready),
-            lambda: self._send(ready),
-            lambda: self._hold(ready),
-        ]
-        self._step(steps)
+        self._step((self._persist, self._release, self._send, self._hold), ready)
 
-    def _step(self, steps: list[Callable[[], None]]) -> None:
-        def do() -> None:
-            steps.pop(0)()
-            if steps:
-                self._step(steps)
+    def _step(self, steps: tuple[Callable[[Ready], None], ...], ready: Ready) -> None:
+        self._later(self.world.draw(0, self.habits.step // 4), self._do, steps, ready)
 
-        self._later(self.world.random.randint(0, self.habits.step // 4), do)
+    def _do(self, steps: tuple[Callable[[Ready], None], ...], ready: Ready) -> None:
+        steps[0](ready)
+        if len(steps) > 1:
+            self._step(steps[1:], ready)
 
     def _persist(self, ready: Ready) -> None:
         if ready.durable is not None:
@@ -277,7 +270,7 @@ class Node:
         self._wake += 1
         wake = self._wake
         due = self.clock.when(ready.wake_at) if ready.wake_at < FOREVER else self.world.now
-        delay = max(0, due - self.world.now) + self.world.random.randint(0, self.habits.jitter)
+        delay = max(0, due - self.world.now) + self.world.draw(0, self.habits.jitter)
 
         def tick() -> None:
             if wake == self._wake:
@@ -304,11 +297,11 @@ class Node:
             return
         group = self._dirty.pop(0)
         wanted = self._wanted[group]
-        latency = self.world.random.randint(0, self.habits.kernel)
+        latency = self.world.draw(0, self.habits.kernel)
         if self.world.random.random() < self.habits.kernel_slow:
             latency *= 50
         self._in_flight = group, wanted
-        self._later(latency, lambda: self._apply(group, wanted))
+        self._later(latency, self._apply, group, wanted)
 
     def _apply(self, group: str, wanted: int | None) -> None:
         self._in_flight = None

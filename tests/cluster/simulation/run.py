@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from tests.cluster.simulation import reading
 from tests.cluster.simulation.scenario import PROFILES, Profile, Scenario, build
 from tests.cluster.simulation.world import World
 
@@ -57,10 +58,11 @@ def run(seed: int, profile: Profile | None = None, *, at_least: int = 0) -> Resu
         world.after(world.random.randint(0, SECOND // 2), scenario.nodes[name].start)
     world.after(scenario.dead_after, scenario.keep_going)
     try:
-        world.run_until(max(at_least, profile.lasts * scenario.dead_after))
-        scenario.heal()
-        _agree(scenario)
-        settled = _converge(scenario)
+        with reading.once():
+            world.run_until(max(at_least, profile.lasts * scenario.dead_after))
+            scenario.heal()
+            _agree(scenario)
+            settled = _converge(scenario)
         _check_places(scenario)
     except AssertionError as error:
         error.add_note("\n".join(world.trace[-60:]))

@@ -1,0 +1,1 @@
+"""What an edit of the document will do to live traffic, said before it is made. Pure."""
