@@ -223,9 +223,9 @@ def _edits(draw: st.DrawFn, text: str) -> str:
     lines = text.split("\n")
     top = min(12, len(lines) - 1)  # below the nodes
     plain = [number for number, line in enumerate(lines) if number > top and _PLAIN_LINE.fullmatch(line)]
-    for _ in range(draw(st.sampled_from((1, 1, 1, 2, 3)))):
+    for _ in range(draw(st.integers(1, 3))):
         if plain and draw(st.integers(0, 3)):
-            number = draw(st.sampled_from(plain))
+            number = plain[draw(st.integers(0, len(plain) - 1))]
             if found := _PLAIN_LINE.fullmatch(lines[number]):
                 lines[number] = f"{found[1]}: {draw(st.sampled_from(_VALUES[found[2]]))}"
             continue

@@ -105,6 +105,8 @@ class Reconciler:
         self._wanted: dict[ServiceKey, Service] | None = None
         self._left: dict[ServiceKey, Service] | None = None
         self._left_for: ClusterSpec | None = None
+        """The document that it was left for."""
+        self._passing = False
         self._caught_up = asyncio.Event()
         self._observation = _NOTHING
         self._inspected = 0
@@ -122,6 +124,7 @@ class Reconciler:
         self._complete = self._complete or complete
         self._wanted = None
         self._caught_up.clear()
+        self._hasten(spec)
         self.wake()
 
     async def caught_up(self) -> None:
@@ -155,16 +158,19 @@ class Reconciler:
         if self._spec is None or not self._whole.due(_TABLE, self._clock()):
             return
         if self._spec.virtual_services or self._inventory:
+            self._passing = True
             try:
                 await self._pass(self._spec)
             except (PermanentError, TransientError, OSError) as error:
                 self._fail(error)
             else:
                 self._whole.succeeded(_TABLE)
+            finally:
+                self._passing = False
         self._settle()
 
     async def _pass(self, spec: ClusterSpec) -> None:
-        self._hasten(spec)
+        self._left_for = spec
         self._fingerprint = self._driver.fingerprint()
         started = self._clock()
         observed = self._driver.observe()
@@ -229,18 +235,20 @@ class Reconciler:
     # Steps of a pass
 
     def _hasten(self, spec: ClusterSpec) -> None:
-        """Send weights that were edited before the look at the whole table, which takes a while when it is large."""
-        former, self._left_for = self._left_for, spec
-        if former is None or former is spec or self._left is None or self._left_alone or not self._complete:
+        """Send edited weights at once: the look at the whole table that follows takes a while when it is large."""
+        former, left = self._left_for, self._left
+        if former is None or former is spec or left is None or self._passing or self._left_alone or not self._complete:
             return
-        actions: list[Action] = [*reweigh(reweighings(former, spec) or (), self._left)]
-        if not 0 < len(actions) <= BATCH:
+        actions: list[Action] = [*reweigh(reweighings(former, spec) or (), left)]
+        if not 0 < len(actions) <= BATCH or not self._whole.due(_TABLE, self._clock()):
             return
-        outcomes = self._driver.perform(actions)
+        try:
+            outcomes = self._driver.perform(actions)
+        except (PermanentError, TransientError, OSError):
+            return  # the pass that follows says so
         done = [action for action, outcome in zip(actions, outcomes, strict=True) if isinstance(outcome, Done)]
-        self._tell(done, self._left)
-        self._left = apply(self._left, done)
-        self._inspected = 0
+        self._tell(done, left)
+        self._left, self._left_for, self._inspected = apply(left, done), spec, 0
 
     def _owner(self, spec: ClusterSpec) -> Callable[[ServiceKey], bool]:
         """Ours is what we programmed, and everything on an address of the document."""
