@@ -224,7 +224,7 @@ def _edits(draw: st.DrawFn, text: str) -> str:
     top = min(12, len(lines) - 1)  # below the nodes
     plain = [number for number, line in enumerate(lines) if number > top and _PLAIN_LINE.fullmatch(line)]
     for _ in range(draw(st.integers(1, 3))):
-        if plain and draw(st.integers(0, 3)):
+        if plain and draw(st.integers(0, 3)) > 0:
             number = plain[draw(st.integers(0, len(plain) - 1))]
             if found := _PLAIN_LINE.fullmatch(lines[number]):
                 lines[number] = f"{found[1]}: {draw(st.sampled_from(_VALUES[found[2]]))}"
