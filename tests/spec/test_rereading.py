@@ -44,7 +44,8 @@ PLAIN = f"""\
           description: second of three
         # rack 2
         - address: "10.0.0.3"
-          maintenance: true
+          maintenance: true  # until Monday
+        - {{address: 10.0.0.4, weight: 5, description: 'in braces'}}
     - ports: [81]
       serverPool: shared
 {TAIL}"""
@@ -77,6 +78,9 @@ def whole_reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         ("weight: 2", "weight: 20"),
         ("weight: 4", 'description: "the second"'),
         ("maintenance: true", "maintenance: false"),
+        ("true  # until Monday", "false # at last"),
+        ("weight: 5, ", "weight: 6, "),
+        ("weight: 5, description: 'in braces'", "port: 8080"),
         ("address: 10.0.0.2", "address: 10.0.0.9"),
         ("address: 10.0.0.2", "address: 10.0.0.20-10.0.0.29"),
         ("weight: 4", "port: 81"),
@@ -149,7 +153,7 @@ def test_a_large_document_without_change_shares_what_it_means(tmp_path: Path) ->
     assert first is not None
     assert second is not None
     before, after = first.virtual_services[0].real_servers, second.virtual_services[0].real_servers
-    assert [old is new for old, new in zip(before, after, strict=True)] == [True, False, True]
+    assert [old is new for old, new in zip(before, after, strict=True)] == [True, False, True, True]
 
 
 # Whatever the edit is, the answer is that of a full read
@@ -161,6 +165,8 @@ _ITEMS = (
     '- address: "10.0.{n}.1"\n  description: web server {n}',
     "- address: 10.0.{n}.1-10.0.{n}.3\n  port: 8080",
     "- {{address: 10.0.{n}.1, weight: 2}}",
+    "- {{address: 10.0.{n}.1,\n   weight: 2}}",
+    "- {{address: 10.0.{n}.1, description: a b}} # yes",
     "- address: 10.0.{n}.1\n  weight:\n    5",
     "- address: 10.0.{n}.1\n  description: one\n    two",
     "- address: 10.0.{n}.1\n\n  weight: 6  # six",
@@ -188,7 +194,7 @@ _LINES = (
 )  # fmt: skip
 
 
-_PLAIN_LINE = re.compile(r"([ -]*(address|weight|port|description)): .*", re.DOTALL)
+_PLAIN = re.compile("(address|weight|port|description): [^,}#]*")
 _VALUES = {
     "address": ("10.0.88.1", "10.0.89.1-10.0.89.4", '"10.0.90.1"', "10.0.1.1", "10.0.300.1", "2001:db8::1"),
     "weight": ("1", "12", "65535", "65536", "~", "007", '"1"', "0x1f"),
@@ -200,7 +206,7 @@ _VALUES = {
 @st.composite
 def _documents(draw: st.DrawFn) -> str:
     numbers = iter(range(1, 60))
-    kinds = draw(st.sampled_from((_ITEMS[:5], _ITEMS[:5], _ITEMS[:-2], _ITEMS)))
+    kinds = draw(st.sampled_from((_ITEMS[:6], _ITEMS[:6], _ITEMS[:-2], _ITEMS)))
 
     def servers(indent: int) -> str:
         items = draw(st.lists(st.sampled_from(kinds), min_size=1, max_size=5))
@@ -222,12 +228,16 @@ def _edits(draw: st.DrawFn, text: str) -> str:
     """Another text: lines replaced in place, mostly one; now and then removed or added."""
     lines = text.split("\n")
     top = min(12, len(lines) - 1)  # below the nodes
-    plain = [number for number, line in enumerate(lines) if number > top and _PLAIN_LINE.fullmatch(line)]
+    plain = [number for number, line in enumerate(lines) if number > top and _PLAIN.search(line)]
     for _ in range(draw(st.integers(1, 3))):
         if plain and draw(st.integers(0, 3)) > 0:
             number = plain[draw(st.integers(0, len(plain) - 1))]
-            if found := _PLAIN_LINE.fullmatch(lines[number]):
-                lines[number] = f"{found[1]}: {draw(st.sampled_from(_VALUES[found[2]]))}"
+            members = list(_PLAIN.finditer(lines[number]))
+            if not members:
+                continue
+            found = draw(st.sampled_from(members))
+            value = draw(st.sampled_from(_VALUES[found[1]]))
+            lines[number] = f"{lines[number][: found.start()]}{found[1]}: {value}{lines[number][found.end() :]}"
             continue
         number = draw(st.integers(top, len(lines) - 1))
         line = lines[number]

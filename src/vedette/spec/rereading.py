@@ -1,9 +1,9 @@
 """Read the same document again and again: a small edit at the price of a small edit, with the meaning of a full read.
 
 What is known to be good is kept: the text, its values and models, and what its lists of servers came to. A text that
-differs from it only in real servers that are written line by line, as ``key: value`` in block style, is read by those
-lines alone. Anything else, and whatever has a fault, is read from the first letter to the last, so that faults are
-those of a full read by construction.
+differs from it only in real servers that are written plainly, each key on a line of its own or all in one pair of
+braces, is read by those lines alone. Anything else, and whatever has a fault, is read from the first letter to the
+last, so that faults are those of a full read by construction.
 
 Why the lines of one item may be read alone. The parser stands at the same place in both texts when it reaches the
 item, since all before it is the same. The old lines, read alone, give the very item of the old document: so nothing
@@ -39,9 +39,12 @@ _ATTRIBUTES: dict[Key, str] = {"virtualServices": "virtual_services", "serverPoo
 """What has real servers: the document's keys and those of its model."""
 
 _WORD = r"(?:[A-Za-z0-9_./+-]|:+(?=[A-Za-z0-9]))+"
-_VALUE = rf'(?:(?=[A-Za-z0-9]){_WORD}(?: {_WORD})*|"[A-Za-z0-9 _./:+-]*")'
-_FIRST_LINE = re.compile(rf"( *)- ([A-Za-z]+: {_VALUE})")
-_LINE = re.compile(rf"( *)([A-Za-z]+: {_VALUE})")
+_VALUE = rf"""(?:(?=[A-Za-z0-9]){_WORD}(?: {_WORD})*|"[A-Za-z0-9 _./:+-]*"|'[A-Za-z0-9 _./:+-]*')"""
+_MEMBER = rf"[A-Za-z]+: {_VALUE}"
+_REMARK = r"(?: +#[ -~]*)?"
+_LINE = re.compile(rf"( *)({_MEMBER}){_REMARK}")
+_FIRST_LINE = re.compile(rf"( *)- ({_MEMBER}){_REMARK}")
+_ONLY_LINE = re.compile(rf"( *)- (\{{{_MEMBER}(?:, {_MEMBER})*\}}){_REMARK}")
 _OTHER_LINE_ENDS = re.compile("[\r\x85\u2028\u2029]")
 
 
@@ -201,19 +204,25 @@ def _lists(root: Any) -> Iterator[tuple[Place, list[Any]]]:
 
 def _end(lines: Sequence[str], first: int, spot: Spot) -> int:
     """The line behind the item whose first line is ``first``, as far as it is made of plain lines."""
-    start = _FIRST_LINE.fullmatch(lines[first])
-    if start is None or len(start[1]) + 3 != spot.column:
+    start = _begin(lines[first])
+    if start is None or start.start(2) != spot.column - 1:
         raise _Different
     end = first + 1
+    if start.re is _ONLY_LINE:
+        return end
     while end < len(lines) and (found := _LINE.fullmatch(lines[end])) is not None and len(found[1]) == spot.column - 1:
         end += 1
     return end
 
 
+def _begin(line: str) -> re.Match[str] | None:
+    return _FIRST_LINE.fullmatch(line) or _ONLY_LINE.fullmatch(line)
+
+
 def _read(lines: Sequence[str], spot: Spot) -> tuple[dict[str, Any], dict[Key, Spot]]:
     """Read the lines of one item alone; returns its values and where they stand in the document."""
     indent = spot.column - 1
-    found = [(_LINE if number else _FIRST_LINE).fullmatch(line) for number, line in enumerate(lines)]
+    found = [_begin(lines[0]), *map(_LINE.fullmatch, lines[1:])]
     if not all(match is not None and match.start(2) == indent for match in found):
         raise _Different
     findings = Findings("", Tree())
