@@ -10,7 +10,7 @@ SEEDS ?= 300
 FIRST := $(or $(FIRST),$(shell date +%s))
 
 # The lab's machines are User Mode Linux kernels; what their wires, tables and captures are made and looked at with.
-LAB_PACKAGES := user-mode-linux iproute2 ipvsadm nftables tcpdump kmod procps curl
+LAB_PACKAGES := user-mode-linux iproute2 ipvsadm keepalived nftables tcpdump kmod procps curl
 
 # What fencing is tested against: controllers and power strips that somebody else wrote, and fence agents.
 FENCING_PACKAGES := ipmitool openipmi snmp snmpd openssh-client openssh-server openssl fence-agents iproute2
@@ -18,12 +18,15 @@ FENCING_PACKAGES := ipmitool openipmi snmp snmpd openssh-client openssh-server o
 # The model of the lease is checked by Spin, which writes its verifier in C.
 MODEL_PACKAGES := spin gcc libc6-dev
 
+# Peers that are too slow for every run.
+PEER_PACKAGES := ldirectord
+
 # What benchmarks measure beside us: other people's load balancers, and the least that C takes.
 BENCH_PACKAGES := keepalived ldirectord ipvsadm gcc libc6-dev util-linux
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format bench simulate mutants model test-unit test-fencing test-kernel test-lab lock \
-  clean lab-packages fencing-packages model-packages bench-packages
+.PHONY: help setup demo test lint format bench simulate day mutants model test-unit test-fencing test-kernel test-lab \
+  test-peers lock clean lab-packages fencing-packages model-packages bench-packages
 
 help:  ## Say what each target does
 	@echo 'Vedette. Targets:'
@@ -73,7 +76,7 @@ format: setup  ## Put the code into the project's format
 	@$(BIN)/ruff check --fix
 
 test-unit: setup  ## The tests that need neither root nor a real kernel: seconds
-	@$(BIN)/pytest -m 'not kernel and not lab and not fencing and not model'
+	@$(BIN)/pytest -m 'not kernel and not lab and not fencing and not model and not peers'
 
 test-fencing: setup fencing-packages  ## Fencing drivers against simulators of their devices (root)
 	@$(BIN)/pytest -m fencing
@@ -84,9 +87,16 @@ test-kernel: setup lab-packages  ## The drivers against a real kernel, in one ma
 test-lab: setup lab-packages fencing-packages  ## Several machines, end to end (root)
 	@$(BIN)/pytest -m lab
 
+test-peers: setup lab-packages  ## ldirectord programs the same tables: five minutes or more (root)
+	@tools/debian-packages $(PEER_PACKAGES)
+	@$(BIN)/pytest -m peers
+
 simulate: setup  ## The cluster core on virtual time, a minute of faults each (SEEDS=300 FIRST=now; 10000 take an hour or two)
 	@echo 'Simulating $(SEEDS) seeds from $(FIRST) on; one that fails: $(BIN)/python -m tests.cluster.simulate --seed N --trace'
 	@$(BIN)/python -m tests.cluster.simulate --seeds $(SEEDS) --first $(FIRST)
+
+day: setup  ## A day in the life of real servers on virtual time: flaps, edits, drains, drifts (HOURS=24 FIRST=now)
+	@$(BIN)/python -m tests.ipvs.long --hours $(or $(HOURS),24) --seed $(FIRST)
 
 mutants: setup  ## Plant one bug after the other in the cluster core; each must be found
 	@$(BIN)/python -m tests.cluster.mutants

@@ -11,7 +11,7 @@ from tests import kernel
 settings.register_profile("claims", deadline=None)  # how long an example takes is no claim of any test
 settings.load_profile("claims")
 
-collect_ignore_glob = [] if kernel.INSIDE in os.environ else ["*/in_kernel"]
+collect_ignore_glob = [] if kernel.INSIDE in os.environ else ["*/in_kernel", "*/beside_peers"]
 
 
 @pytest.fixture(scope="session")

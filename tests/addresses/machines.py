@@ -28,10 +28,12 @@ class World:
 
 def run(code: bytes, world: World, *, members: int, slots: int) -> int:
     """Run an eBPF program to its end; returns r0 as a signed number."""
-    return _Extended(code, world, members=members, slots=slots).run()
+    return Extended(code, world, members=members, slots=slots).run()
 
 
-class _Extended:
+class Extended:
+    """The machine as the gate's programs use it; other programs' helpers and maps are a subclass's."""
+
     def __init__(self, code: bytes, world: World, *, members: int, slots: int) -> None:
         assert sys.byteorder == "little"
         self._code = [struct.unpack_from("<BBhi", code, offset) for offset in range(0, len(code), 8)]
@@ -70,7 +72,7 @@ class _Extended:
         match code & 0x07:
             case 0x07:
                 operand = registers[source] if code & 0x08 else value & _MASK
-                registers[to] = operand if code & 0xF0 == 0xB0 else (registers[to] + operand) & _MASK
+                registers[to] = _compute(code & 0xF0, registers[to], operand)
             case 0x01:
                 registers[to] = int.from_bytes(self._read(registers[source] + offset, size), "little")
             case 0x02:
@@ -118,6 +120,18 @@ class _Extended:
         start = address - _STACK + len(self._stack)
         assert 0 <= start <= len(self._stack) - len(data)
         self._stack[start : start + len(data)] = data
+
+
+def _compute(operation: int, left: int, right: int) -> int:
+    match operation:
+        case 0x00:
+            return left + right & _MASK
+        case 0x50:
+            return left & right
+        case 0x60:
+            return left << right & _MASK
+    assert operation == 0xB0
+    return right
 
 
 def accepts(code: bytes, packet: bytes) -> bool:

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from tests.addresses.machines import World, run
 
 from vedette.addresses import frames
-from vedette.addresses.gate_program import Direction, program
+from vedette.addresses.gate_program import program
+from vedette.kit.filters import Direction
 
 MEMBERS, SLOTS = 7, 8
 NOW = 1_000_000

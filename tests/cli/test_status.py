@@ -48,6 +48,7 @@ def _status(**changes: Any) -> dict[str, Any]:
                 "name": "www",
                 "group": "web",
                 "scheduler": "wlc",
+                "settings": ["wlc", "masquerade"],
                 "forwarding": "masquerade",
                 "realServers": [
                     {

@@ -5,9 +5,9 @@ from hypothesis import strategies as some
 from tests.cluster.bench import Bench, config, group
 
 from vedette.cluster.config import tag
-from vedette.cluster.events import Maintenance, Move, Standby
+from vedette.cluster.events import DrainServer, Maintenance, Move, Standby
 from vedette.cluster.messages import About, Wish, Wishes
-from vedette.cluster.preferences import MOST, Preferences
+from vedette.cluster.preferences import MOST, MOST_DRAINED, MOST_SERVERS, Preferences
 from vedette.kit.units import HOUR, MILLISECOND, SECOND
 from vedette.spec.resolved import Failback
 from vedette.state.placement import Order
@@ -179,3 +179,48 @@ def test_taking_back_what_was_never_wished_changes_nothing() -> None:
     preferences = Preferences()
     assert preferences.wish(About.PLACE, "g", 0, origin=1, author="", reason="", now=0) is None
     assert preferences.entries == ()
+
+
+def test_a_real_server_is_drained_by_order_everywhere_until_the_order_ends() -> None:
+    bench = settled()
+    bench.handle("w", DrainServer("web 10.0.0.11", True, "alice", "memory", lasts=5 * SECOND))
+    bench.run(SECOND)
+    about = f"{tag('web 10.0.0.11'):08x}"
+    assert [orders(bench, name) for name in "abw"] == [[(Order.SERVER_DRAIN, about, "memory")]] * 3
+    assert bench.holders() == ["a"]
+    bench.run(5 * SECOND)
+    assert [orders(bench, name) for name in "abw"] == [[]] * 3
+
+
+def drained(preferences: Preferences, number: int, *, on: bool) -> Wish | None:
+    return preferences.wish(About.SERVER, f"web {number}", int(on) * 2, origin=1, author="", reason="", now=0)
+
+
+def test_orders_about_servers_that_were_taken_back_make_room_for_others() -> None:
+    preferences = Preferences()
+    for number in range(3 * MOST_SERVERS):
+        assert drained(preferences, number, on=True)
+        assert drained(preferences, number, on=False)
+    assert len(preferences.entries) == MOST_SERVERS
+    assert preferences.wish(About.PLACE, "g", 1, origin=1, author="", reason="", now=0)
+
+
+def test_only_so_many_servers_are_drained_by_orders() -> None:
+    preferences = Preferences()
+    made = [drained(preferences, number, on=True) for number in range(MOST_SERVERS)]
+    assert sum(wish is not None for wish in made) == MOST_DRAINED
+
+
+@given(some.lists(some.tuples(some.integers(0, 1), some.integers(0, 2 * MOST_SERVERS), some.booleans()), max_size=600))
+def test_nodes_that_forget_the_oldest_marks_still_agree(spoken: list[tuple[int, int, bool]]) -> None:
+    """Else they would send each other their tables for ever."""
+    nodes = (Preferences(), Preferences())
+    for number in range(MOST_SERVERS):
+        for on in (True, False):
+            drained(nodes[0], number, on=on)
+    for origin, number, on in spoken:
+        nodes[origin].wish(About.SERVER, f"web {number}", int(on) * 2, origin=origin, author="", reason="", now=0)
+    for _ in range(3):
+        nodes[0].merge(nodes[1].table(0), 0)
+        nodes[1].merge(nodes[0].table(0), 0)
+    assert nodes[0].digest == nodes[1].digest

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from vedette.daemon.documents import LAST_GOOD, REMEMBERED, Archive, Version, read
+from vedette.daemon.documents import LAST_GOOD, REMEMBERED, Archive, Reader, Version, read
 from vedette.spec.resolved import ClusterSpec
 
 DOCUMENT = """\
@@ -103,3 +103,49 @@ def test_no_more_documents_of_old_are_remembered_than_fit(path: Path, tmp_path: 
         archive.write(Version(revision=revision, spec=replace(spec, digest=f"{revision:064}")))
     assert not archive.superseded(f"{0:064}")
     assert archive.superseded(f"{REMEMBERED + 3:064}")
+
+
+def test_files_that_hold_parts_of_the_document_are_named_also_when_it_is_faulty(path: Path) -> None:
+    services = "  virtualServices: [{ports: [80], realServersFile: app.servers}]\n"
+    path.write_text(DOCUMENT + services)
+    missing = Reader(path).read(path.read_bytes())
+    assert isinstance(missing.outcome, tuple)
+    assert missing.companions == (path.parent / "app.servers",)
+    (path.parent / "app.servers").write_text("10.0.0.11:8080 5\n10.0.0.12\n")
+    spec = Reader(path).read(path.read_bytes()).outcome
+    assert isinstance(spec, ClusterSpec)
+    servers = spec.virtual_services[0].real_servers
+    assert [(str(item.address), item.port, item.weight) for item in servers] == [
+        ("10.0.0.11", 8080, 5),
+        ("10.0.0.12", None, 1),
+    ]
+
+
+def test_a_page_is_read_from_its_file(path: Path) -> None:
+    sorry = "sorryServer: {page: {bodyFile: sorry.html}}"
+    path.write_text(f"{DOCUMENT}  virtualServices: [{{ports: [80], realServers: [{{address: 10.0.0.11}}], {sorry}}}]\n")
+    (path.parent / "sorry.html").write_text("<p>sorry</p>")
+    spec = Reader(path).read(path.read_bytes()).outcome
+    assert isinstance(spec, ClusterSpec)
+    assert spec.virtual_services[0].sorry is not None
+    assert spec.virtual_services[0].sorry.page is not None
+    assert spec.virtual_services[0].sorry.page.body == "<p>sorry</p>"
+
+
+def test_names_of_real_servers_are_kept_with_the_last_good_version(path: Path, tmp_path: Path) -> None:
+    names = "[{hostname: app.example}, {srv: _http._tcp.example, weight: 5}]"
+    path.write_text(f"{DOCUMENT}  virtualServices: [{{ports: [80], realServers: {names}}}]\n")
+    version = Version(revision=1, spec=_spec(path))
+    Archive(tmp_path).write(version)
+    assert Archive(tmp_path).read() == version
+    assert [item.name for item in version.spec.virtual_services[0].names] == ["app.example", "_http._tcp.example"]
+
+
+def test_a_private_file_is_no_part_of_a_document(path: Path) -> None:
+    """Else a document could have the cluster's key served as a page."""
+    sorry = "sorryServer: {page: {bodyFile: cluster.key}}"
+    path.write_text(f"{DOCUMENT}  virtualServices: [{{ports: [80], realServers: [{{address: 10.0.0.11}}], {sorry}}}]\n")
+    outcome = Reader(path).read(path.read_bytes()).outcome
+    assert isinstance(outcome, tuple)
+    assert "is private" in outcome[0]
+    assert "secret that is" not in outcome[0]

@@ -19,7 +19,7 @@ from vedette.health.engine import prepare
 from vedette.health.judge import Outcome
 from vedette.health.poller import Poller
 from vedette.spec.resolved import HttpProbe, Probe, TcpProbe
-from vedette.state.health import Target
+from vedette.state.health import Advice, Target
 
 Result = tuple[Outcome, str]
 Server = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -35,7 +35,7 @@ class Trial:
         self._reported = asyncio.Event()
         self.attempt: Attempt = prepare(aim)(Poller(asyncio.get_running_loop()), self._finished)
 
-    def _finished(self, outcome: Outcome, reason: str) -> None:
+    def _finished(self, outcome: Outcome, reason: str, _: Advice | None = None, /) -> None:
         self.results.append((outcome, reason))
         self._reported.set()
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vedette.health.judge import Judge, Outcome
-from vedette.state.health import Health, Verdict
+from vedette.state.health import Advice, Health, Verdict
 
 P, F, U = Outcome.PASSED, Outcome.FAILED, Outcome.UNABLE
 
@@ -77,3 +77,20 @@ def test_a_verdict_only_turns_after_a_long_enough_run_to_the_contrary(
             enough = before is Health.UNKNOWN or length >= (rise if outcome is P else fall)
             expected.append(heard if enough else before)
     assert healths(Judge(rise=rise, fall=fall), outcomes) == expected
+
+
+def test_what_a_check_says_of_the_weight_holds_at_once_and_as_long_as_it_is_said() -> None:
+    judge = Judge(rise=3, fall=2)
+    assert judge.hear(P, "exit 52", 10, Advice(50))
+    assert not judge.hear(P, "exit 52", 20, Advice(50))
+    assert judge.hear(P, "exit 20", 30, Advice(18))
+    assert judge.verdict == Verdict(Health.UP, 10, "exit 20", Advice(18))
+    judge.hear(F, "no answer in 1s", 40)
+    assert judge.verdict.advice == Advice(18)
+    assert judge.hear(P, "exit 0", 50)
+    assert judge.verdict.advice is None
+
+
+def test_the_weight_that_a_check_gives_is_a_share_of_the_documents_or_stands_in_its_place() -> None:
+    assert [Advice(share).weigh(10) for share in (0, 1, 50, 100, 250, -3)] == [0, 1, 5, 10, 10, 0]
+    assert [Advice(weight, absolute=True).weigh(10) for weight in (0, 7, 70000)] == [0, 7, 65535]

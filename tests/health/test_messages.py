@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from vedette.health import messages
 from vedette.health.messages import Assignment
 from vedette.spec.resolved import HealthCheck, HttpProbe, TcpProbe
-from vedette.state.health import Health, Target, Verdict
+from vedette.state.health import Advice, Health, Target, Verdict
 
 addresses = st.one_of(st.ip_addresses(v=4), st.ip_addresses(v=6))
 probes = st.one_of(
@@ -35,7 +35,13 @@ checks = st.builds(
     port=st.none() | st.integers(1, 65535),
 )
 targets = st.builds(Target, address=addresses, port=st.integers(1, 65535), check=checks)
-verdicts = st.builds(Verdict, health=st.sampled_from(Health), since=st.integers(0, 2**60), reason=st.text(max_size=20))
+verdicts = st.builds(
+    Verdict,
+    health=st.sampled_from(Health),
+    since=st.integers(0, 2**60),
+    reason=st.text(max_size=20),
+    advice=st.none() | st.builds(Advice, st.integers(0, 65535), st.booleans()),
+)
 assignments = st.builds(
     Assignment,
     add=st.dictionaries(st.integers(0, 2**40), st.tuples(targets, verdicts), max_size=4),
@@ -83,7 +89,7 @@ def test_what_is_no_assignment_is_refused(message: dict[str, object]) -> None:
 
 
 @pytest.mark.parametrize(
-    "message", [{}, {"verdicts": 5}, {"verdicts": [5]}, {"verdicts": [[1, "good", 0, ""]]}, {"verdicts": [["x"] * 4]}]
+    "message", [{}, {"verdicts": 5}, {"verdicts": [5]}, {"verdicts": [[1, "good", 0, ""]]}, {"verdicts": [["x"] * 5]}]
 )
 def test_what_is_no_list_of_verdicts_is_refused(message: dict[str, object]) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 - any reason will do

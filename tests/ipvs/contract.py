@@ -159,6 +159,16 @@ class TableContract:
         assert table.fingerprint() not in seen
         assert table.fingerprint() == table.fingerprint()
 
+    def test_connections_are_counted_of_the_services_that_are_asked_for(self, table: Any) -> None:
+        reach(table, EVERYTHING)
+        counted = table.connections([WEB, WEB6])
+        assert {key: set(found) for key, found in counted.items()} == {
+            key: set(EVERYTHING[key].destinations) for key in (WEB, WEB6)
+        }
+        assert all(count == 0 for found in counted.values() for count in found.values())
+        gone: ServiceKey = AddressKey(Protocol.TCP, ip_address("203.0.113.99"), 80)
+        assert table.connections([gone]) == {gone: {}}
+
     def test_tuning_changes_what_differs_and_nothing_twice(self, table: Any) -> None:
         tuning = Tuning(Timeouts(udp=15), {"sloppy_tcp": 1})
         assert set(table.tune(tuning)) == {"timeout udp", "net.ipv4.vs.sloppy_tcp"}

@@ -6,6 +6,7 @@ from typing import Any
 
 from vedette.ipvs.model import AddressKey, DestinationKey
 from vedette.kit.units import MILLISECOND, SECOND
+from vedette.spec.resolve.kernel import KEPT
 from vedette.spec.resolved import (
     ClusterSpec,
     Endpoint,
@@ -52,6 +53,7 @@ def document(*services: VirtualService, digest: str = "1") -> ClusterSpec:
         policy=SplitBrainPolicy.MAJORITY,
         groups=(Group("default", (VirtualAddress("public", VIP, 24),), ()),),
         virtual_services=services,
+        ipvs_sysctls=KEPT,
     )
 
 

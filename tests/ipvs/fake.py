@@ -1,10 +1,11 @@
 """A kernel's table in memory, with the kernel's manners; the contract tests hold both to the same."""
 
 import errno
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from vedette.ipvs.model import (
     DestinationId,
+    DestinationKey,
     DestinationUsage,
     Observation,
     Service,
@@ -16,6 +17,7 @@ from vedette.ipvs.model import (
 )
 from vedette.ipvs.plan import Action, apply
 from vedette.ipvs.refusal import judge
+from vedette.ipvs.screen.rules import Rules
 from vedette.reconcile.outcome import Done, Outcome
 from vedette.reconcile.plan import Create
 
@@ -32,6 +34,8 @@ class FakeTable:
         self.tuning = Tuning(Timeouts(900, 120, 300), {"sloppy_tcp": 0, "expire_nodest_conn": 0})
         self.refuse: Callable[[Action], int] = lambda _: 0
         self.broken: Exception | None = None
+        self.busy: dict[DestinationKey, int] = {}
+        """Connections by destination."""
 
     def close(self) -> None:
         """Nothing is open."""
@@ -48,6 +52,13 @@ class FakeTable:
             for key, service in self.table.items()
         }
         return Observation(dict(self.table), usage)
+
+    def connections(self, services: Iterable[ServiceKey]) -> dict[ServiceKey, dict[DestinationKey, int]]:
+        self._fail()
+        return {
+            key: {name: self.busy.get(name, 0) for name in self.table[key].destinations} if key in self.table else {}
+            for key in services
+        }
 
     def fingerprint(self) -> bytes:
         return repr(self.table).encode()
@@ -86,6 +97,26 @@ class FakeTable:
             return judge(action, code)
         self.table = apply(self.table, [action])
         return Done()
+
+
+class FakeScreen:
+    """Notes the rules, and what the table was when they came; ``broken`` is raised instead."""
+
+    def __init__(self, table: FakeTable) -> None:
+        self.rules: list[Rules] = []
+        self.tables: list[set[ServiceKey]] = []
+        self.broken: Exception | None = None
+        self._table = table
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+    def keep(self, rules: Rules) -> tuple[str, ...]:
+        if self.broken is not None:
+            raise self.broken
+        self.rules.append(rules)
+        self.tables.append(set(self._table.table))
+        return ()
 
 
 _TIMEOUTS = ("tcp", "tcp_fin", "udp")

@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import struct
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -54,3 +55,23 @@ def _here() -> int:
 def _check(result: int) -> None:
     if result:
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+
+
+CAP_SYS_ADMIN, CAP_BPF = 21, 39
+_CAPABILITY_VERSION_3 = 0x20080522
+
+
+@contextmanager
+def without(*capabilities: int) -> Iterator[None]:
+    """Lack these capabilities for a while (capset(2)); they stay permitted, so that they can come back."""
+    header = struct.pack("=Ii", _CAPABILITY_VERSION_3, 0)
+    before = ctypes.create_string_buffer(24)
+    _check(_LIBC.capget(ctypes.create_string_buffer(header, len(header)), before))
+    words = list(struct.unpack("=6I", before.raw))
+    for capability in capabilities:
+        words[3 * (capability // 32)] &= ~(1 << capability % 32)
+    _check(_LIBC.capset(ctypes.create_string_buffer(header, len(header)), struct.pack("=6I", *words)))
+    try:
+        yield
+    finally:
+        _check(_LIBC.capset(ctypes.create_string_buffer(header, len(header)), before))

@@ -64,19 +64,59 @@ few_keys: st.SearchStrategy[ServiceKey] = st.sampled_from(
         AddressKey(Protocol.UDP, IPv4Address("203.0.113.80"), 80),
         AddressKey(Protocol.TCP, IPv4Address("203.0.113.81"), 80),
         MarkKey(4, 7),
+        MarkKey(6, 7),
     )
 )
 few_destination_keys = st.builds(
-    DestinationKey, st.integers(1, 4).map(lambda last: IPv4Address(f"10.0.0.{last}")), st.just(80)
+    DestinationKey, st.integers(1, 4).map(lambda last: IPv4Address(f"10.0.0.{last}")), st.sampled_from((80, 0))
 )
-few_destinations = st.builds(
-    Destination, st.integers(0, 2), st.sampled_from((Method.MASQUERADE, Method.DIRECT_ROUTING))
+other_destination_keys = st.builds(
+    DestinationKey, st.integers(1, 4).map(lambda last: IPv6Address(f"2001:db8::{last}")), st.sampled_from((80, 0))
+)
+tunnelled = st.builds(
+    Destination,
+    st.integers(0, 2),
+    st.just(Method.TUNNEL),
+    tunnel=st.sampled_from((Tunnel(), Tunnel(Encapsulation.GUE, 6080), Tunnel(Encapsulation.GRE, 0, Checksum.FULL))),
+)
+thresholds = st.sampled_from(((0, 0), (10, 0), (10, 5)))
+few_destinations = st.one_of(
+    st.builds(
+        lambda weight, method, limits: Destination(weight, method, *limits),
+        st.integers(0, 2),
+        st.sampled_from((Method.MASQUERADE, Method.DIRECT_ROUTING)),
+        thresholds,
+    ),
+    tunnelled,
 )
 few_services = st.builds(
     Service,
-    st.builds(Settings, st.sampled_from(("wlc", "mh", "none")), persistence=st.sampled_from((0, 60))),
+    st.builds(
+        Settings,
+        st.sampled_from(("wlc", "mh", "none")),
+        st.sampled_from((Flags.NONE, Flags.ONE_PACKET, Flags.PORT)),
+        persistence=st.sampled_from((0, 60)),
+        engine=st.sampled_from(("", "sip")),
+    ),
     st.dictionaries(few_destination_keys, few_destinations, max_size=4),
 )
-tables = st.dictionaries(few_keys, few_services, max_size=4)
+
+
+@st.composite
+def worlds(draw: st.DrawFn, services: st.SearchStrategy[Service] = few_services) -> dict[ServiceKey, Service]:
+    """A table whose destinations are of their service's address family, or tunnelled."""
+    table = draw(st.dictionaries(few_keys, services, max_size=4))
+    for key, service in table.items():
+        if key.version == 6:
+            others = draw(st.dictionaries(other_destination_keys, few_destinations, max_size=3))
+            through = {name: item for name, item in service.destinations.items() if item.method is Method.TUNNEL}
+            table[key] = Service(service.settings, {**through, **others})
+        else:
+            across = draw(st.dictionaries(other_destination_keys, tunnelled, max_size=2))
+            table[key] = Service(service.settings, {**service.destinations, **across})
+    return table
+
+
+tables = worlds()
 wanted_services = few_services.filter(lambda service: service.settings.scheduler != "none")
-wanted_tables = st.dictionaries(few_keys, wanted_services, max_size=4)
+wanted_tables = worlds(wanted_services)

@@ -6,12 +6,14 @@ from ipaddress import ip_address
 import pytest
 from tests.ipvs.documents import CHECK, HTTP, SERVERS, VIP, WEB, at, document, service, verdicts
 
+from vedette.ipvs import model
 from vedette.ipvs.desired import desired
 from vedette.ipvs.model import (
     AddressKey,
     Destination,
     DestinationKey,
     Flags,
+    MarkKey,
     Method,
     Service,
     Settings,
@@ -19,13 +21,16 @@ from vedette.ipvs.model import (
 )
 from vedette.kit.units import MILLISECOND, SECOND
 from vedette.spec.resolved import (
+    Encapsulation,
     Endpoint,
     Forwarding,
+    Mark,
     OnFailure,
     Protocol,
     RealServer,
     SorryPage,
     SorryServer,
+    Tunnel,
     VirtualService,
 )
 from vedette.state.health import Health
@@ -93,7 +98,7 @@ def test_a_service_without_checks_needs_no_verdict() -> None:
 @pytest.mark.parametrize("whole", [False, True])
 def test_maintenance_takes_no_new_connections_and_keeps_the_open_ones(whole: bool) -> None:
     servers = (SERVERS[0], replace(SERVERS[1], maintenance=True))
-    found = destinations(service(real_servers=servers, maintenance=whole))
+    found = destinations(service(real_servers=servers, maintenance=whole), previous=there(s11=1, s12=1))
     assert found == {FIRST: Destination(0 if whole else 1), SECOND_SERVER: Destination(0)}
 
 
@@ -177,3 +182,48 @@ def test_a_remote_sorry_server_is_forwarded_to_as_its_service_is_unless_its_port
 
 def test_without_a_sorry_server_an_empty_service_stays_empty() -> None:
     assert destinations(service(), Health.DOWN) == {}
+
+
+def test_a_mark_is_one_entry_whose_destinations_keep_the_clients_port() -> None:
+    endpoints = (HTTP, replace(HTTP, port=443))
+    spec = document(service(endpoints=endpoints, mark=Mark(4, 7, ours=True)))
+    table = desired(spec, verdicts(spec), {})
+    assert set(table) == {MarkKey(4, 7)}
+    assert set(table[MarkKey(4, 7)].destinations) == {at(str(server.address), 0) for server in SERVERS}
+
+
+def test_the_page_of_a_marked_service_is_reached_at_any_of_its_ports() -> None:
+    spec = document(service(endpoints=(HTTP,), mark=Mark(4, 7, ours=True), sorry=PAGE))
+    table = desired(spec, verdicts(spec, default=Health.DOWN), {})
+    assert table[MarkKey(4, 7)].destinations == {DestinationKey(VIP, 0): Destination(1, Method.LOCAL)}
+
+
+def test_a_sorry_server_is_tunnelled_as_its_service_is() -> None:
+    gue = Tunnel(Encapsulation.GUE, 6080)
+    sorry = SorryServer(remote=RealServer(ip_address("10.0.0.99")))
+    found = destinations(service(forwarding=Forwarding.TUNNEL, tunnel=gue, sorry=sorry), Health.DOWN)
+    assert found == {at("10.0.0.99"): Destination(1, Method.TUNNEL, tunnel=model.Tunnel(model.Encapsulation.GUE, 6080))}
+
+
+def test_one_packet_scheduling_and_engines_are_for_datagrams_only() -> None:
+    datagrams = Endpoint(VIP, 80, Protocol.UDP)
+    virtual = service(
+        endpoints=(HTTP, datagrams), one_packet=True, persistence_timeout=SECOND, persistence_engine="sip"
+    )
+    table = desired(document(virtual), {}, {})
+    assert table[WEB].settings == Settings("wlc", persistence=1)
+    over_udp = table[AddressKey(Protocol.UDP, VIP, 80)].settings
+    assert over_udp == Settings("wlc", Flags.ONE_PACKET, persistence=1, engine="sip")
+
+
+@pytest.mark.parametrize(("length", "granularity"), [(None, None), (24, 24), (32, None)])
+def test_a_whole_address_is_no_granularity(length: int | None, granularity: int | None) -> None:
+    virtual = service(persistence_timeout=SECOND, client_prefix_length=length)
+    assert desired(document(virtual), {}, {})[WEB].settings.granularity == granularity
+
+
+def test_thresholds_reach_the_destination_and_stay_when_it_is_quiesced() -> None:
+    server = replace(SERVERS[0], max_connections=10, min_connections=5)
+    virtual = service(real_servers=(server,), on_failure=OnFailure.QUIESCE)
+    assert destinations(virtual) == {FIRST: Destination(1, upper=10, lower=5)}
+    assert destinations(virtual, Health.DOWN) == {FIRST: Destination(0, upper=10, lower=5)}

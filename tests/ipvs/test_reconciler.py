@@ -12,17 +12,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.ipvs.documents import HTTP, SERVERS, VIP, WEB, at, document, service, verdicts
-from tests.ipvs.fake import FakeTable
+from tests.ipvs.fake import FakeScreen, FakeTable
 
 from vedette.ipvs.inventory import Inventory
-from vedette.ipvs.model import AddressKey, Destination, DestinationId, Service, ServiceKey, Settings, Timeouts
+from vedette.ipvs.model import AddressKey, Destination, DestinationId, MarkKey, Service, ServiceKey, Settings, Timeouts
 from vedette.ipvs.plan import Action
 from vedette.ipvs.reconciler import Reconciler
 from vedette.ipvs.repair import Drift, Repair
 from vedette.kit.errors import PermanentError
 from vedette.kit.units import SECOND
 from vedette.reconcile.plan import Create, Delete, Update
-from vedette.spec.resolved import ClusterSpec, IpvsTimeouts, Protocol, RealServer
+from vedette.spec.resolved import ClusterSpec, IpvsTimeouts, Mark, Protocol, RealServer
 from vedette.state.health import Health
 
 SERVICE: ServiceKey = WEB
@@ -36,11 +36,13 @@ class World:
     def __init__(self, folder: Path, table: FakeTable | None = None) -> None:
         self.now = SECOND
         self.table = table or FakeTable()
+        self.screen = FakeScreen(self.table)
         self.repairs: list[Repair] = []
         self.reports = 0
         self.reconciler = Reconciler(
             run_dir=folder,
             driver=self.table,
+            screen=self.screen,
             clock=lambda: self.now,
             jitter=lambda delay: delay,
             repaired=self.repairs.extend,
@@ -177,6 +179,44 @@ def test_other_peoples_services_stay(world: World) -> None:
     assert set(world.table.table) == {FOREIGN}
 
 
+def test_an_exclusive_document_leaves_nobody_elses_services(world: World) -> None:
+    world.table.table[FOREIGN] = Service(Settings("rr"))
+    world.apply(replace(document(service()), ipvs_exclusive=True))
+    assert set(world.table.table) == {WEB}
+    world.table.table[FOREIGN] = Service(Settings("rr"))
+    world.apply(replace(document(digest="2"), ipvs_exclusive=True))
+    assert world.table.table == {}
+    world.table.table[FOREIGN] = Service(Settings("rr"))
+    world.turn(after=SECOND)
+    assert world.table.table == {}
+
+
+def test_packets_are_marked_when_the_new_service_is_there_and_before_the_old_one_goes(world: World) -> None:
+    """Either way a service goes from ports to a mark or back, no packet meets neither."""
+    by_mark = service(mark=Mark(4, 7, ours=True))
+    for spec in (document(service()), document(by_mark, digest="2"), document(service(), digest="3")):
+        world.apply(spec)
+    assert world.screen.tables == [{WEB}, {WEB, MarkKey(4, 7)}, {WEB, MarkKey(4, 7)}]
+    assert [bool(item.marks) for item in world.screen.rules] == [False, True, False]
+    assert set(world.table.table) == {WEB}
+
+
+def test_a_kernel_that_refuses_to_mark_packets_costs_no_other_service(world: World) -> None:
+    world.screen.broken = PermanentError("the kernel refuses BPF: Operation not permitted")
+    world.apply(document(service()))
+    assert world.servers == {"10.0.0.11:80", "10.0.0.12:80", "10.0.0.13:80"}
+    assert world.reconciler.settled
+    ((scope, reason),) = world.reconciler.problems()
+    assert scope == "IPVS packets"
+    assert "refuses BPF" in reason
+    world.apply(document(service(mark=Mark(4, 7, ours=True)), digest="2"))
+    assert not world.reconciler.settled
+    world.screen.broken = None
+    world.turn(after=SECOND)
+    assert world.reconciler.problems() == []
+    assert world.reconciler.settled
+
+
 def test_what_we_programmed_is_ours_after_a_restart_though_its_address_left_the_document(
     world: World, tmp_path: Path
 ) -> None:
@@ -290,9 +330,10 @@ def test_a_service_without_its_scheduler_stops_no_other_and_names_the_module(wor
 
 def test_a_scheduler_that_is_refused_leaves_the_running_service_and_its_weights_alive(world: World) -> None:
     world.apply(document(service()))
-    heavier = (replace(SERVERS[0], weight=4),)
+    heavier = (replace(SERVERS[0], weight=4), *SERVERS[1:])
     world.apply(document(service(scheduler="nonesuch", real_servers=heavier), digest="2"))
-    assert world.table.table[WEB] == Service(Settings("wlc"), {at("10.0.0.11"): Destination(4)})
+    left = {at("10.0.0.11"): Destination(4), at("10.0.0.12"): Destination(1), at("10.0.0.13"): Destination(1)}
+    assert world.table.table[WEB] == Service(Settings("wlc"), left)
     world.apply(document(service(scheduler="nonesuch"), digest="2"))
     assert len(world.servers) == 3
 

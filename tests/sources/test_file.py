@@ -176,3 +176,23 @@ def test_a_folder_that_comes_and_is_replaced_is_followed(tmp_path: Path) -> None
     missing, *others = asyncio.run(scenario())
     assert isinstance(missing, FileNotFoundError)
     assert others == [b"one", b"two", b"three"]
+
+
+def test_a_change_of_a_file_that_holds_a_part_of_the_document_is_a_change_of_the_document(tmp_path: Path) -> None:
+    async def scenario() -> list[bytes | OSError]:
+        path, beside = tmp_path / "cluster.yaml", tmp_path / "lists" / "servers"
+        beside.parent.mkdir()
+        path.write_text("whole")
+        _rename_over(beside, "10.0.0.11")
+        named: list[Path] = []
+        versions = file.versions(path, lambda: named)
+        seen = [await _next(versions)]
+        named.append(beside)
+        seen.append(await _next(versions))  # once more, lest it changed while it was read
+        _rename_over(beside, "10.0.0.12")
+        seen.append(await _next(versions))
+        beside.unlink()
+        seen.append(await _next(versions))
+        return seen
+
+    assert asyncio.run(scenario()) == [b"whole"] * 4

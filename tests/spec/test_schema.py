@@ -172,3 +172,13 @@ def test_the_devices_in_the_docs_are_right() -> None:
         document = f"{HEAD}spec:\n  splitBrain: {{policy: tolerate}}\n  nodes: {nodes}\n  groups: {GROUPS}\n{example}"
         assert load.check_text(document, name="fencing.md", directory=Path(), secrets=Secrets.IGNORED).problems == ()
     assert kinds == list(FencingDevice.one_of)
+
+
+def test_the_settings_in_the_docs_about_servers_are_right() -> None:
+    """Each example is a part of `spec` that can be pasted below its beginning."""
+    text = (ROOT / "docs" / "servers.md").read_text()
+    nodes = "  nodes: [{name: r1, address: 10.0.0.2}]\n"
+    for block in (part.partition("```")[0] for part in text.split("```yaml\n")[1:]):
+        service = "  virtualServices:\n    - ports: [80]\n" if block.lstrip().startswith("realServers:") else ""
+        document = f"{HEAD}spec:\n{nodes}  groups: {GROUPS}\n{service}{block}"
+        assert load.check_text(document, name="servers.md", directory=Path(), secrets=Secrets.IGNORED).problems == ()

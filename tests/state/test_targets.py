@@ -1,11 +1,24 @@
 """Which target decides on which real server."""
 
+from dataclasses import replace
 from ipaddress import ip_address
 
 from vedette.kit.units import SECOND
-from vedette.spec.resolved import Endpoint, HealthCheck, Protocol, RealServer, TcpProbe, VirtualService
+from vedette.spec.resolved import (
+    ClusterSpec,
+    Endpoint,
+    HealthCheck,
+    Heartbeat,
+    Protocol,
+    RealServer,
+    SorryPage,
+    SorryServer,
+    SplitBrainPolicy,
+    TcpProbe,
+    VirtualService,
+)
 from vedette.state.health import Health, Target, Verdict
-from vedette.state.targets import UNCHECKED, decisive, targets
+from vedette.state.targets import UNCHECKED, all_targets, decisive, sorry_targets, sorry_verdict, targets
 
 VIP = ip_address("203.0.113.80")
 SERVER = ip_address("10.0.0.11")
@@ -78,3 +91,26 @@ def test_down_decides_before_unknown_and_unknown_before_up() -> None:
 def test_a_service_without_checks_is_always_up() -> None:
     web = service(endpoint(80), checks=())
     assert decisive(web, web.endpoints[0], RealServer(SERVER), {}).health is Health.UP
+
+
+def test_a_sorry_server_elsewhere_is_checked_at_its_own_port_by_its_own_checks() -> None:
+    sorry = SorryServer(remote=RealServer(SERVER, port=8080), checks=(CHECK,))
+    web = replace(service(endpoint(80), checks=()), sorry=sorry)
+    (target,) = sorry_targets(web, web.endpoints[0])
+    assert (target.address, target.port) == (SERVER, 8080)
+    spec = ClusterSpec(
+        name="web",
+        digest="",
+        nodes=(),
+        keys=(),
+        heartbeat=Heartbeat(1, 2, 3, 4, ()),
+        policy=SplitBrainPolicy.MAJORITY,
+        groups=(),
+        virtual_services=(web,),
+    )
+    assert list(all_targets(spec)) == [target]
+    verdict = sorry_verdict(web, web.endpoints[0], {target: Verdict(Health.DOWN, 1, "connection refused")})
+    assert verdict is not None
+    assert verdict.health is Health.DOWN
+    page = replace(web, sorry=SorryServer(page=SorryPage(503, "sorry")))
+    assert sorry_verdict(page, page.endpoints[0], {}) is None

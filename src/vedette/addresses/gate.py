@@ -18,15 +18,18 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import NamedTuple
 
-from vedette.addresses import bpf, filters
-from vedette.addresses.gate_program import ANSWER, FORWARD, KEY_SIZE, Direction, program
+from vedette.addresses.gate_program import ANSWER, FORWARD, KEY_SIZE, program
+from vedette.kit import bpf, filters
 from vedette.kit.errors import PermanentError, VedetteError
+from vedette.kit.filters import Direction, Filter
 from vedette.kit.log import event
 from vedette.kit.net import IPAddress
 from vedette.kit.netlink import Requests
 
 _log = logging.getLogger("vedette.addresses")
 
+FILTER = Filter("vedette-gate", 1, "the gate")
+"""The first of all, so that no other one lets a packet pass around it."""
 _NAME_SIZE = 64
 _SLOT = struct.Struct(f"=QQ{_NAME_SIZE}s")
 _SLOTS = 256
@@ -103,10 +106,10 @@ class Gate:
         return refused
 
     def _cover(self, interface: int, direction: Direction) -> None:
-        found = filters.installed(self._requests, interface, direction)
+        found = filters.installed(self._requests, FILTER, interface, direction)
         if found is not None and found.program in self._trusted and found.tag == self._tags[direction]:
             return
-        filters.attach(self._requests, interface, direction, self._programs[direction])
+        filters.attach(self._requests, FILTER, interface, direction, self._programs[direction])
         event(_log, logging.INFO, "gate.attached", interface=interface, direction=direction.value)
 
     def members(self, groups: Mapping[IPAddress, str | None]) -> None:
@@ -180,7 +183,7 @@ def covered(requests: Requests) -> frozenset[int]:
     return frozenset(
         interface
         for interface in filters.prepared(requests)
-        if any(filters.installed(requests, interface, direction) for direction in Direction)
+        if any(filters.installed(requests, FILTER, interface, direction) for direction in Direction)
     )
 
 
@@ -188,7 +191,7 @@ def uncover(requests: Requests, interfaces: Collection[int]) -> None:
     """Take the filters off. With the last of them, and the daemon's hold on it, the gate is gone."""
     for interface in interfaces:
         for direction in Direction:
-            filters.detach(requests, interface, direction)
+            filters.detach(requests, FILTER, interface, direction)
 
 
 def _adopt(requests: Requests) -> tuple[_Maps | None, set[int]]:
@@ -198,7 +201,7 @@ def _adopt(requests: Requests) -> tuple[_Maps | None, set[int]]:
     trusted: set[int] = set()
     for interface in sorted(filters.prepared(requests)):
         for direction in Direction:
-            found = filters.installed(requests, interface, direction)
+            found = filters.installed(requests, FILTER, interface, direction)
             if found is None or found.program in trusted:
                 continue
             candidate, used = _maps_behind(found.program)

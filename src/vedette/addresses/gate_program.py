@@ -22,9 +22,8 @@ the packet at -24.
 """
 
 import socket
-from enum import Enum
 
-from vedette.addresses.assembler import (
+from vedette.kit.assembler import (
     Instruction,
     Label,
     add,
@@ -42,6 +41,7 @@ from vedette.addresses.assembler import (
     write,
     write_value,
 )
+from vedette.kit.filters import Direction
 
 ANSWER, FORWARD = 0, 8
 """Offsets of the two deadlines in a slot."""
@@ -54,11 +54,6 @@ _SKB_PROTOCOL = 16
 _KEY, _INDEX, _BYTE = -16, -20, -24
 _R0, _R1, _R2, _R3, _R4, _R5, _PACKET, _DEADLINE, _FRAME = 0, 1, 2, 3, 4, 5, 6, 9, 10
 _ICMPV6, _SOLICITATION, _ADVERTISEMENT = 58, 135, 136
-
-
-class Direction(Enum):
-    INGRESS = "ingress"
-    EGRESS = "egress"
 
 
 def program(direction: Direction, *, members: int, slots: int) -> bytes:

@@ -11,11 +11,11 @@ from typing import Any
 
 from vedette.api import paths
 from vedette.health.pinger import Reached
-from vedette.kit.units import SECOND
-from vedette.spec.resolved import UNSIGNED, ClusterSpec, Node, VirtualService
-from vedette.state.health import Verdicts
+from vedette.kit.units import SECOND, show
+from vedette.spec.resolved import UNSIGNED, ClusterSpec, Forwarding, Node, VirtualService
+from vedette.state.health import Health, Verdicts
 from vedette.state.placement import ConfigView, Liveness, NodeView, View
-from vedette.state.targets import decisive
+from vedette.state.targets import UNCHECKED, decisive, sorry_verdict
 
 Plain = dict[str, Any]
 
@@ -284,24 +284,74 @@ def _services(spec: ClusterSpec | None, verdicts: Verdicts, services: Sequence[P
             "group": service.group,
             "forwarding": service.forwarding.value,
             "scheduler": service.scheduler,
+            "settings": _settings(service),
             "realServers": _real_servers(service, verdicts, clocks),
-            "kernel": [item for item in services if item["virtualService"] == service.name],
+            "sorryServer": _sorry(service, verdicts, clocks),
+            "kernel": [_dated(item, clocks) for item in services if item["virtualService"] == service.name],
         }
         for service in (spec.virtual_services if spec else ())
     ]
 
 
+def _sorry(service: VirtualService, verdicts: Verdicts, clocks: Clocks) -> Plain | None:
+    """The sorry server, whether it stands in or not; of several endpoints the worst verdict."""
+    if service.sorry is None:
+        return None
+    remote = service.sorry.remote
+    if remote is None:
+        return {"address": None, "port": None, "health": None, "since": None, "reason": "a page of this director"}
+    found = (sorry_verdict(service, entry, verdicts) for entry in service.entries)
+    worst = min(filter(None, found), key=lambda verdict: verdict.health is not Health.DOWN, default=UNCHECKED)
+    return {
+        "address": str(remote.address),
+        "port": remote.port,
+        "health": worst.health.value,
+        "since": clocks.show(worst.since),
+        "reason": worst.reason,
+    }
+
+
+def _dated(service: Plain, clocks: Clocks) -> Plain:
+    """A kernel's service with the instants of what is under way as wall-clock times."""
+    return service | {
+        part: [item | {"phase": _phase(item["phase"], clocks)} if item.get("phase") else item for item in service[part]]
+        for part in ("destinations", "out")
+        if part in service
+    }
+
+
+def _phase(phase: Plain, clocks: Clocks) -> Plain:
+    return phase | {"since": clocks.show(phase["since"]), "until": clocks.show(phase["until"])}
+
+
+def _settings(service: VirtualService) -> list[str]:
+    """How the service balances, in the document's words."""
+    flags = f" ({', '.join(service.scheduler_flags)})" if service.scheduler_flags else ""
+    found = [service.scheduler + flags, service.forwarding.value]
+    if service.forwarding is Forwarding.TUNNEL:
+        tunnel = service.tunnel
+        found[-1] += f" ({tunnel.encapsulation.value}{f', port {tunnel.port}' if tunnel.port else ''})"
+    if service.persistence_timeout:
+        clients = "" if service.client_prefix_length is None else f" for each /{service.client_prefix_length}"
+        engine = f" by {service.persistence_engine}" if service.persistence_engine else ""
+        found.append(f"persistence {show(service.persistence_timeout)}{clients}{engine}")
+    if service.one_packet:
+        found.append("one packet at a time")
+    return found
+
+
 def _real_servers(service: VirtualService, verdicts: Verdicts, clocks: Clocks) -> list[Plain]:
     found: dict[tuple[str, int], Plain] = {}
-    for endpoint in service.endpoints:
+    for entry in service.entries:
         for server in service.real_servers:
-            key = (str(server.address), server.port or endpoint.port)
+            key = (str(server.address), server.port or entry.port)
             if key in found:
                 continue
-            verdict = decisive(service, endpoint, server, verdicts)
+            verdict = decisive(service, entry, server, verdicts)
             found[key] = {
                 "address": key[0],
                 "port": key[1],
+                "name": server.origin or None,
                 "weight": server.weight,
                 "maintenance": server.maintenance or service.maintenance,
                 "health": verdict.health.value,

@@ -25,6 +25,7 @@ VERBS = (
     "move",
     "restart",
     "node",
+    "server",
     "fence",
     "confirm-off",
     "group",

@@ -9,6 +9,7 @@ from typing import Any
 
 from vedette.api import control
 from vedette.cli.output import Paint, ago, table
+from vedette.cli.servers import row, rows_of
 
 NAME = "status"
 HELP = "show who holds what, until when and why, as this node's daemon sees it"
@@ -169,19 +170,16 @@ def _left(until: str | None, now: datetime) -> str:
 
 def _service(service: Plain, paint: Paint, now: datetime) -> str:
     where = ", ".join(_endpoint(entry, paint) for entry in service["kernel"])
-    how = f"{service['scheduler']}, {service['forwarding']}"
+    how = ", ".join(service["settings"])
     head = f"{paint.strong(service['name'])} ({service['group']}): {where}, {how}"
-    rows = [
-        [
-            f"  {server['address']}:{server['port']}",
-            paint.state("maintenance" if server["maintenance"] else server["health"]),
-            ago(server["since"], now),
-            _weight(service, server),
-            _connections(service, server),
-            server["reason"],
-        ]
-        for server in service["realServers"]
-    ]
+    rows = []
+    for server in rows_of(service):
+        name, *cells = row(server, paint, now)
+        rows.append([f"  {name}", *cells])
+    sorry = service.get("sorryServer")
+    if sorry and sorry["address"]:
+        where = f"sorry {sorry['address']}" + (f":{sorry['port']}" if sorry["port"] else "")
+        rows.append([f"  {where}", paint.state(sorry["health"]), ago(sorry["since"], now), "-", "-", sorry["reason"]])
     return head + "\n" + table(["  REAL SERVER", "HEALTH", "SINCE", "WEIGHT", "CONNECTIONS", "WHY"], rows)
 
 
@@ -190,32 +188,8 @@ def _endpoint(entry: Plain, paint: Paint) -> str:
     if not entry["present"]:
         return paint.bad(f"{entry['endpoint']} (not in the kernel's table)")
     sorry = any(item["role"] == "sorry" and item["weight"] for item in entry["destinations"])
-    return str(entry["endpoint"]) + (paint.bad(" (sorry server)") if sorry else "")
-
-
-def _entries(service: Plain, server: Plain) -> list[Plain]:
-    return [
-        destination
-        for entry in service["kernel"]
-        for destination in entry["destinations"]
-        if (destination["address"], destination["port"]) == (server["address"], server["port"])
-    ]
-
-
-def _weight(service: Plain, server: Plain) -> str:
-    """The weight in the kernel's table, and the document's where they differ."""
-    weights = {entry["weight"] for entry in _entries(service, server)}
-    if not weights:
-        return f"out (of {server['weight']})"
-    return "/".join(str(weight) for weight in sorted(weights)) + (
-        "" if weights == {server["weight"]} else f" (of {server['weight']})"
-    )
-
-
-def _connections(service: Plain, server: Plain) -> str:
-    entries = _entries(service, server)
-    return (
-        f"{sum(e['activeConnections'] for e in entries)}+{sum(e['inactiveConnections'] for e in entries)}"
-        if entries
-        else "-"
-    )
+    notes = ["sorry server"] if sorry else []
+    quorum = entry.get("quorum")
+    if quorum and quorum["state"] == "lost" and quorum["weight"] + quorum["hysteresis"] > 1:
+        notes.insert(0, f"quorum lost: {quorum['up']} of {quorum['weight'] + quorum['hysteresis']}")
+    return str(entry["endpoint"]) + (paint.bad(f" ({', '.join(notes)})") if notes else "")

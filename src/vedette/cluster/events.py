@@ -130,6 +130,21 @@ class Maintenance:
 
 
 @dataclass(frozen=True, slots=True)
+class DrainServer:
+    """An operator wants a real server to take no new connections (``on``), or to be as the document says.
+
+    ``server`` names it uniquely in the cluster. Any node may be told, and the directors do it: here it is only kept
+    and passed on. ``lasts`` as with :class:`Move`.
+    """
+
+    server: str
+    on: bool
+    author: str
+    reason: str
+    lasts: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Reconfigure:
     """A reload changed groups, preferences, standby, maintenance, timings, or which nodes there are and vote.
 
@@ -209,6 +224,7 @@ Event = (
     | Move
     | Standby
     | Maintenance
+    | DrainServer
     | Reconfigure
     | Listed
     | ForceConfig

@@ -11,6 +11,7 @@ from vedette.cluster.council import Choice, Council
 from vedette.cluster.detector import Detector
 from vedette.cluster.events import (
     Datagram,
+    DrainServer,
     Emptied,
     Event,
     FenceResult,
@@ -242,7 +243,7 @@ class Machine:
                 self._ranking.reaches(missing, now)
             case SpecRunning(revision, digest):
                 self._telling.running(revision, digest)
-            case Move() | Standby() | Maintenance():
+            case Move() | Standby() | Maintenance() | DrainServer():
                 self._steering.wish(event, now)
             case Reconfigure():
                 self._steering.reconfigure(event, now)

@@ -133,15 +133,18 @@ class Echo(NamedTuple):
 
 
 class About(IntEnum):
-    """What a wish is about: where a group should be, what a node should do, whether a group is left alone."""
+    """What a wish is about: where a group should be, what a node should do, whether a group is left alone, whether a
+    real server is drained.
+    """
 
     PLACE = 0
     NODE = 1
     GROUP = 2
+    SERVER = 3
 
 
 class State(IntEnum):
-    """The value of a wish about a node or group; 0 = as the document says. A wish about a place has a node's tag."""
+    """The value of a wish about a node, group or server; 0 = as the document says. Of a place: a node's tag."""
 
     STANDBY = 1
     MAINTENANCE = 2
@@ -151,8 +154,8 @@ class State(IntEnum):
 class Wish:
     """One entry of the preferences that operators set at run time (rule 25); see ``preferences``.
 
-    ``about`` is a group's or a node's tag; ``value`` 0: taken back; ``ended``: its time was over. ``remaining`` (ns):
-    how long it still lasts, 0 = until it is taken back.
+    ``about`` is the tag of a group, a node or a real server; ``value`` 0: taken back; ``ended``: its time was over.
+    ``remaining`` (ns): how long it still lasts, 0 = until it is taken back.
     """
 
     kind: About

@@ -1,4 +1,5 @@
-"""What operators wish at run time: a group elsewhere, a node on standby or in maintenance (rule 25).
+"""What operators wish at run time: a group elsewhere, a node on standby or in maintenance, a real server drained
+(rule 25).
 
 A table of entries, each with a version; of two for the same thing the higher version wins, then the higher origin.
 Merging is commutative, so nodes that were told different things agree as soon as they hear each other, and no wish
@@ -6,6 +7,9 @@ is lost because another one was spoken elsewhere at the same time.
 
 A wish may end by itself. Each node counts down on its own clock; the first whose time is over says so, and for all
 others it has ended, too: two nodes that disagreed about it would hand a group to and fro.
+
+A wish that was taken back stays as a mark, so that no node brings it up again. Of real servers there are more than
+there is room for marks: the oldest is forgotten then, by every node the same.
 """
 
 import hashlib
@@ -19,6 +23,8 @@ from vedette.kit.units import MILLISECOND
 
 MOST = 80
 """One for every group's place, every node, and every group's maintenance."""
+MOST_SERVERS, MOST_DRAINED = 160, 128
+"""Wishes about real servers, and how many of them may stand; many servers are taken out in the document."""
 Key = tuple[About, int]
 
 
@@ -41,8 +47,9 @@ class Preferences:
         self._digest: int | None = None
         self.version = 0
         self.changed = self.news = False
-        for wish in list(entries)[:MOST]:
-            self._enter(wish, now)
+        for wish in list(entries)[: MOST + MOST_SERVERS]:
+            if self._room(wish):
+                self._enter(wish, now)
 
     def table(self, now: int) -> Wishes:
         """What is sent to others, and stored."""
@@ -75,14 +82,16 @@ class Preferences:
         """
         key = (about, tag(name))
         before = self._entries.get(key)
-        if before is None and len(self._entries) >= MOST:
-            return None
         stands = before.wish.value if before is not None and not before.wish.ended else 0
         timed = bool(lasts) or (before is not None and before.ends is not None and bool(stands))
         if stands == value and not (value and timed):
             return None
         version = 1 + max((entry.wish.version for entry in self._entries.values()), default=0)
         wish = Wish(about, tag(name), version, origin, value, remaining=lasts, author=clip(author), reason=clip(reason))
+        if about is About.SERVER and value and not stands and self._drained() >= MOST_DRAINED:
+            return None
+        if not self._room(wish):
+            return None
         self._enter(wish, now)
         self.changed = self.news = True
         return wish
@@ -92,7 +101,7 @@ class Preferences:
         newer = []
         for wish in table.entries:
             before = self._entries.get((wish.kind, wish.about))
-            if before is None and len(self._entries) >= MOST:
+            if before is None and not self._room(wish):
                 continue
             if before is None or _rank(wish) > _rank(before.wish):
                 self._enter(wish, now)
@@ -128,6 +137,25 @@ class Preferences:
     def paused(self, group: str) -> bool:
         return self._value(About.GROUP, group) == State.MAINTENANCE
 
+    def _drained(self) -> int:
+        return sum(key[0] is About.SERVER and _stands(entry.wish) for key, entry in self._entries.items())
+
+    def _room(self, wish: Wish) -> bool:
+        """Whether there is room for ``wish``, or could be made by forgetting what was taken back before it was."""
+        if (wish.kind, wish.about) in self._entries:
+            return True
+        servers = [entry.wish for key, entry in self._entries.items() if key[0] is About.SERVER]
+        if wish.kind is not About.SERVER:
+            return len(self._entries) - len(servers) < MOST
+        if len(servers) < MOST_SERVERS:
+            return True
+        oldest = min((item for item in (*servers, wish) if not _stands(item)), key=_age, default=wish)
+        if oldest is wish:
+            return False
+        del self._entries[About.SERVER, oldest.about]
+        self._digest, self.changed = None, True
+        return True
+
     def _value(self, about: About, name: str) -> int:
         entry = self._entries.get((about, tag(name)))
         return entry.wish.value if entry is not None and not entry.wish.ended else 0
@@ -140,6 +168,15 @@ class Preferences:
     def _altered(self) -> None:
         self._digest = None
         self.version += 1
+
+
+def _stands(wish: Wish) -> bool:
+    return bool(wish.value) and not wish.ended
+
+
+def _age(wish: Wish) -> tuple[int, int, int]:
+    """Wishes in the order in which they were made."""
+    return wish.version, wish.origin, wish.about
 
 
 def _rank(wish: Wish) -> tuple[int, int, bool, int]:

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from vedette.cluster import charter as charters
 from vedette.cluster.config import STAGGER, CoreGroup, tag
-from vedette.cluster.events import Maintenance, Move, Reason, Reconfigure, Standby, What
+from vedette.cluster.events import DrainServer, Maintenance, Move, Reason, Reconfigure, Standby, What
 from vedette.cluster.fencing import Fencing
 from vedette.cluster.leases import Lease
 from vedette.cluster.messages import About, State
@@ -52,7 +52,7 @@ class Steering:
 
     # What operators and reloads want
 
-    def wish(self, event: Move | Standby | Maintenance, now: int) -> None:
+    def wish(self, event: Move | Standby | Maintenance | DrainServer, now: int) -> None:
         """Enter an operator's wish into the preferences, and say so when it changes anything."""
         value: int
         match event:
@@ -62,6 +62,8 @@ class Steering:
                 about, value = About.NODE, State.STANDBY if on else 0
             case Maintenance(name, of_group, on):
                 about, value = About.GROUP if of_group else About.NODE, State.MAINTENANCE if on else 0
+            case DrainServer(name, on):
+                about, value = About.SERVER, State.MAINTENANCE if on else 0
         made = self._preferences.wish(
             about,
             name,
@@ -75,9 +77,9 @@ class Steering:
         if made is not None:
             self._site.note(
                 What.PREFERENCE_CHANGED,
-                group=None if about is About.NODE else name,
+                group=name if about in (About.PLACE, About.GROUP) else None,
                 node=name if about is About.NODE else getattr(event, "to", None),
-                detail=f"{event.author}: {event.reason}",
+                detail=f"{event.author}: {event.reason}" + (f" ({name})" if about is About.SERVER else ""),
             )
 
     def reconfigure(self, event: Reconfigure, now: int) -> None:

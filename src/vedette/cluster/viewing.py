@@ -75,6 +75,9 @@ def _orders(preferences: Preferences, config: CoreConfig) -> Iterator[OrderView]
     """What operators have ordered about what the document has."""
     nodes, groups = config.node_tags(), {group.tag: group.name for group in config.groups}
     for wish, until in preferences.standing():
+        if wish.kind is About.SERVER:
+            yield OrderView(Order.SERVER_DRAIN, f"{wish.about:08x}", None, wish.author, wish.reason, until)
+            continue
         about = (nodes if wish.kind is About.NODE else groups).get(wish.about)
         if about is None:
             continue

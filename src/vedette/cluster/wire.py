@@ -52,7 +52,7 @@ from vedette.spec.resolved import key_id
 
 LARGEST = 1400
 """Bytes of a datagram: fits every Ethernet, with room for tunnels' headers."""
-MOST_ECHOES, MOST_GROUPS, MOST_ITEMS, MOST_WISHES, MOST_KEYS = 32, 64, 64, 80, 10
+MOST_ECHOES, MOST_GROUPS, MOST_ITEMS, MOST_WISHES, MOST_KEYS = 32, 64, 64, 240, 10
 MOST_VOTERS = 7
 LONGEST_TEXT = 96
 HIGHEST_ROUND = 1 << 31

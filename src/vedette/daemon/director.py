@@ -17,6 +17,7 @@ from vedette.api import control, fencing
 from vedette.api.status import Clocks, Problem, SpecStatus, status
 from vedette.daemon import documents
 from vedette.daemon.documents import Archive, Reader, Version
+from vedette.daemon.server_orders import ServerOrders
 from vedette.daemon.sync import Running, Sync, next_revision
 from vedette.edits import masking
 from vedette.fencing import history
@@ -24,14 +25,17 @@ from vedette.health.client import CheckerClient
 from vedette.health.pinger import Pinger
 from vedette.ipvs.reconciler import Reconciler
 from vedette.ipvs.repair import Repair
+from vedette.ipvs.screen.screen import Screen
 from vedette.kit import clock, log, net, plain, privileges
 from vedette.kit.child import Parent, serve
 from vedette.kit.errors import UsageError
-from vedette.kit.units import SECOND, seconds
+from vedette.kit.units import MILLISECOND, SECOND, seconds
 from vedette.sorry.client import SorryClient
 from vedette.sources import file
+from vedette.sources.names import Names
 from vedette.spec.resolved import ClusterSpec, Role
 from vedette.state.edits import reweighings
+from vedette.state.names import questions, with_names
 from vedette.state.placement import Liveness, View
 from vedette.state.targets import all_targets
 
@@ -39,6 +43,8 @@ logger = logging.getLogger("vedette.director")
 
 SILENCE = 3 * SECOND
 """After so long (ns) without a word from the keeper, what it said last is not shown as if it were true."""
+LOOK = 100 * MILLISECOND
+"""Between two looks (ns) at whether an order is carried out."""
 REPLY = 5.0
 """Seconds that the keeper may take to answer."""
 PATIENCE = 2.0
@@ -60,8 +66,10 @@ class Director:
         self._archive = Archive(state_dir)
         self._reader = Reader(path)
         self._version: Version | None = None
+        self._expanded: ClusterSpec | None = None
         self._unkept = asyncio.Event()
         self._text: bytes | None = None
+        self._companions: tuple[Path, ...] = ()
         self._deciding = asyncio.Lock()
         self._sync = Sync(node=node, running=self._running, view=lambda: self._view, take=self._take)
         self._applied = 0
@@ -73,10 +81,14 @@ class Director:
         self._requests = 0
         self._working: bool | None = None
         self._directing = asyncio.Event()
+        self._orders = ServerOrders()
+        self._names = Names(state_dir / "names.json", self._names_changed)
         self._checker = CheckerClient(changed=self._verdicts_changed)
         self._sorry = SorryClient(changed=lambda: None)
         self._pinger = Pinger(changed=self._tell_reach)
-        self._reconciler = Reconciler(run_dir=run_dir, report=self._tell_readiness, repaired=_log_repairs)
+        self._reconciler = Reconciler(
+            run_dir=run_dir, screen=Screen(), report=self._tell_readiness, repaired=_log_repairs
+        )
 
     async def run(self) -> None:
         await self._parent.open(self._from_keeper)
@@ -99,13 +111,15 @@ class Director:
             tasks.create_task(self._checker.run())
             tasks.create_task(self._sorry.run())
             tasks.create_task(self._pinger.run())
+            tasks.create_task(self._names.run())
             tasks.create_task(self._reconciler.run())
 
     # the document
 
     async def _follow_document(self) -> None:
-        async for content in file.versions(self._path):
-            outcome = await asyncio.to_thread(self._reader.read, content)
+        async for content in file.versions(self._path, lambda: self._companions):
+            reading = await asyncio.to_thread(self._reader.read, content)
+            self._companions, outcome = reading.companions, reading.outcome
             async with self._deciding:
                 if isinstance(outcome, ClusterSpec):
                     await self._propose(outcome, content)
@@ -160,7 +174,7 @@ class Director:
         async with self._deciding:
             if self._version is None or revision <= self._version.revision:
                 return "it is not newer than what runs here"
-            outcome = await asyncio.to_thread(self._reader.read, text)
+            outcome = (await asyncio.to_thread(self._reader.read, text)).outcome
             if not isinstance(outcome, ClusterSpec):
                 return outcome[0]
             if outcome.name != self._version.spec.name or not outcome.digest.startswith(digest):
@@ -212,12 +226,12 @@ class Director:
     def _apply(self, version: Version) -> None:
         spec = version.spec
         log.event(logger, logging.INFO, "document.applied", revision=version.revision, digest=spec.digest)
-        former, self._version, self._applied = self._version, version, clock.boottime()
+        self._version, self._applied = version, clock.boottime()
         if spec.node(self._node).role is Role.WITNESS:
             return
         self._directing.set()
-        if former is None or reweighings(former.spec, spec) is None:
-            self._checker.set_targets(all_targets(spec))
+        self._names.set_questions(questions(spec))
+        self._expand(spec)
         self._pinger.set_targets(spec.ping_nodes)
         self._sorry.set_pages(
             {
@@ -228,6 +242,18 @@ class Director:
             }
         )
         self._reconcile()
+
+    def _expand(self, spec: ClusterSpec) -> None:
+        """Bring the document together with the addresses that its names stand for."""
+        former, self._expanded = self._expanded, with_names(spec, self._names.answers)
+        self._orders.apply(self._expanded)
+        if former is None or reweighings(former, self._expanded) is None:
+            self._checker.set_targets(all_targets(self._expanded))
+
+    def _names_changed(self) -> None:
+        if self._version is not None:
+            self._expand(self._version.spec)
+            self._reconcile()
 
     async def _keep_versions(self) -> None:
         """Write the last good version down, behind the kernel's table: that comes first, and takes the processor."""
@@ -253,8 +279,9 @@ class Director:
         self._reconcile()
 
     def _reconcile(self) -> None:
-        if self._version is not None and self._version.spec.node(self._node).role is Role.DIRECTOR:
-            self._reconciler.update(self._version.spec, self._checker.verdicts, complete=self._checker.complete)
+        spec = self._orders.spec
+        if spec is not None and self._directing.is_set():
+            self._reconciler.update(spec, self._checker.verdicts, complete=self._checker.complete)
             self._tell_readiness()
 
     def _tell_readiness(self) -> None:
@@ -275,6 +302,8 @@ class Director:
             self._heard = clock.boottime()
             self._keeper = message
             self._view = plain.load(View, message["view"]) if message["view"] else None
+            if self._orders.hear(self._view):
+                self._reconcile()
             self._reconciler.leave_alone(message["leftAlone"])
         elif "reply" in message:
             waiting = self._replies.pop(message["reply"], None)
@@ -303,6 +332,8 @@ class Director:
                 return self._running_document(request)
             case "move" | "node" | "group" | "restart" | "confirm-off" | "force-config":
                 return await self._command(request)
+            case "server":
+                return await self._server(request)
             case "fence":
                 return await self._fence(request)
             case other:
@@ -320,6 +351,21 @@ class Director:
         if "error" in reply:
             raise UsageError(reply["error"])
         return {name: reply[name] for name in ("done", "pending") if name in reply}
+
+    async def _server(self, request: control.Request) -> control.Reply:
+        """Drain a real server, or enable it again; a drain is done when the kernel's table does not have it."""
+        if self._version is None or not self._directing.is_set():
+            raise UsageError("this node directs nothing: ask a node that is a director, with a document")
+        wait, began = bool(request.get("wait", True)), clock.boottime()
+        asked = self._orders.read(request)
+        reply = await self._command(request | {"server": asked.name})
+        if "done" not in reply:
+            return reply
+        while (pending := asked.pending(self._orders, self._reconciler)) and wait:
+            if clock.boottime() - began > control.CARRIED_OUT:
+                break
+            await asyncio.sleep(seconds(LOOK))
+        return {"pending": pending} if pending else {"done": asked.done(self._checker.verdicts) or reply["done"]}
 
     async def _fence(self, request: control.Request) -> control.Reply:
         match request.get("what"):
@@ -366,7 +412,7 @@ class Director:
             return away
         version, fences = self._version, self._fencing()
         return status(
-            spec=version.spec if version else None,
+            spec=(self._orders.spec or version.spec) if version else None,
             spec_status=SpecStatus(
                 file=str(self._path),
                 revision=version.revision if version else 0,
@@ -374,7 +420,7 @@ class Director:
                 applied=self._applied,
                 errors=self._errors,
             ),
-            view=self._view,
+            view=self._orders.named(self._view),
             addresses=self._keeper.get("addresses", ()),
             verdicts=self._checker.verdicts,
             services=self._reconciler.status(),
@@ -400,6 +446,7 @@ class Director:
         found = [Problem(item["scope"], item["message"]) for item in self._keeper.get("problems", ())]
         found += [Problem(scope, message) for scope, message in self._reconciler.problems()]
         found += [Problem("document", message) for message in self._sync.problems]
+        found += [Problem(f"name {name}", message) for name, message in self._names.problems]
         away = (
             ("checker", self._checker.problem),
             ("sorry page", self._sorry.problem),

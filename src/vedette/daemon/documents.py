@@ -64,6 +64,14 @@ class Archive:
         return [str(digest) for digest in former] if isinstance(former, list) else []
 
 
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A spec, or the problems that keep it from being one; and the files that hold parts of the document."""
+
+    outcome: ClusterSpec | tuple[str, ...]
+    companions: tuple[Path, ...] = ()
+
+
 class Reader:
     """Reads the versions of the document at ``path``, one at a time; what an edit does not touch is not read again."""
 
@@ -72,19 +80,19 @@ class Reader:
         self._rereader = Rereader(str(path), path.parent)
         self._alone = threading.Lock()
 
-    def read(self, content: bytes | OSError) -> ClusterSpec | tuple[str, ...]:
+    def read(self, content: bytes | OSError) -> Reading:
         """Turn what the file holds into a spec, or into the problems that keep it from being one."""
         text = _text(self._path, content)
         if not isinstance(text, str):
-            return text
+            return Reading(text)
         with self._alone:
             report = self._rereader.check(text)
-        return report.spec or tuple(str(problem) for problem in report.problems)
+        return Reading(report.spec or tuple(str(problem) for problem in report.problems), report.companions)
 
 
 def read(path: Path, content: bytes | OSError) -> ClusterSpec | tuple[str, ...]:
     """Read one version alone, as :class:`Reader` does."""
-    return Reader(path).read(content)
+    return Reader(path).read(content).outcome
 
 
 def _text(path: Path, content: bytes | OSError) -> str | tuple[str, ...]:

@@ -4,7 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from vedette.cluster.events import Maintenance, Move, Standby
+from vedette.cluster.config import tag
+from vedette.cluster.events import DrainServer, Maintenance, Move, Standby
 from vedette.kit.errors import UsageError
 from vedette.kit.units import HOUR, show
 from vedette.spec.resolved import ClusterSpec, Failback, Group, Role
@@ -22,7 +23,7 @@ class Order:
     ``event`` None: there is nothing to tell it, and ``done`` says why.
     """
 
-    event: Move | Standby | Maintenance | None
+    event: Move | Standby | Maintenance | DrainServer | None
     done: str
     pending: Callable[[View], str]
 
@@ -50,6 +51,8 @@ def read(command: dict[str, Any], spec: ClusterSpec, view: View) -> Order:
             return _maintain(_known_group(spec, command["group"]).name, asked, group=True)
         case "group", "resume":
             return _resume(_known_group(spec, command["group"]), view, asked)
+        case "server", ("drain" | "enable") as what:
+            return _server(command, what, view, asked)
         case "move", _:
             return _move(command, spec, view, asked)
         case verb, what:
@@ -119,6 +122,26 @@ def _resume(group: Group, view: View, asked: _Asked) -> Order:
     if group.maintenance:
         done = "taken back; the document still says `maintenance: true`"
     return Order(Maintenance(group.name, True, False, asked.author, asked.reason), done, lambda _: "")
+
+
+def server_tag(server: str) -> str:
+    """How the core's view calls a real server."""
+    return f"{tag(server):08x}"
+
+
+def _server(command: dict[str, Any], what: str, view: View, asked: _Asked) -> Order:
+    """The director knows the servers, and has put the order into words that the core can keep."""
+    server = str(command["server"])
+    name = server_tag(server)
+
+    def pending(view: View) -> str:
+        missing = what == "drain" and _standing(view, name, Ordered.SERVER_DRAIN) is None
+        return "too many servers are drained by orders: take them out in the document" if missing else ""
+
+    if what == "enable" and _standing(view, name, Ordered.SERVER_DRAIN) is None:
+        return _nothing(f"no order about {server}")
+    done = f"{server} takes no new connections{_for(asked)}" if what == "drain" else f"{server} is enabled"
+    return Order(DrainServer(server, what == "drain", asked.author, asked.reason, asked.lasts), done, pending)
 
 
 def _nothing(what: str) -> Order:

@@ -5,10 +5,13 @@ from typing import Protocol
 
 from vedette.health.judge import Outcome
 from vedette.health.poller import Poller
-from vedette.state.health import Target
+from vedette.state.health import Advice, Target
 
-Finished = Callable[[Outcome, str], None]
-"""Takes the result of a check and a reason fit for an operator."""
+
+class Finished(Protocol):
+    """Takes the result of a check, a reason fit for an operator, and of one that passed a word about the weight."""
+
+    def __call__(self, outcome: Outcome, reason: str, advice: Advice | None = None, /) -> None: ...
 
 
 class Attempt(Protocol):

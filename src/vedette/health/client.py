@@ -26,7 +26,8 @@ class CheckerClient:
     """Keeps a checker process running and its last word on every target.
 
     While the checker is away the verdicts stay as they are, and its successor goes on from them: the death of a
-    checker costs no server its place. ``changed`` is called when the health of a target or :attr:`complete` changes.
+    checker costs no server its place. ``changed`` is called when the health of a target, what a check says of its
+    weight, or :attr:`complete` changes.
     """
 
     def __init__(self, changed: Callable[[], None], *, now: Callable[[], int] = clock.boottime) -> None:
@@ -122,19 +123,21 @@ class CheckerClient:
             for waiting in self._patience:
                 self._wait_for(waiting)
             self._wait_for_patience()
-        changes = []
+        changes, advised = [], False
         for number, verdict in messages.read_verdicts(message):
             target = self._targets.get(number)
             if target is None:
                 continue  # removed while the verdict was on its way
             if verdict.health is not self._verdicts[target].health:
                 changes.append((target, verdict))
+            advised = advised or verdict.advice != self._verdicts[target].advice
             self._verdicts[target] = verdict
             if verdict.health is not Health.UNKNOWN:
                 self._patience.pop(target, None)
         if changes:
             _log_changes(changes)
             self._wait_for_patience()
+        if changes or advised:
             self._changed()
 
     def _wait_for_patience(self) -> None:

@@ -20,7 +20,7 @@ from vedette.health.schedule import Lateness, Schedule, Slot
 from vedette.kit import clock, log
 from vedette.kit.units import MILLISECOND, SECOND, seconds, show
 from vedette.spec.resolved import HttpProbe, TcpProbe
-from vedette.state.health import UNKNOWN, Target, Verdict, Verdicts
+from vedette.state.health import UNKNOWN, Advice, Target, Verdict, Verdicts
 
 STARTS = 32
 """Checks started in one turn of the loop: about a millisecond."""
@@ -167,7 +167,7 @@ class Engine:
         queue.append((now - self._lost + course.timeout, course, attempt))
         attempt.begin()
 
-    def _ended(self, course: _Course, outcome: Outcome, reason: str) -> None:
+    def _ended(self, course: _Course, outcome: Outcome, reason: str, advice: Advice | None = None, /) -> None:
         now = self._now()
         course.attempt = None
         assert course.slot is not None
@@ -179,7 +179,7 @@ class Engine:
                 self._held = False
                 log.event(_log, logging.INFO, "checks.resumed")
             self._schedule.ended(course.slot, now)
-            if course.judge.hear(outcome, reason, now):
+            if course.judge.hear(outcome, reason, now, advice):
                 self._changed(course)
         if course.slot.due < self._wake:
             self._arm(now)

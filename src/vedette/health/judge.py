@@ -7,7 +7,7 @@ comes up after ``rise`` successes in a row; a result to the contrary starts the 
 
 from enum import Enum
 
-from vedette.state.health import UNKNOWN, Health, Verdict
+from vedette.state.health import UNKNOWN, Advice, Health, Verdict
 
 
 class Outcome(Enum):
@@ -29,10 +29,11 @@ class Judge:
         self._streak = 0
         self.verdict = verdict
 
-    def hear(self, outcome: Outcome, reason: str, now: int) -> bool:
+    def hear(self, outcome: Outcome, reason: str, now: int, advice: Advice | None = None) -> bool:
         """Take a result at ``now`` (ns); True when :attr:`verdict` has changed.
 
         A server that stays down for a new reason gets the new reason and keeps the instant since when it is down.
+        ``advice`` of a check that passed holds at once, without rise and fall.
         """
         health = self.verdict.health
         if outcome is Outcome.UNABLE:
@@ -40,13 +41,19 @@ class Judge:
         heard = Health.UP if outcome is Outcome.PASSED else Health.DOWN
         if heard is health:
             self._streak = 0
-            return health is Health.DOWN and self._correct(reason)
+            if health is Health.DOWN:
+                return self._correct(reason)
+            return advice != self.verdict.advice and self._advise(reason, advice)
         self._streak += 1
         if health is Health.UNKNOWN or self._streak >= (self._rise if heard is Health.UP else self._fall):
             self._streak = 0
-            self.verdict = Verdict(health=heard, since=now, reason=reason)
+            self.verdict = Verdict(health=heard, since=now, reason=reason, advice=advice)
             return True
         return False
+
+    def _advise(self, reason: str, advice: Advice | None) -> bool:
+        self.verdict = Verdict(health=self.verdict.health, since=self.verdict.since, reason=reason, advice=advice)
+        return True
 
     def _correct(self, reason: str) -> bool:
         if reason == self.verdict.reason:

@@ -4,11 +4,12 @@ The director numbers its targets; a number is never used twice in its life, so a
 cannot be taken for another target's. Checks are sent once a message however many targets use them::
 
     director → checker   {"checks": [CHECK, ...], "remove": [NUMBER, ...],
-                          "add": [[NUMBER, ADDRESS, PORT, index into checks, HEALTH, SINCE, REASON], ...]}
-    checker → director   {"verdicts": [[NUMBER, HEALTH, SINCE, REASON], ...]}
+                          "add": [[NUMBER, ADDRESS, PORT, index into checks, HEALTH, SINCE, REASON, ADVICE], ...]}
+    checker → director   {"verdicts": [[NUMBER, HEALTH, SINCE, REASON, ADVICE], ...]}
 
 Every assignment is answered at once with what is known, which may be nothing: the checks have begun then.
-``HEALTH``, ``SINCE`` and ``REASON`` in an addition are what an earlier checker found: it goes on from there.
+``ADVICE`` about the weight is null, or [VALUE, whether it is absolute].
+What stands from ``HEALTH`` on in an addition is what an earlier checker found: it goes on from there.
 Readers raise ``ValueError`` on any other shape.
 """
 
@@ -19,7 +20,7 @@ from typing import Any
 from vedette.kit import net, plain
 from vedette.kit.channel import Message
 from vedette.spec.resolved import HealthCheck
-from vedette.state.health import Health, Target, Verdict
+from vedette.state.health import Advice, Health, Target, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +40,7 @@ def write_assignment(assignment: Assignment) -> Message:
             str(target.address),
             target.port,
             checks.setdefault(target.check, len(checks)),
-            verdict.health.value,
-            verdict.since,
-            verdict.reason,
+            *_row(verdict),
         ]
         for number, (target, verdict) in assignment.add.items()
     ]
@@ -55,9 +54,9 @@ def read_assignment(message: Message) -> Assignment:
         add = {
             int(number): (
                 Target(address=net.parse(address), port=int(port), check=checks[index]),
-                _verdict(health, since, reason),
+                _verdict(*verdict),
             )
-            for number, address, port, index, health, since, reason in message["add"]
+            for number, address, port, index, *verdict in message["add"]
         }
         return Assignment(add=add, remove=tuple(int(number) for number in message["remove"]))
     except (KeyError, TypeError, IndexError) as error:
@@ -66,16 +65,23 @@ def read_assignment(message: Message) -> Assignment:
 
 def write_verdicts(verdicts: Iterable[tuple[int, Verdict]]) -> Message:
     """Their message."""
-    return {"verdicts": [[number, verdict.health.value, verdict.since, verdict.reason] for number, verdict in verdicts]}
+    return {"verdicts": [[number, *_row(verdict)] for number, verdict in verdicts]}
 
 
 def read_verdicts(message: Message) -> list[tuple[int, Verdict]]:
     """The verdicts of a message, by number."""
     try:
-        return [(int(number), _verdict(health, since, reason)) for number, health, since, reason in message["verdicts"]]
+        return [(int(number), _verdict(*verdict)) for number, *verdict in message["verdicts"]]
     except (KeyError, TypeError) as error:
         raise ValueError(f"not a list of verdicts: {error}") from error
 
 
-def _verdict(health: Any, since: Any, reason: Any) -> Verdict:
-    return Verdict(health=Health(health), since=int(since), reason=str(reason))
+def _row(verdict: Verdict) -> list[Any]:
+    advice = verdict.advice
+    said = None if advice is None else [advice.value, advice.absolute]
+    return [verdict.health.value, verdict.since, verdict.reason, said]
+
+
+def _verdict(health: Any, since: Any, reason: Any, advice: Any) -> Verdict:
+    said = None if advice is None else Advice(int(advice[0]), bool(advice[1]))
+    return Verdict(health=Health(health), since=int(since), reason=str(reason), advice=said)

@@ -1,44 +1,46 @@
 """What the kernel's table should be: one service per endpoint, one destination per real server.
 
-=========  ==========================================================================================
-verdict    destination
-=========  ==========================================================================================
-up         there, with the real server's weight
-down       ``onFailure: remove``: not there; ``onFailure: quiesce``: there, with weight 0
-unknown    as it was: there if it was there (weight 0 stays 0), else not added before the first verdict
-=========  ==========================================================================================
-
-Maintenance, of the real server or of the whole virtual service, makes the weight 0: no new connections, while those
-that are open may finish. When no real server has a weight above 0, and none is still undecided, the sorry server
-stands in; it goes when a real server is back.
+Which weight a real server has, and whether it is there at all, is decided by :mod:`vedette.ipvs.life`; here weights
+become destinations. The sorry server stands in when the quorum is lost, which by default means: when no real server
+has a weight above 0, and none is still undecided. It goes when enough of them are back.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
+from vedette.ipvs.life import Life
 from vedette.ipvs.model import (
     AddressKey,
+    Checksum,
     Destination,
     DestinationKey,
+    Encapsulation,
     Flags,
+    MarkKey,
     Method,
     Service,
     ServiceKey,
     Settings,
     Table,
+    Tunnel,
 )
+from vedette.ipvs.records import Candidate, Result
 from vedette.kit.units import SECOND
+from vedette.spec import resolved
 from vedette.spec.resolved import (
     ClusterSpec,
     Endpoint,
+    Entry,
     Forwarding,
-    OnFailure,
+    Mark,
     Protocol,
     RealServer,
     SorryServer,
     VirtualService,
 )
-from vedette.state.health import Health, Verdicts
+from vedette.state.health import Verdicts
 from vedette.state.targets import decisive
+from vedette.state.weights import advised
 
 _METHODS = {
     Forwarding.MASQUERADE: Method.MASQUERADE,
@@ -46,73 +48,150 @@ _METHODS = {
     Forwarding.TUNNEL: Method.TUNNEL,
 }
 _FLAGS = {"fallback": Flags.FALLBACK, "port": Flags.PORT}
+_ENCAPSULATIONS = {
+    resolved.Encapsulation.IPIP: Encapsulation.IPIP,
+    resolved.Encapsulation.GUE: Encapsulation.GUE,
+    resolved.Encapsulation.GRE: Encapsulation.GRE,
+}
+_CHECKSUMS = {
+    resolved.TunnelChecksum.NONE: Checksum.NONE,
+    resolved.TunnelChecksum.FULL: Checksum.FULL,
+    resolved.TunnelChecksum.REMOTE: Checksum.REMOTE,
+}
 _Destinations = Mapping[DestinationKey, Destination]
 
 
 def desired(spec: ClusterSpec, verdicts: Verdicts, previous: Table) -> dict[ServiceKey, Service]:
-    """``previous`` is the table as it was found or left: what an undecided real server keeps."""
+    """The table at a first look. ``previous`` is the table as it was found: what an undecided real server keeps."""
     table: dict[ServiceKey, Service] = {}
     for virtual in spec.virtual_services:
-        settings = _settings(virtual)
-        for endpoint in virtual.endpoints:
-            key = service_key(endpoint)
+        for entry in virtual.entries:
+            key = service_key(entry)
             before = previous[key].destinations if key in previous else {}
-            table[key] = Service(settings, _destinations(virtual, endpoint, verdicts, before))
+            table[key], _ = desired_service(virtual, entry, verdicts, before, Life(), now=0)
     return table
 
 
-def service_key(endpoint: Endpoint) -> AddressKey:
-    return AddressKey(endpoint.protocol, endpoint.address, endpoint.port)
+def desired_service(
+    virtual: VirtualService,
+    entry: Entry,
+    verdicts: Verdicts,
+    before: _Destinations,
+    life: Life,
+    *,
+    now: int,
+    connections: Mapping[DestinationKey, int] | None = None,
+) -> tuple[Service, Result]:
+    """What one entry of the table should be at ``now`` (ns): ``life`` goes one step on. ``before``: as it was left."""
+    stand_in = _stand_in(virtual, entry)
+    candidates = list(_candidates(virtual, entry, verdicts))
+    result = life.step(
+        candidates,
+        before,
+        rules=virtual.life,
+        on_failure=virtual.on_failure,
+        now=now,
+        others={*stand_in, *(key for key, item in before.items() if item.method is Method.LOCAL)},
+        connections=connections,
+        has_sorry=bool(stand_in),
+        standing_in=any(key in before for key in stand_in),
+        unresolved=virtual.unresolved,
+    )
+    destinations = _destinations(virtual, candidates, result.weights)
+    destinations |= {key: replace(before[key], weight=result.weights[key]) for key in result.leaving}
+    if result.sorry:
+        destinations |= stand_in
+    return Service(_settings(virtual, entry), destinations), result
 
 
-def destination_key(endpoint: Endpoint, server: RealServer) -> DestinationKey:
-    return DestinationKey(server.address, server.port or endpoint.port)
+def service_key(entry: Entry) -> ServiceKey:
+    match entry:
+        case Endpoint(address, port, protocol):
+            return AddressKey(protocol, address, port)
+        case Mark(version, number):
+            return MarkKey(version, number)
 
 
-def sorry_key(endpoint: Endpoint, sorry: SorryServer) -> DestinationKey:
+def destination_key(entry: Entry, server: RealServer) -> DestinationKey:
+    """Behind a mark, port 0 is the port that the client asked for."""
+    return DestinationKey(server.address, server.port or entry.port)
+
+
+def sorry_key(virtual: VirtualService, entry: Entry, sorry: SorryServer) -> DestinationKey:
     """Where the sorry server is: a remote one at its own address, the built-in page at the virtual service's."""
     if sorry.remote is not None:
-        return destination_key(endpoint, sorry.remote)
-    return DestinationKey(endpoint.address, endpoint.port)
+        return destination_key(entry, sorry.remote)
+    address = entry.address if isinstance(entry, Endpoint) else virtual.endpoints[0].address
+    return DestinationKey(address, entry.port)
 
 
-def _settings(virtual: VirtualService) -> Settings:
+def _settings(virtual: VirtualService, entry: Entry) -> Settings:
     flags = Flags.NONE
     for word in virtual.scheduler_flags:
         flags |= _FLAGS[word]
-    return Settings(virtual.scheduler, flags, persistence=-(-virtual.persistence_timeout // SECOND))
+    # Behind a mark the kernel itself heeds both only for UDP.
+    udp = isinstance(entry, Mark) or entry.protocol is Protocol.UDP
+    if virtual.one_packet and udp:
+        flags |= Flags.ONE_PACKET
+    return Settings(
+        virtual.scheduler,
+        flags,
+        persistence=-(-virtual.persistence_timeout // SECOND),
+        granularity=_granularity(virtual, entry),
+        engine=virtual.persistence_engine if udp else "",
+    )
+
+
+def _granularity(virtual: VirtualService, entry: Entry) -> int | None:
+    """The prefix length of clients; the whole address is None, as the kernel says it too."""
+    version = entry.version if isinstance(entry, Mark) else entry.address.version
+    length = virtual.client_prefix_length
+    return None if not virtual.persistence_timeout or length == (32 if version == 4 else 128) else length
+
+
+def _forwarded(virtual: VirtualService, server: RealServer, weight: int) -> Destination:
+    """A real server as the kernel keeps it."""
+    method = _METHODS[virtual.forwarding]
+    return Destination(weight, method, server.max_connections, server.min_connections, _tunnel(virtual))
+
+
+def _tunnel(virtual: VirtualService) -> Tunnel:
+    written = virtual.tunnel
+    return Tunnel(_ENCAPSULATIONS[written.encapsulation], written.port, _CHECKSUMS[written.checksum])
+
+
+def _candidates(virtual: VirtualService, entry: Entry, verdicts: Verdicts) -> Iterator[Candidate]:
+    whole = virtual.maintenance
+    for server in virtual.real_servers:
+        verdict = decisive(virtual, entry, server, verdicts)
+        advice = verdict.advice
+        if len(virtual.checks) > 1:
+            advice = advised(virtual, entry, server, verdicts)
+        key = destination_key(entry, server)
+        yield Candidate(key, server.weight, verdict.health, whole or server.maintenance, advice)
 
 
 def _destinations(
-    virtual: VirtualService, endpoint: Endpoint, verdicts: Verdicts, before: _Destinations
+    virtual: VirtualService, candidates: Sequence[Candidate], weights: Mapping[DestinationKey, int]
 ) -> dict[DestinationKey, Destination]:
-    method = _METHODS[virtual.forwarding]
-    found: dict[DestinationKey, Destination] = {}
-    undecided = False
-    for server in virtual.real_servers:
-        key = destination_key(endpoint, server)
-        weight = 0 if virtual.maintenance or server.maintenance else server.weight
-        match decisive(virtual, endpoint, server, verdicts).health:
-            case Health.UP:
-                found[key] = Destination(weight, method)
-            case Health.DOWN:
-                if virtual.on_failure is OnFailure.QUIESCE:
-                    found[key] = Destination(0, method)
-            case Health.UNKNOWN:
-                undecided = undecided or weight > 0
-                if key in before:
-                    found[key] = Destination(weight if before[key].weight else 0, method)
-    if virtual.sorry is not None and not any(destination.weight for destination in found.values()):
-        key = sorry_key(endpoint, virtual.sorry)
-        if not undecided or key in before:
-            found |= _stand_in(virtual, endpoint, virtual.sorry)
-    return found
+    """``candidates``: the real servers, in the document's order."""
+    return {
+        candidate.key: _forwarded(virtual, server, weight)
+        for server, candidate in zip(virtual.real_servers, candidates, strict=True)
+        if (weight := weights.get(candidate.key)) is not None
+    }
 
 
-def _stand_in(virtual: VirtualService, endpoint: Endpoint, sorry: SorryServer) -> _Destinations:
+def _stand_in(virtual: VirtualService, entry: Entry) -> dict[DestinationKey, Destination]:
     """The sorry server as a destination. The page is HTTP, so only a TCP endpoint has one."""
-    key = sorry_key(endpoint, sorry)
+    sorry = virtual.sorry
+    if sorry is None:
+        return {}
+    key = sorry_key(virtual, entry, sorry)
     if sorry.remote is None:
-        return {key: Destination(1, Method.LOCAL)} if endpoint.protocol is Protocol.TCP else {}
-    moved = key.port != endpoint.port
-    return {key: Destination(max(1, sorry.remote.weight), Method.MASQUERADE if moved else _METHODS[virtual.forwarding])}
+        over_tcp = isinstance(entry, Mark) or entry.protocol is Protocol.TCP
+        return {key: Destination(1, Method.LOCAL)} if over_tcp else {}
+    weight = max(1, sorry.remote.weight)
+    if key.port != entry.port:
+        return {key: Destination(weight, Method.MASQUERADE)}
+    return {key: Destination(weight, _METHODS[virtual.forwarding], tunnel=_tunnel(virtual))}

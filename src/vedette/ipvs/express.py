@@ -19,8 +19,8 @@ def reweigh(edits: Iterable[Reweighing], left: Table) -> Iterator[Update[Destina
     for edit in edits:
         if edit.service.maintenance or edit.after.maintenance or not edit.before.weight:
             continue
-        for endpoint in edit.service.endpoints:
-            service, key = service_key(endpoint), destination_key(endpoint, edit.after)
+        for entry in edit.service.entries:
+            service, key = service_key(entry), destination_key(entry, edit.after)
             there = left[service].destinations if service in left else {}
             found = there.get(key)
             if found is None or found.weight != edit.before.weight:

@@ -8,14 +8,15 @@ import hashlib
 import os
 import re
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from vedette.ipvs import codec
+from vedette.ipvs import codec, sysctls
 from vedette.ipvs.model import (
     AddressKey,
     Destination,
     DestinationId,
+    DestinationKey,
     MarkKey,
     Observation,
     Service,
@@ -33,7 +34,6 @@ from vedette.reconcile.outcome import Done, Outcome
 from vedette.reconcile.plan import Create, Delete, Update
 
 _TABLE_FILE = Path("/proc/net/ip_vs")
-_SYSCTLS = Path("/proc/sys/net/ipv4/vs")
 _CHANGING_COLUMNS = re.compile(rb"^(  -> \S+ +\S+ +-?\d+) .*$", re.MULTILINE)
 _GENERIC = 16
 """NETLINK_GENERIC (linux/netlink.h), which Python's socket module does not name."""
@@ -79,6 +79,17 @@ class KernelTable:
             observation.usage[key] = Usage(codec.read_counters(payload), usages)
         return observation
 
+    def connections(self, services: Iterable[ServiceKey]) -> dict[ServiceKey, dict[DestinationKey, int]]:
+        """Count the connections of these services' destinations: established, closing, and persistence templates."""
+        found: dict[ServiceKey, dict[DestinationKey, int]] = {}
+        for key in services:
+            found[key] = {}
+            for answer in self._dump(codec.get_destinations(key)):
+                name, _ = codec.read_destination(answer, key.version)
+                count = codec.read_usage(answer).connections
+                found[key][name] = count.active + count.inactive + count.persistent
+        return found
+
     def fingerprint(self) -> bytes:
         """A digest that changes when the table does, at a fraction of the price of :meth:`observe`; b"" without IPVS.
 
@@ -104,8 +115,11 @@ class KernelTable:
         return outcomes
 
     def tune(self, tuning: Tuning) -> tuple[str, ...]:
-        """Set what differs; returns the names of what was changed. A sysctl that the kernel lacks is passed over."""
-        return (*self._tune_timeouts(tuning.timeouts), *_tune_sysctls(tuning.sysctls))
+        """Set what differs; returns the names of what was changed.
+
+        Raises ``OSError``, and :class:`PermanentError` for sysctls that cannot be set when all others are.
+        """
+        return (*self._tune_timeouts(tuning.timeouts), *sysctls.apply(tuning.sysctls))
 
     def timeouts(self) -> Timeouts:
         return codec.read_timeouts(self._ask(codec.get_timeouts()))
@@ -205,16 +219,3 @@ def _load_for(action: Action, loaded: dict[str, bool]) -> bool:
             return all(loaded[module] for module in modules)
         case _:
             return False
-
-
-def _tune_sysctls(sysctls: Mapping[str, int]) -> list[str]:
-    changed = []
-    for name, value in sysctls.items():
-        path = _SYSCTLS / name
-        try:
-            if int(path.read_text()) != value:
-                path.write_text(str(value))
-                changed.append(f"net.ipv4.vs.{name}")
-        except FileNotFoundError:
-            continue
-    return changed

@@ -27,6 +27,10 @@ class Pace:
         """A full look was taken."""
         self.looked, self.cost = ended, ended - started
 
+    def also(self, *, started: int, ended: int) -> None:
+        """Something else was looked at as well."""
+        self.cost += ended - started
+
     @property
     def next_look(self) -> int:
         return self.looked + min(LONGEST, max(TICK, SHARE * self.cost))

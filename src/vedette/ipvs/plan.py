@@ -9,7 +9,7 @@ when its destinations are in: a half-built hash table would place connections wh
 the kernel would build it again at every destination added (facts-netlink.md section 3).
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from vedette.ipvs.model import Destination, DestinationId, DestinationKey, Service, ServiceKey, Settings, Table
@@ -40,6 +40,12 @@ def plan(
         losses += sorted((action for action in destinations if _takes(action)), key=_is_delete)
     losses += [Delete(key, found.settings) for key, found in observed.items() if key not in desired and owned(key)]
     return gains + [action for action in losses if deletions or not _is_delete(action)]
+
+
+def split(actions: Sequence[Action]) -> tuple[Sequence[Action], Sequence[Action]]:
+    """A plan in two: what gives capacity, and what takes it."""
+    first = next((index for index, action in enumerate(actions) if _takes(action)), len(actions))
+    return actions[:first], actions[first:]
 
 
 def apply(table: Table, actions: Iterable[Action]) -> dict[ServiceKey, Service]:

@@ -13,13 +13,14 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from vedette.ipvs.desired import desired
 from vedette.ipvs.express import reweigh
 from vedette.ipvs.inventory import Inventory
 from vedette.ipvs.kernel import KernelTable
+from vedette.ipvs.lives import Connections, Lives
 from vedette.ipvs.model import (
     AddressKey,
     DestinationId,
+    DestinationKey,
     Observation,
     Service,
     ServiceKey,
@@ -27,10 +28,11 @@ from vedette.ipvs.model import (
     Tuning,
 )
 from vedette.ipvs.pace import TICK, Pace
-from vedette.ipvs.plan import Action, apply, plan
+from vedette.ipvs.plan import Action, apply, plan, split
 from vedette.ipvs.refusal import NOT_PERMITTED
 from vedette.ipvs.repair import Repair, repairs
-from vedette.ipvs.status import by_service, status
+from vedette.ipvs.screen.rules import NOTHING, Rules, rules
+from vedette.ipvs.status import by_service, sorry_problems, status
 from vedette.kit.clock import boottime
 from vedette.kit.errors import PermanentError, TransientError
 from vedette.kit.log import event
@@ -40,18 +42,23 @@ from vedette.kit.units import MILLISECOND, SECOND, seconds
 from vedette.reconcile.outcome import Done, Outcome, RetryAfter, Stalled
 from vedette.reconcile.plan import Create, Delete, Update
 from vedette.reconcile.retry import Retries
-from vedette.spec.resolved import ClusterSpec, IpvsTimeouts
+from vedette.spec.resolved import ClusterSpec
 from vedette.state.edits import reweighings
 from vedette.state.health import Verdicts
-
-SYSCTLS = {"sloppy_tcp": 1, "expire_nodest_conn": 1}
-"""Reasons in docs/design/ipvs.md: connections that move between directors, and those whose server is gone."""
 
 SHORTEST_REST = 50 * MILLISECOND
 """Between two passes that nobody asked for, ns."""
 
 _log = logging.getLogger("vedette.ipvs")
 _TABLE = "table"
+_SCOPES = {
+    _TABLE: "IPVS table",
+    "inventory": "IPVS table",
+    "servers": "IPVS table",
+    "tuning": "IPVS settings",
+    "screen": "IPVS packets",
+}
+"""What :meth:`Reconciler.problems` calls the parts of the whole."""
 _NOTHING = Observation({}, {})
 _Key = ServiceKey | DestinationId
 
@@ -61,6 +68,7 @@ class TableDriver(Protocol):
 
     def observe(self) -> dict[ServiceKey, Service]: ...
     def inspect(self) -> Observation: ...
+    def connections(self, services: Iterable[ServiceKey]) -> dict[ServiceKey, dict[DestinationKey, int]]: ...
     def fingerprint(self) -> bytes: ...
     def perform(self, actions: Sequence[Action]) -> list[Outcome]: ...
     def tune(self, tuning: Tuning) -> tuple[str, ...]: ...
@@ -72,11 +80,28 @@ def spread(delay: int) -> int:
     return delay + secrets.randbelow(delay // 4 + 1)
 
 
+class ScreenDriver(Protocol):
+    """What :class:`vedette.ipvs.screen.screen.Screen` does; both may raise ``OSError`` or a VedetteError."""
+
+    def keep(self, rules: Rules) -> tuple[str, ...]: ...
+    def close(self) -> None: ...
+
+
+class NoScreen:
+    """Leaves packets as they are."""
+
+    def keep(self, rules: Rules) -> tuple[str, ...]:
+        return ()
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
 class Reconciler:
     """Keeps the table as the document and the verdicts want it. All methods belong to one event loop.
 
     ``run_dir`` holds the list of our services; ``report`` is called when :attr:`settled` changes, ``repaired`` once
-    with what others had changed.
+    with what others had changed. Without a ``screen`` packets get no firewall marks, and none is held back.
     """
 
     def __init__(
@@ -86,15 +111,22 @@ class Reconciler:
         report: Callable[[], None] = lambda: None,
         repaired: Callable[[tuple[Repair, ...]], None] = lambda _: None,
         driver: TableDriver | None = None,
+        screen: ScreenDriver | None = None,
         clock: Callable[[], int] = boottime,
         jitter: Callable[[int], int] = spread,
     ) -> None:
         self._driver = driver or KernelTable()
+        self._screen = screen or NoScreen()
         self._report, self._repaired, self._clock = report, repaired, clock
         self._inventory = Inventory(run_dir / "ipvs-services.json")
         self._entries: Retries[_Key] = Retries(jitter)
         self._whole: Retries[str] = Retries(jitter)
+        self._lives = Lives(run_dir / "ipvs-servers.json")
+        self._turn_at: int | None = None
         self._pace = Pace()
+        self._counting = Pace()
+        self._ruled: ClusterSpec | None = None
+        self._rules = NOTHING
         self._woken = asyncio.Event()
         self._spec: ClusterSpec | None = None
         self._verdicts: Verdicts = {}
@@ -152,12 +184,16 @@ class Reconciler:
                 await self._rest()
         finally:
             self._driver.close()
+            self._screen.close()
 
     async def reconcile(self) -> None:
         """One pass: observe, plan, perform. A document without virtual services needs no IPVS in its kernel."""
         if self._spec is None or not self._whole.due(_TABLE, self._clock()):
             return
-        if self._spec.virtual_services or self._inventory:
+        if not self._concerned(self._spec):
+            if not self._left_alone:
+                self._keep_screen(self._spec)
+        else:
             self._passing = True
             try:
                 await self._pass(self._spec)
@@ -176,21 +212,51 @@ class Reconciler:
         observed = self._driver.observe()
         self._pace.note(started=started, ended=self._clock())
         left = self._left if self._left is not None else observed
-        if self._wanted is None:
-            self._wanted = desired(spec, self._verdicts, left)
+        wanted = self._live(spec, left)
         owned = self._owner(spec)
-        actions = plan(self._wanted, observed, owned=owned, deletions=self._complete)
+        actions = plan(wanted, observed, owned=owned, deletions=self._complete)
         if self._left_alone:
             self._differences = len(actions)
             return
-        self._list({*self._wanted, *filter(owned, observed)})
+        self._list({*wanted, *filter(owned, observed)})
         self._entries.keep(action.key for action in actions)
-        performed = await self._perform(actions)
+        gains, losses = split(actions)
+        performed = await self._perform(gains)
+        # New marks come before what loses them goes; else a server that died is removed first.
+        ruled = self._ruled is spec
+        if not ruled:
+            self._keep_screen(spec)
+        performed += await self._perform(losses)
+        if ruled:
+            self._keep_screen(spec)
         self._left = apply(observed, performed)
         if performed:
             self._inspected = 0  # what status knows is out of date
-        self._tune(spec.ipvs_timeouts)
+        self._tune(spec)
         self._tell(performed, left)
+
+    def _live(self, spec: ClusterSpec, left: dict[ServiceKey, Service]) -> dict[ServiceKey, Service]:
+        """The wanted table: decided anew when something has changed, time has come, or connections were counted."""
+        now, counted = self._clock(), self._count()
+        if self._wanted is None or counted or (self._turn_at is not None and now >= self._turn_at):
+            found = self._lives.step(spec, self._verdicts, left, now=now, connections=counted)
+            self._wanted, self._turn_at = found.table, found.due
+            try:
+                self._lives.keep()
+            except OSError as error:
+                self._trouble("servers", RetryAfter(0, f"what is under way cannot be stored: {error.strerror}"))
+            else:
+                self._whole.succeeded("servers")
+        return self._wanted
+
+    def _count(self) -> Connections:
+        """How many connections still keep destinations that drain; nothing where none does, or it is not time yet."""
+        draining, now = self._lives.draining, self._clock()
+        if not draining or now < self._counting.next_look:
+            return {}
+        counted = self._driver.connections(draining)
+        self._counting.note(started=now, ended=self._clock())
+        return counted
 
     @property
     def settled(self) -> bool:
@@ -205,18 +271,33 @@ class Reconciler:
         if self._spec is None:
             return []
         self._inspect()
-        found = status(self._spec, self._verdicts, self._observation, self._reasons())
+        found = status(self._spec, self._verdicts, self._observation, self._reasons(), self._lives)
         return [item.plain() for item in found]
+
+    def remaining(self, destinations: Iterable[DestinationId]) -> str:
+        """What of these is still in the table, in words; empty when nothing is."""
+        left = self._left or {}
+        there = [
+            item
+            for item in destinations
+            if item.service in left and item.destination in left[item.service].destinations
+        ]
+        if not there or self._spec is None:
+            return ""
+        return self._lives.waits_for(there, self._spec, self._clock())
 
     def problems(self) -> list[tuple[str, str]]:
         """What keeps the table from being as it should be: (scope, what is wrong and what to do)."""
-        found = [("IPVS table", failure.reason) for failure in self._whole.failures.values()]
+        found = [(_SCOPES[what], failure.reason) for what, failure in self._whole.failures.items()]
         if self._differences:
             differences = f"{self._differences} differences from the document"
             found.append(("IPVS table", f"{differences}: left alone, the node is in maintenance"))
         for service, reasons in by_service(self._reasons()).items():
             more = f" (and {len(reasons) - 1} more)" if len(reasons) > 1 else ""
             found.append((f"IPVS service {service}", reasons[0] + more))
+        if self._spec is not None:
+            found += self._lives.problems(self._spec)
+            found += sorry_problems(self._spec, self._verdicts)
         return found
 
     def _inspect(self) -> None:
@@ -250,8 +331,15 @@ class Reconciler:
         self._tell(done, left)
         self._left, self._left_for, self._inspected = apply(left, done), spec, 0
 
+    def _concerned(self, spec: ClusterSpec) -> bool:
+        """A document without virtual services needs no IPVS in its kernel; what is there may still be ours to clear."""
+        cleared = spec.ipvs_exclusive and self._driver.fingerprint() != b""
+        return bool(spec.virtual_services or self._inventory or cleared)
+
     def _owner(self, spec: ClusterSpec) -> Callable[[ServiceKey], bool]:
-        """Ours is what we programmed, and everything on an address of the document."""
+        """Ours is what we programmed, and everything on an address of the document; or all, where it says so."""
+        if spec.ipvs_exclusive:
+            return lambda _: True
         addresses = _addresses(spec)
         inventory = self._inventory
         return lambda key: key in inventory or (isinstance(key, AddressKey) and key.address in addresses)
@@ -265,7 +353,20 @@ class Reconciler:
         else:
             self._whole.succeeded("inventory")
 
-    async def _perform(self, actions: list[Action]) -> list[Action]:
+    def _keep_screen(self, spec: ClusterSpec) -> None:
+        """A kernel that refuses it costs the services that need marks, and none of the others."""
+        started = self._clock()
+        if self._ruled is not spec:
+            self._ruled, self._rules = spec, rules(spec)
+        try:
+            self._screen.keep(self._rules)
+        except (PermanentError, TransientError, OSError) as error:
+            self._trouble("screen", RetryAfter(0, f"packets cannot be marked or held back: {error}"))
+        else:
+            self._whole.succeeded("screen")
+        self._pace.also(started=started, ended=self._clock())
+
+    async def _perform(self, actions: Sequence[Action]) -> list[Action]:
         """Perform what is due, in bounded chunks; return the actions that hold now."""
         held: list[Action] = []
         absent: set[ServiceKey] = set()
@@ -303,12 +404,13 @@ class Reconciler:
                         event(_log, logging.WARNING, "ipvs.refused", entry=action.key, reason=outcome.reason)
         return held
 
-    def _tune(self, timeouts: IpvsTimeouts) -> None:
+    def _tune(self, spec: ClusterSpec) -> None:
+        timeouts = spec.ipvs_timeouts
         wanted = Timeouts(*(_whole_seconds(value) for value in (timeouts.tcp, timeouts.tcp_fin, timeouts.udp)))
         try:
-            changed = self._driver.tune(Tuning(wanted, SYSCTLS))
-        except OSError as error:
-            self._trouble("tuning", RetryAfter(0, f"time-outs and sysctls cannot be set: {error.strerror}"))
+            changed = self._driver.tune(Tuning(wanted, spec.ipvs_sysctls))
+        except (OSError, PermanentError) as error:
+            self._trouble("tuning", RetryAfter(0, str(error)))
         else:
             self._whole.succeeded("tuning")
             if changed:
@@ -333,7 +435,9 @@ class Reconciler:
             event(_log, logging.ERROR, "ipvs.trouble", what=what, reason=outcome.reason)
 
     def _settle(self) -> None:
-        settled = self._complete and not self._entries.failures and _TABLE not in self._whole.failures
+        whole = self._whole.failures
+        unmarked = "screen" in whole and bool(self._rules.marks)
+        settled = self._complete and not self._entries.failures and _TABLE not in whole and not unmarked
         if settled != self._settled:
             self._settled = settled
             self._report()
@@ -357,7 +461,8 @@ class Reconciler:
         trouble = self._whole.failures.get(_TABLE)
         if trouble is not None:
             return trouble.due
-        return min(filter(None, (self._pace.next_look, self._entries.next())))
+        counting = self._counting.next_look if self._lives.draining else None
+        return min(filter(None, (self._pace.next_look, self._entries.next(), self._turn_at, counting)))
 
     def _has_drifted(self) -> bool:
         try:

@@ -39,9 +39,15 @@ def judge(action: Action, code: int) -> Outcome:
             where = action.key.destination
             return RetryAfter(
                 SECOND,
-                f"the kernel refuses {where}: not a unicast address, of another family without a tunnel, or lo is down",
+                f"the kernel refuses {where}: {_unacceptable(action.key)}",
             )
     return RetryAfter(SECOND, f"the kernel refuses {action.key}: {os.strerror(code)}")
+
+
+def _unacceptable(name: DestinationId) -> str:
+    if name.service.version != name.destination.address.version:
+        return "of the other address family, which takes a tunnel, and no sync daemon (ipvsadm --stop-daemon)"
+    return "not a unicast address, or lo is down"
 
 
 def _unknown_module(settings: Settings) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 
 from vedette.kit.errors import UsageError
 from vedette.kit.net import IPAddress
-from vedette.lab import devices, standins
+from vedette.lab import devices, probes, standins
 from vedette.lab.devices import StandIn
 from vedette.lab.subnets import Segment, Segments
 from vedette.lab.topology import DevicePlan, InterfaceAddress, Leg, MachinePlan, Network, ServerPlan, Topology
@@ -31,6 +31,11 @@ class _Derivation:
         self._homes = {address: self._segments.place(address) for address in self._stand_ins}
         self._devices, notes = devices.of(spec)
         self._notes += notes
+        self._notes += [
+            f"the client does not try {service.name}: {reason}"
+            for service in spec.virtual_services
+            if (reason := probes.untried(service))
+        ]
         self._segments.place_devices(device.address for device in self._devices)
         self._order = list(self._segments)
         self._vips = self._vips_by_segment()

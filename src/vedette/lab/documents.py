@@ -8,6 +8,7 @@ import os
 import secrets
 from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
+from types import MappingProxyType
 
 from vedette.kit import files
 from vedette.spec import load
@@ -32,18 +33,36 @@ def key_files(path: Path) -> dict[PurePosixPath, bytes]:
     report = load.check(path, secrets=load.Secrets.IGNORED)
     found = {}
     for key in report.key_files:
-        inside = PurePosixPath(os.path.normpath(FOLDER / os.path.relpath(key, path.parent)))
-        place = PurePosixPath(key) if key.is_absolute() and not key.is_relative_to(path.parent) else inside
-        found[place] = secrets.token_hex(32).encode() + b"\n"
+        found[_inside(key, path)] = secrets.token_hex(32).encode() + b"\n"
     return found
 
 
-def place(roots: Iterable[Path], text: str, keys: Mapping[PurePosixPath, bytes]) -> None:
-    """Put document and keys below each machine's directory of initial files."""
+def companions(path: Path) -> dict[PurePosixPath, bytes]:
+    """The files that hold parts of the document at ``path``, by their place in a machine."""
+    report = load.check(path, secrets=load.Secrets.IGNORED)
+    return {_inside(file, path): file.read_bytes() for file in report.companions if file.is_file()}
+
+
+def place(
+    roots: Iterable[Path],
+    text: str,
+    keys: Mapping[PurePosixPath, bytes],
+    beside: Mapping[PurePosixPath, bytes] = MappingProxyType({}),
+) -> None:
+    """Put the document, the files that hold parts of it, and keys below each machine's directory of initial files."""
     for root in roots:
         write(root, DOCUMENT, text.encode(), mode=0o644)
         for path, content in keys.items():
             write(root, path, content, mode=0o600)
+        for path, content in beside.items():
+            write(root, path, content, mode=0o644)
+
+
+def _inside(file: Path, document: Path) -> PurePosixPath:
+    """Where a machine has a file that the document names."""
+    if file.is_absolute() and not file.is_relative_to(document.parent):
+        return PurePosixPath(file)
+    return PurePosixPath(os.path.normpath(FOLDER / os.path.relpath(file, document.parent)))
 
 
 def write(root: Path, path: PurePosixPath, content: bytes, *, mode: int) -> None:

@@ -82,15 +82,21 @@ class Lab:
         """
         text, spec = documents.read(document)
         topology = derive.topology(spec)
-        keys = documents.key_files(document)
+        keys, beside = documents.key_files(document), documents.companions(document)
         for note in topology.notes:
             progress(f"note: {note}")
 
         def fill(directory: Path) -> None:
             (directory / _DOCUMENT).write_text(text)
             made = Credentials(directory, topology, values(text)).make()
+            for place, content in beside.items():
+                if place.is_relative_to(documents.FOLDER):
+                    target = directory / place.relative_to(documents.FOLDER)
+                    target.parent.mkdir(parents=True, exist_ok=True)
+                    target.write_bytes(content)
             secrets = keys | {credentials.place(name, documents.FOLDER): content for name, content in made.items()}
-            documents.place([directory / "machines" / node.name / "files" for node in spec.nodes], text, secrets)
+            roots = [directory / "machines" / node.name / "files" for node in spec.nodes]
+            documents.place(roots, text, secrets, beside)
 
         running = launch.start(name or home.name_from(spec.name), topology, progress=progress, fill=fill)
         return cls(running.directory, running)

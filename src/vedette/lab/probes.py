@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from vedette.kit.net import IPAddress, endpoint
 from vedette.kit.units import MILLISECOND, SECOND
 from vedette.lab.attempts import Kind
-from vedette.spec.resolved import ClusterSpec, Endpoint, HttpProbe, Protocol, VirtualService
+from vedette.spec.resolved import ClusterSpec, Endpoint, Forwarding, HttpProbe, Protocol, VirtualService
 
 FAST = 10 * MILLISECOND
 """Between two attempts through each VIP: the resolution of a measured outage."""
@@ -54,7 +54,9 @@ def plan(spec: ClusterSpec, *, reachable: Iterable[IPAddress] | None = None) -> 
     rest: list[Probe] = []
     for service in spec.virtual_services:
         for point in service.endpoints:
-            if service.maintenance or (wanted is not None and point.address not in wanted):
+            if point.port == 0 or untried(service) or service.maintenance:
+                continue
+            if wanted is not None and point.address not in wanted:
                 continue
             probe = _probe(service, point)
             if probe.kind is Kind.REQUEST and first.setdefault(point.address, probe) is probe:
@@ -68,6 +70,17 @@ def plan(spec: ClusterSpec, *, reachable: Iterable[IPAddress] | None = None) -> 
         if address.address not in served and (wanted is None or address.address in wanted)
     ]
     return (*_paced(first, rest),)
+
+
+def untried(service: VirtualService) -> str | None:
+    """Why the client of a lab does not try a service; None = it does."""
+    if service.forwarding is Forwarding.TUNNEL:
+        return "the stand-in servers open no tunnels"
+    if not service.endpoints:
+        return "nobody sets its firewall mark here"
+    if all(point.port == 0 for point in service.endpoints):
+        return "no port of it is known"
+    return None
 
 
 def _probe(service: VirtualService, point: Endpoint) -> Probe:

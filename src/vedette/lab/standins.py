@@ -58,7 +58,7 @@ def _serve(stand_in: StandIn, service: VirtualService, server: RealServer) -> No
     if service.forwarding is Forwarding.MASQUERADE:
         stand_in.masqueraded = True
     for endpoint in service.endpoints:
-        if endpoint.protocol is not Protocol.SCTP:
+        if endpoint.protocol is not Protocol.SCTP and (server.port or endpoint.port):
             stand_in.listeners.add(Listener(server.port or endpoint.port, endpoint.protocol.value))
         if service.forwarding is not Forwarding.MASQUERADE and endpoint.address not in stand_in.virtual:
             stand_in.virtual.append(endpoint.address)
@@ -67,7 +67,7 @@ def _serve(stand_in: StandIn, service: VirtualService, server: RealServer) -> No
 def _pass(stand_in: StandIn, address: IPAddress, service: VirtualService, check: HealthCheck) -> None:
     ports = {check.port} if check.port is not None else {server.port for server in service.real_servers}
     for port in ports:
-        numbers = {port} if port is not None else {endpoint.port for endpoint in service.endpoints}
+        numbers = {port} if port is not None else {endpoint.port for endpoint in service.endpoints if endpoint.port}
         stand_in.listeners |= {Listener(number) for number in numbers}
     if isinstance(check.probe, HttpProbe):
         page = Page(check.probe.path, check.probe.statuses[0][0], _body(address, check.probe.body))

@@ -15,7 +15,8 @@ import errno
 import fcntl
 import os
 import signal
-from collections.abc import AsyncIterator, Iterable, Iterator
+import time
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from pathlib import Path
 
 from vedette.kit.inotify import MOVED_TO, Event, Watch
@@ -24,6 +25,8 @@ QUIET = 0.02
 """Seconds that a document written in place must stay as it is: an editor's several writes are one edit."""
 SETTLE = 0.05
 """The same, where the kernel gives no lease, and for a file that cannot be read: it may be about to come."""
+SETTLING = 1_000_000_000
+"""A file beside the document that was written longer ago (ns) is taken as it is."""
 LOOK = 1
 """Seconds between looks at the file without any event."""
 LARGEST = 32 << 20
@@ -37,32 +40,41 @@ class _BusyError(Exception):
     """Somebody has the file open for writing."""
 
 
-async def versions(path: Path) -> AsyncIterator[bytes | OSError]:
+async def versions(path: Path, companions: Callable[[], Iterable[Path]] = tuple) -> AsyncIterator[bytes | OSError]:
     """Yield the document's bytes whenever they change, the first at once; an ``OSError`` when it cannot be read.
 
-    The same content, or the same error, is not yielded twice in a row.
+    The same content, or the same error, is not yielded twice in a row, unless one of ``companions`` has changed: the
+    files that hold parts of the document, as they are known when one is asked for them.
     """
     signal.signal(signal.SIGIO, signal.SIG_IGN)  # see _lease
     last: object = None
-    async for whole in _stirrings(path):
+    beside: dict[Path, object] = {}
+    async for whole in _stirrings(path, companions):
         current = await _settled(path, whole=whole)
+        states = {item: await _settled_state(item) for item in companions()}
         token = current if isinstance(current, bytes) else (current.errno, current.strerror)
-        if token != last:
+        changed = states != {item: beside.get(item) for item in states}
+        beside = states  # one that a version is the first to name is read once more, lest it changed in between
+        if token != last or changed:
             last = token
             yield current
 
 
-async def _stirrings(path: Path) -> AsyncIterator[bool]:
-    """Yield once at the start, then whenever the file may have changed, and at least every LOOK seconds.
+async def _stirrings(path: Path, companions: Callable[[], Iterable[Path]]) -> AsyncIterator[bool]:
+    """Yield once at the start, then whenever a file may have changed, and at least every LOOK seconds.
 
-    True: what stands there now was put there by renaming.
+    True: what stands at ``path`` now was put there by renaming.
     """
+
+    def _all_places() -> list[Place]:
+        return list(dict.fromkeys(place for item in (path, *companions()) for place in _places(item)))
+
     while True:
-        places = _places(path)
+        places = _all_places()
         folders = _folders(places)
         with _watch(folders) as watch:  # before the look, so that no change falls between the two
             yield False
-            while _places(path) == places and _folders(places) == folders:
+            while _all_places() == places and _folders(places) == folders:
                 yield await _change(watch, places)
 
 
@@ -150,6 +162,38 @@ def _look(path: Path) -> tuple[bytes | OSError | None, bool]:
     if len(data) > LARGEST:
         return OSError(errno.EFBIG, f"larger than {LARGEST >> 20} MiB"), False
     return data, leased
+
+
+async def _settled_state(path: Path) -> object:
+    """What tells one state of a file from another, once two looks SETTLE apart agree or it has long been so."""
+    before = _state(path)
+    while isinstance(before, tuple) and before[0] > time.time_ns() - SETTLING:
+        await asyncio.sleep(SETTLE)
+        current = _state(path)
+        if current == before and not _being_written(path):
+            break
+        before = current
+    return before
+
+
+def _state(path: Path) -> tuple[int, ...] | int:
+    """Its time, size and number; the errno where it cannot be looked at."""
+    try:
+        status = path.stat()
+    except OSError as error:
+        return error.errno or 0
+    return status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino
+
+
+def _being_written(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            _lease(file.fileno())
+    except _BusyError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def _lease(descriptor: int) -> bool:

@@ -31,6 +31,13 @@ CHECK_FALL = 3
 SCHEDULER = "wlc"
 PERSISTENCE = 6 * MINUTE
 """As in keepalived."""
+GUE_PORT = 6080
+"""That IANA keeps for generic UDP encapsulation."""
+
+DRAIN = 60 * SECOND
+DAMPING_FAILURES = 3
+DAMPING_HALF_LIFE = MINUTE
+DAMPING_LONGEST = 10 * MINUTE
 
 PAGE_STATUS = 503
 PAGE_BODY = "We are sorry: the service is not available at the moment. Please try again soon.\n"

@@ -38,6 +38,10 @@ class Findings:
         """Add a fault of the text itself."""
         self._keep(Problem(self.file, line, column, show(path), message, remedy))
 
+    def add_elsewhere(self, file: str, line: int, message: str, remedy: str = "") -> None:
+        """Add a fault in a file that the document names."""
+        self._keep(Problem(file, line, 1, "", message, remedy))
+
     def warn(self, path: Path, message: str, remedy: str = "") -> None:
         if len(self.warnings) < MOST_PROBLEMS:
             self.warnings.append(self._problem(path, message, remedy, at_key=False))

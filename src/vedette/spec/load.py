@@ -9,7 +9,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from vedette.spec import device_files, reader, rules, structure
+from vedette.spec import companion_files, device_files, reader, rules, structure
 from vedette.spec import secrets as secret_files
 from vedette.spec.canonical import Canonical
 from vedette.spec.findings import MOST_PROBLEMS, Enough, Findings
@@ -33,12 +33,14 @@ KUBERNETES_METADATA = (
 @dataclass(frozen=True, slots=True)
 class Report:
     """What reading found. ``spec`` is None exactly when there are ``problems``; ``key_files``: cluster keys, and
-    what fencing devices are logged into with, as far as known."""
+    what fencing devices are logged into with, as far as known; ``companions``: files that hold parts of the document.
+    """
 
     problems: tuple[Problem, ...]
     warnings: tuple[Problem, ...]
     spec: ClusterSpec | None
     key_files: tuple[Path, ...] = ()
+    companions: tuple[Path, ...] = ()
 
 
 def load(path: Path, *, secrets: bool = True) -> ClusterSpec:
@@ -138,9 +140,12 @@ def interpret(
     """The passes behind the structure and its rules: what stands in other files, and what everything means."""
     keys = secret_files.read(document, directory, findings, secrets=secrets)
     devices = device_files.read(document, directory, findings, secrets=secrets)
-    spec = resolve(document, findings, digest=digest, keys=keys, files=devices, expansions=expansions)
+    required = secrets is Secrets.REQUIRED
+    parts = companion_files.read(document, directory, findings, required=required)
+    spec = resolve(document, findings, digest=digest, keys=keys, files=devices, companions=parts, expansions=expansions)
+    beside = tuple(item.file for item in companion_files.files(document, directory))
     files = (*secret_files.files(document, directory), *device_files.files(document, directory))
-    return _report(findings, spec, tuple(dict.fromkeys(item.file for item in files)))
+    return _report(findings, spec, tuple(dict.fromkeys(item.file for item in files)), tuple(dict.fromkeys(beside)))
 
 
 def forget_kubernetes(root: dict[str, object]) -> None:
@@ -152,14 +157,23 @@ def forget_kubernetes(root: dict[str, object]) -> None:
             metadata.pop(key, None)
 
 
-def _report(findings: Findings, spec: ClusterSpec | None, key_files: tuple[Path, ...] = ()) -> Report:
-    problems = _once(findings.problems)
-    return Report(problems, _once(findings.warnings), None if problems else spec, key_files)
+def _report(
+    findings: Findings,
+    spec: ClusterSpec | None,
+    key_files: tuple[Path, ...] = (),
+    companions: tuple[Path, ...] = (),
+) -> Report:
+    problems = _once(findings.problems, findings.file)
+    return Report(problems, _once(findings.warnings, findings.file), None if problems else spec, key_files, companions)
 
 
-def _once(problems: list[Problem]) -> tuple[Problem, ...]:
-    """Sort by place; what an alias repeats is said once."""
-    unique: dict[tuple[int, int, str], Problem] = {}
+def _once(problems: list[Problem], document: str) -> tuple[Problem, ...]:
+    """Sort by place, the document first; what an alias repeats is said once."""
+    unique: dict[tuple[str, int, int, str], Problem] = {}
     for item in problems:
-        unique.setdefault((item.line, item.column, item.message), item)
-    return tuple(sorted(unique.values(), key=lambda item: (item.line or sys.maxsize, item.column)))
+        unique.setdefault((item.file, item.line, item.column, item.message), item)
+
+    def place(item: Problem) -> tuple[bool, str, int, int]:
+        return item.file != document, item.file, item.line or sys.maxsize, item.column
+
+    return tuple(sorted(unique.values(), key=place))

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from vedette.kit.net import IPAddress
+from vedette.kit.units import SECOND
 
 
 class Role(Enum):
@@ -47,6 +48,31 @@ class Forwarding(Enum):
     MASQUERADE = "masquerade"
     DIRECT_ROUTING = "directRouting"
     TUNNEL = "tunnel"
+
+
+class Encapsulation(Enum):
+    """What a tunnel is made of: IP in IP (RFC 2003, RFC 2473), generic UDP encapsulation, or GRE (RFC 2784)."""
+
+    IPIP = "ipip"
+    GUE = "gue"
+    GRE = "gre"
+
+
+class TunnelChecksum(Enum):
+    """``FULL``: over the whole packet. ``REMOTE``: the other end completes the inner one (GUE only)."""
+
+    NONE = "none"
+    FULL = "full"
+    REMOTE = "remote"
+
+
+@dataclass(frozen=True, slots=True)
+class Tunnel:
+    """``port`` is the UDP port of GUE; 0 for the others, which have none."""
+
+    encapsulation: Encapsulation = Encapsulation.IPIP
+    port: int = 0
+    checksum: TunnelChecksum = TunnelChecksum.NONE
 
 
 class OnFailure(Enum):
@@ -176,13 +202,38 @@ class HealthCheck:
 
 @dataclass(frozen=True, slots=True)
 class RealServer:
-    """``port`` None = the virtual port."""
+    """``port`` None = the virtual port. ``max_connections`` and ``min_connections`` 0 = none, and the kernel's own."""
 
     address: IPAddress
     port: int | None = None
     weight: int = 1
     maintenance: bool = False
     description: str = ""
+    max_connections: int = 0
+    min_connections: int = 0
+    origin: str = ""
+    """The name in the document whose address this is; empty for one that is written as an address."""
+
+
+class NameKind(Enum):
+    """What is looked up: A and AAAA records, or SRV records (RFC 2782) and the addresses of their hosts."""
+
+    HOST = "hostname"
+    SRV = "srv"
+
+
+@dataclass(frozen=True, slots=True)
+class ServerName:
+    """A name instead of real servers. ``port`` and ``weight`` None: the virtual port and 1, or what SRV records say."""
+
+    by: NameKind
+    name: str
+    port: int | None = None
+    weight: int | None = None
+    maintenance: bool = False
+    description: str = ""
+    max_connections: int = 0
+    min_connections: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,26 +245,94 @@ class SorryPage:
 
 @dataclass(frozen=True, slots=True)
 class SorryServer:
-    """Where clients go when no real server is up: exactly one of a remote server and a built-in page."""
+    """Where clients go when no real server is up: exactly one of a remote server and a built-in page.
+
+    ``checks`` are of the remote server; what they say is shown, and it is used all the same.
+    """
 
     remote: RealServer | None = None
     page: SorryPage | None = None
+    checks: tuple[HealthCheck, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One entry of the IPVS service table: address, port and protocol."""
+    """Where clients connect: a port of an address, the ports up to ``last_port``, or every port (``port`` 0)."""
 
     address: IPAddress
     port: int
     protocol: Protocol
+    last_port: int | None = None
+
+    @property
+    def single(self) -> bool:
+        """Whether it is one port, and not a range or every port."""
+        return self.port > 0 and self.last_port is None
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """The firewall mark by which IPVS finds a service's packets of one address family (``version``).
+
+    ``ours``: Vedette sets it, on all packets to the service's endpoints; else rules of other people do.
+    """
+
+    version: int
+    number: int
+    ours: bool
+
+    @property
+    def port(self) -> int:
+        """As of an endpoint that is every port."""
+        return 0
+
+
+Entry = Endpoint | Mark
+"""What the IPVS service table knows a service by."""
+
+
+@dataclass(frozen=True, slots=True)
+class Damping:
+    """A server that falls ``failures`` times close together stays out until its penalty, which halves in every
+    ``half_life`` (ns), is low again; ``longest`` (ns) after its last fall at the latest.
+    """
+
+    failures: int
+    half_life: int
+    longest: int
+
+
+@dataclass(frozen=True, slots=True)
+class Quorum:
+    """Sum of weights: lost below ``weight - hysteresis``, gained from ``weight + hysteresis`` on."""
+
+    weight: int
+    hysteresis: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Life:
+    """How the real servers of a virtual service come and go. Durations in ns.
+
+    ``drain``: the longest wait for the connections of a server that a person takes out; ``slow_start``: how long the
+    weight of one that comes back grows, 0 = not. ``quorum`` None: one server that is up is enough.
+    """
+
+    drain: int = 60 * SECOND
+    slow_start: int = 0
+    damping: Damping | None = None
+    quorum: Quorum | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class VirtualService:
-    """A virtual service of the document: every endpoint gets every real server.
+    """A virtual service of the document and one address family: every endpoint gets every real server.
 
-    ``persistence_timeout`` (ns) 0 = none. ``scheduler_flags`` are the document's words (``fallback``, ``port``).
+    ``persistence_timeout`` (ns) 0 = none; ``client_prefix_length`` None = clients are told apart by whole address.
+    ``scheduler_flags`` are the document's words (``fallback``, ``port``). With a ``mark`` all endpoints are one entry
+    of the kernel's table; a mark of other people's has no endpoints at all.
+    ``names``: what else its real servers are, once they are looked up (:mod:`vedette.state.names`);
+    ``unresolved``: for some of them that has never succeeded.
     """
 
     name: str
@@ -228,6 +347,19 @@ class VirtualService:
     on_failure: OnFailure = OnFailure.REMOVE
     sorry: SorryServer | None = None
     maintenance: bool = False
+    life: Life = Life()
+    names: tuple[ServerName, ...] = ()
+    unresolved: bool = False
+    mark: Mark | None = None
+    tunnel: Tunnel = Tunnel()
+    client_prefix_length: int | None = None
+    persistence_engine: str = ""
+    one_packet: bool = False
+
+    @property
+    def entries(self) -> tuple[Entry, ...]:
+        """What the kernel's table has for this service: one entry for the mark, or one for each endpoint."""
+        return (self.mark,) if self.mark is not None else self.endpoints
 
 
 @dataclass(frozen=True, slots=True)
@@ -413,6 +545,9 @@ class Watchdog:
 class ClusterSpec:
     """One document, resolved. ``digest`` is the hex SHA-256 of its canonical form, without secrets.
 
+    ``ipvs_sysctls`` are those of net.ipv4.vs that are kept, by the kernel's names. ``drop_untranslated``: packets of
+    masqueraded real servers that IPVS has not translated are dropped.
+
     ``assume_watchdog``: with policy ``fence``, a silent node that had advertised an armed watchdog may be taken for off
     after twice its time-out, where no fencing device has confirmed it.
     """
@@ -426,6 +561,9 @@ class ClusterSpec:
     groups: tuple[Group, ...]
     virtual_services: tuple[VirtualService, ...] = ()
     ipvs_timeouts: IpvsTimeouts = field(default_factory=IpvsTimeouts)
+    ipvs_sysctls: Mapping[str, int] = field(default_factory=dict)
+    ipvs_exclusive: bool = False
+    drop_untranslated: bool = True
     fencing_devices: tuple[FencingDevice, ...] = ()
     watchdog: Watchdog | None = None
     assume_watchdog: bool = False

@@ -44,7 +44,7 @@ class AddressRange:
 
 @dataclass(frozen=True, slots=True)
 class PortRange:
-    """``first`` to ``last`` of one protocol, both included."""
+    """``first`` to ``last`` of one protocol, both included; 0 to 0 is every port."""
 
     first: int
     last: int
@@ -111,6 +111,17 @@ def _address_remedy(text: str) -> str:
     return 'write it like 10.0.0.11 or "2001:db8::11"'
 
 
+def parse_host_name(text: str) -> str:
+    """Read a name in the DNS (RFC 1035, RFC 2782), absolute: ``App.example.`` and ``app.example`` are the same."""
+    name = text.removesuffix(".").lower()
+    labels = name.split(".")
+    if len(name) > 253 or not all(re.fullmatch(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9])?", label) for label in labels):
+        raise BadValueError(f'"{shorten(text)}" is not a name in the DNS', "write it like app.example.org")
+    if labels[-1].isdigit():
+        raise BadValueError(f'"{shorten(text)}" is no name', "write an address as `address`")
+    return name
+
+
 @lru_cache(maxsize=1 << 15)
 def parse_range(text: str) -> AddressRange:
     """Read ``10.0.0.11`` or ``10.0.0.11-10.0.0.19`` (IPv4 or IPv6)."""
@@ -149,23 +160,29 @@ def parse_virtual_address(text: str) -> AddressRange:
     return AddressRange(found.first, found.last, int(prefix_text))
 
 
-_PORTS = re.compile(r"([0-9]{1,5})(?:-([0-9]{1,5}))?(?:/([A-Za-z]+))?")
+_PORTS = re.compile(r"([0-9]{1,5}|any)(?:-([0-9]{1,5}))?(?:/([A-Za-z]+))?")
 
 
 @lru_cache(maxsize=1024)
 def parse_port(value: int | str) -> PortRange:
-    """Read ``80``, ``53/udp`` or ``50000-60000/udp``; tcp when no protocol is said."""
+    """Read ``80``, ``53/udp``, ``50000-60000/udp`` or ``any``; tcp when no protocol is said."""
     match = _PORTS.fullmatch(str(value))
-    if match is None:
-        raise BadValueError(f'"{shorten(str(value))}" is not a port', "write 80, 53/udp or 50000-60000/udp")
+    if match is None or (match[1] == "any" and match[2]):
+        raise BadValueError(f'"{shorten(str(value))}" is not a port', "write 80, 53/udp, 50000-60000/udp or any")
+    protocol = _protocol(match[3] or "tcp")
+    if match[1] == "any":
+        return PortRange(0, 0, protocol)
     first = int(match[1])
     last = int(match[2] or first)
+    if first == last == 0:
+        word = "any" if protocol is Protocol.TCP else f"any/{protocol.value}"
+        raise BadValueError("0 is not a port", f"write a number from 1 to 65535, or `{word}` for every port")
     for number in (first, last):
         if not 1 <= number <= 65535:
             raise BadValueError(f"{number} is not a port", "write a number from 1 to 65535")
     if last < first:
         raise BadValueError(f"{value} runs backwards", f"write {last}-{first}")
-    return PortRange(first, last, _protocol(match[3] or "tcp"))
+    return PortRange(first, last, protocol)
 
 
 def _protocol(word: str) -> Protocol:

@@ -40,6 +40,10 @@ _FOREIGN_KEYS = {
     "targetport": "port", "httpget": "http", "tcpsocket": "tcp", "tcpcheck": "tcp", "sslget": "https",
     "uthreshold": "maxConnections", "lthreshold": "minConnections", "fwmark": "firewallMark",
     "firewallmark": "firewallMark", "schedflags": "schedulerFlags", "alpha": "rise",
+    "ops": "onePacketScheduling", "onepacket": "onePacketScheduling", "persistenceengine": "engine", "pe": "engine",
+    "persistencegranularity": "clientPrefixLength", "granularity": "clientPrefixLength",
+    "netmask": "clientPrefixLength", "lvstimeouts": "timeouts", "lvsflush": "exclusive", "tuntype": "type",
+    "tunport": "port", "csum": "checksum", "mark": "firewallMark", "fwm": "firewallMark",
     "request": "path", "receive": "body", "virtualhost": "host", "statuscode": "status", "regex": "body",
     # Heartbeat, Pacemaker, VRRP
     "keepalive": "interval", "warntime": "warnAfter", "deadtime": "deadAfter", "initdead": "startupGrace",
@@ -97,6 +101,12 @@ _PHRASES = {
     "persistence": "write `persistence: {timeout: 10m}` in a virtual service",
     "sorryServer": "write `sorryServer: {page: {}}` or `sorryServer: {address: 10.0.0.99}` in a virtual service",
     "virtualServices": "it belongs in spec: `virtualServices: [{ports: [80], realServers: [{address: 10.0.0.11}]}]`",
+    "onePacketScheduling": "write `onePacketScheduling: true` in a virtual service",
+    "clientPrefixLength": "write `persistence: {timeout: 10m, clientPrefixLength: 24}`",
+    "engine": "write `persistence: {timeout: 1m, engine: sip}`",
+    "firewallMark": "write `firewallMark: 7` in a virtual service, instead of `addresses` and `ports`",
+    "tunnel": "write `forwarding: tunnel` and `tunnel: {type: gue, port: 6080}` in a virtual service",
+    "exclusive": "write `ipvs: {exclusive: true}` in spec",
     "realServers": "it belongs in virtualServices[]: `realServers: [{address: 10.0.0.11}]`",
     "preferredNodes": "write `preferredNodes: [router1]` in a group: the best first",
     "failback": "write `failback: automatic` or `failback: manual` in a group",
@@ -121,7 +131,8 @@ _FOREIGN_VALUES = {
     "fencing": "fence", "ignore": "tolerate", "twonode": "tolerate", "none": "tolerate", "arbiter": "witness",
     "observer": "witness", "qdevice": "witness", "tiebreaker": "witness", "router": "director", "master": "director",
     "backup": "director", "worker": "director", "quiescent": "quiesce", "inhibit": "quiesce", "drain": "quiesce",
-    "delete": "remove", "sha1": "sha", "aes128": "aes", "2c": "v2c", "2": "v2c", "1": "v1", "ap7900": "rpdu",
+    "delete": "remove", "csum": "full", "remcsum": "remote", "nocsum": "none", "fou": "gue",
+    "ip6ip": "ipip", "sha1": "sha", "aes128": "aes", "2c": "v2c", "2": "v2c", "1": "v1", "ap7900": "rpdu",
     "ap8000": "rpdu2", "ap9200": "masterSwitch",
 }  # fmt: skip
 

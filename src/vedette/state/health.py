@@ -7,6 +7,9 @@ from enum import Enum
 from vedette.kit.net import IPAddress
 from vedette.spec.resolved import HealthCheck
 
+MOST_WEIGHT = 65535
+"""Of a destination, as the document can write it."""
+
 
 class Health(Enum):
     """``UNKNOWN`` until the first verdict: nothing is decided on it."""
@@ -26,12 +29,33 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True)
+class Advice:
+    """The weight that a check would give to its server: percent of the document's (0 to 100), or ``absolute``.
+
+    An absolute one (0 to 65535) stands in place of the document's. Weight 0 means: no new connections for now.
+    """
+
+    value: int
+    absolute: bool = False
+
+    def weigh(self, weight: int) -> int:
+        """What becomes of the document's ``weight``; only 0 percent of it makes a server idle."""
+        if self.absolute:
+            return min(max(self.value, 0), MOST_WEIGHT)
+        return -(-weight * min(max(self.value, 0), 100) // 100)
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
-    """``since`` is CLOCK_BOOTTIME in ns; ``reason`` is fit for an operator ("connection refused", "status 500")."""
+    """``since`` is CLOCK_BOOTTIME in ns; ``reason`` is fit for an operator ("connection refused", "status 500").
+
+    ``advice``: what the last passed check said about the weight, if it is one that does.
+    """
 
     health: Health
     since: int
     reason: str
+    advice: Advice | None = None
 
 
 Verdicts = Mapping[Target, Verdict]

@@ -75,11 +75,13 @@ class Order(Enum):
     STANDBY = "standby"
     NODE_MAINTENANCE = "node maintenance"
     GROUP_MAINTENANCE = "group maintenance"
+    SERVER_DRAIN = "server drain"
 
 
 @dataclass(frozen=True, slots=True)
 class OrderView:
-    """An order that stands, as known here. ``about``: a node's or a group's name; ``to``: the target of a move.
+    """An order that stands, as known here. ``about``: a node's or a group's name, or the tag of a real server, which
+    only directors have a name for; ``to``: the target of a move.
 
     ``until``: CLOCK_BOOTTIME ns of this node, 0 = until it is taken back.
     """

@@ -15,7 +15,7 @@ from tests.addresses.groups import ME, group
 from tests.addresses.in_kernel.conftest import Serve
 from tests.addresses.wire import LAN, VIP, VIP6, Wire, claim_of, ip
 
-from vedette.addresses import bpf, frames, gate, kernel
+from vedette.addresses import frames, gate, kernel
 from vedette.addresses.addresses import Addresses
 from vedette.addresses.guard import Guard
 from vedette.addresses.model import (
@@ -34,6 +34,7 @@ from vedette.addresses.model import (
     Vip,
 )
 from vedette.addresses.plan import LIFETIME, REFRESH_BELOW, Seat
+from vedette.kit import bpf
 from vedette.kit.clock import boottime
 from vedette.kit.net import IPAddress
 from vedette.kit.netlink import Requests

@@ -11,12 +11,13 @@ import pytest
 from tests.addresses.in_kernel.conftest import Serve
 from tests.addresses.wire import LAN, VIP, VIP6, Wire, claim_of, ip
 
-from vedette.addresses import filters, frames, gate
-from vedette.addresses.gate import Deadlines, Gate
-from vedette.addresses.gate_program import Direction
+from vedette.addresses import frames, gate
+from vedette.addresses.gate import FILTER, Deadlines, Gate
 from vedette.addresses.model import FOREVER
 from vedette.addresses.packets import Sender
+from vedette.kit import filters
 from vedette.kit.clock import boottime
+from vedette.kit.filters import Direction
 from vedette.kit.net import IPAddress
 from vedette.kit.netlink import Requests
 from vedette.kit.units import MILLISECOND, SECOND, seconds
@@ -168,12 +169,12 @@ def test_the_next_gate_finds_deadlines_members_and_filters(requests: Requests) -
     with closing(_open(requests)) as first:
         first.members({VIP: "web", VIP6: "mail"})
         first.grant("mail", 12345)
-    before = [filters.installed(requests, _index(), direction) for direction in Direction]
+    before = [filters.installed(requests, FILTER, _index(), direction) for direction in Direction]
     with closing(Gate.open(requests)) as successor:
         assert successor.deadlines("mail") == Deadlines(12345, 12345)
         successor.members({VIP: "web", VIP6: "mail"})
         assert successor.cover([_index()]) == {}
-        assert [filters.installed(requests, _index(), direction) for direction in Direction] == before
+        assert [filters.installed(requests, FILTER, _index(), direction) for direction in Direction] == before
         successor.grant("mail", 23456)
         assert successor.deadlines("mail") == Deadlines(23456, 23456)
         assert successor.deadlines("web") == Deadlines(0, 0)

@@ -7,19 +7,34 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
+from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
 from tests.ipvs.documents import HTTP, SERVERS, VIP, WEB, at, document, service, verdicts
+from tests.ipvs.namespace import CAP_BPF, CAP_SYS_ADMIN, without
 
 from vedette.ipvs.kernel import KernelTable
 from vedette.ipvs.model import AddressKey
 from vedette.ipvs.plan import Action
 from vedette.ipvs.reconciler import Reconciler
 from vedette.ipvs.repair import Drift, Repair
+from vedette.ipvs.screen.screen import Screen
 from vedette.kit.units import SECOND
 from vedette.reconcile.outcome import Outcome
-from vedette.spec.resolved import ClusterSpec, Endpoint, OnFailure, Protocol, SorryPage, SorryServer
+from vedette.spec.model.sysctls import IpvsSysctls
+from vedette.spec.resolve.kernel import KEPT
+from vedette.spec.resolved import (
+    ClusterSpec,
+    Endpoint,
+    Forwarding,
+    Mark,
+    OnFailure,
+    Protocol,
+    RealServer,
+    SorryPage,
+    SorryServer,
+)
 from vedette.state.health import Health
 
 SYSLOG = Endpoint(VIP, 514, Protocol.UDP)
@@ -152,5 +167,68 @@ def test_time_outs_and_sysctls_reach_the_kernel(table: KernelTable, tmp_path: Pa
     spec = replace(spec, ipvs_timeouts=replace(spec.ipvs_timeouts, udp=15 * SECOND))
     converge(reconciler(tmp_path, table), spec)
     assert ipvsadm("-L", "--timeout").split()[-1] == "15"
-    for name in ("sloppy_tcp", "expire_nodest_conn"):
-        assert Path(f"/proc/sys/net/ipv4/vs/{name}").read_text().strip() == "1"
+    kept = {name: Path(f"/proc/sys/net/ipv4/vs/{name}") for name in KEPT}
+    assert {name: int(path.read_text()) for name, path in kept.items()} == KEPT
+
+
+def test_every_sysctl_that_a_document_may_set_is_one_of_the_kernel_and_drift_is_put_right(
+    table: KernelTable, tmp_path: Path
+) -> None:
+    wanted = dict.fromkeys(IpvsSysctls.model_fields, 1)
+    spec = replace(document(service()), ipvs_sysctls=wanted)
+    target = reconciler(tmp_path, table)
+    converge(target, spec)
+    assert target.problems() == []
+    conntrack = Path("/proc/sys/net/ipv4/vs/conntrack")
+    assert conntrack.read_text().strip() == "1"
+    conntrack.write_text("0")
+    converge(target, spec)
+    assert conntrack.read_text().strip() == "1"
+
+
+def test_a_sysctl_that_this_kernel_lacks_is_named_and_all_others_are_set(table: KernelTable, tmp_path: Path) -> None:
+    target = reconciler(tmp_path, table)
+    converge(target, replace(document(service()), ipvs_sysctls={"nonesuch": 1, "conntrack": 1}))
+    assert target.problems() == [("IPVS settings", "this kernel has no net.ipv4.vs.nonesuch")]
+    assert Path("/proc/sys/net/ipv4/vs/conntrack").read_text().strip() == "1"
+
+
+def test_a_scheduler_that_this_kernel_lacks_costs_no_other_service(table: KernelTable, tmp_path: Path) -> None:
+    """Debian builds its kernels for User Mode Linux without ip_vs_twos."""
+    target = reconciler(tmp_path, table)
+    missing = service(name="twos", endpoints=(replace(HTTP, port=81),), scheduler="twos")
+    converge(target, document(missing, service()))
+    ((scope, reason),) = target.problems()
+    assert scope == f"IPVS service tcp {VIP}:81"
+    assert "ip_vs_twos" in reason
+    assert [str(key) for key in table.observe()] == [f"tcp {VIP}:80"]
+
+
+def test_the_kernel_has_no_tunnel_into_the_other_family_while_connections_are_synchronised(
+    table: KernelTable, tmp_path: Path
+) -> None:
+    """Which is why documents may not have both."""
+    far = RealServer(ip_address("2001:db8::11"))
+    tunnelled = service(real_servers=(far, SERVERS[0]), forwarding=Forwarding.TUNNEL, checks=())
+    ipvsadm("--start-daemon", "master", "--mcast-interface", "lo")
+    target = reconciler(tmp_path, table)
+    converge(target, document(tunnelled))
+    ((_, reason),) = target.problems()
+    assert "sync daemon" in reason
+    assert list(table.observe()[WEB].destinations) == [at("10.0.0.11")]
+    ipvsadm("--stop-daemon", "master")
+
+
+def test_without_the_right_to_load_programs_the_table_is_kept_all_the_same(table: KernelTable, tmp_path: Path) -> None:
+    """Vedette's own marks need BPF; what else the document says does not."""
+    by_mark = service(name="range", endpoints=(replace(HTTP, last_port=1000),), mark=Mark(4, 7, ours=True))
+    spec = document(by_mark, service(name="web", endpoints=(replace(HTTP, port=8080),)))
+    screen = Screen()
+    target = Reconciler(run_dir=tmp_path, driver=table, screen=screen)
+    with without(CAP_SYS_ADMIN, CAP_BPF):
+        converge(target, spec)
+    screen.close()
+    ((scope, reason),) = target.problems()
+    assert scope == "IPVS packets"
+    assert "BPF" in reason
+    assert len(table.observe()) == 2

@@ -3,7 +3,9 @@
 import asyncio
 import os
 import socket
-from collections.abc import Iterator
+import struct
+import time
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from ipaddress import ip_address
@@ -14,7 +16,9 @@ from tests.ipvs.documents import HTTP, VIP, document, service, verdicts
 from tests.ipvs.namespace import ip, own_network, within
 
 from vedette.ipvs.kernel import KernelTable
+from vedette.ipvs.pace import TICK
 from vedette.ipvs.reconciler import Reconciler
+from vedette.kit.units import seconds
 from vedette.spec.resolved import OnFailure, RealServer, SorryPage, SorryServer, VirtualService
 from vedette.state.health import Health
 
@@ -37,6 +41,22 @@ class Site:
         by_address = {f"10.2.0.{name[1:]}": health for name, health in healths.items()}
         self.reconciler.update(spec, verdicts(spec, by_address), complete=True)
         asyncio.run(self.reconciler.reconcile())
+
+    def look(self) -> None:
+        """Another pass, in which connections are counted."""
+        time.sleep(seconds(TICK))
+        asyncio.run(self.reconciler.reconcile())
+
+    def look_until(self, condition: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + PATIENCE
+        while not condition():
+            assert time.monotonic() < deadline
+            self.look()
+
+    @property
+    def weights(self) -> dict[str, int]:
+        (shown,) = self.reconciler.status()
+        return {item["address"]: item["weight"] for item in shown["destinations"]}
 
     def connect(self) -> socket.socket:
         with within(self.client):
@@ -123,6 +143,28 @@ def test_a_remote_client_reaches_the_page_when_all_are_down_and_a_server_when_on
         site.apply(virtual, s11=Health.DOWN)
         with site.connect():
             second.accept()[0].close()
+
+
+def test_a_server_that_is_taken_out_keeps_its_connections_and_leaves_when_they_are_gone(site: Site) -> None:
+    virtual = service(real_servers=SERVERS, scheduler="wrr")
+    with listening(site) as (first, second):
+        site.apply(virtual, s12=Health.DOWN)
+        with site.connect() as client:
+            accepted, _ = first.accept()
+            site.apply(only(virtual, SERVERS[1]))
+            for _ in range(3):
+                with site.connect():
+                    second.accept()[0].close()
+            accepted.settimeout(PATIENCE)
+            client.sendall(b"are you there?")
+            assert accepted.recv(100) == b"are you there?"
+            site.look()
+            assert site.weights == {"10.2.0.11": 0, "10.2.0.12": 1}
+            accepted.setsockopt(
+                socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
+            )  # as a reset: gone at once
+            accepted.close()
+        site.look_until(lambda: "10.2.0.11" not in site.weights)
 
 
 def test_an_edit_of_the_scheduler_breaks_no_connection(site: Site) -> None:

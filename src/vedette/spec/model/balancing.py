@@ -8,6 +8,8 @@ from vedette.spec.model.base import (
     Address,
     Addresses,
     Duration,
+    FilePath,
+    HostName,
     Interface,
     Item,
     Many,
@@ -22,31 +24,41 @@ from vedette.spec.model.base import (
     required,
 )
 from vedette.spec.model.checks import Check, Timings
+from vedette.spec.model.sysctls import IpvsSysctls
 
 Scheduler = Literal[
     "rr", "wrr", "lc", "wlc", "lblc", "lblcr", "dh", "sh", "mh", "sed", "nq", "fo", "ovf", "twos"
 ]  # fmt: skip
 Weight = Annotated[int, Field(ge=0, le=65535)]
+Connections = Annotated[int, Field(ge=1, le=4294967295)]
+PrefixLength = Annotated[int, Field(ge=1, le=128)]
 
 
 class RealServer(Item):
-    """A server, or a range of servers that are alike."""
+    """A server, a range of servers that are alike, or a name whose addresses are looked up again and again."""
 
-    address: Addresses = required("Address or range a-b.")
+    one_of = ("address", "hostname", "srv")
+
+    address: Addresses | None = optional("Address or range a-b.")
+    hostname: HostName | None = optional("Name with A or AAAA records: a server for each of them.")
+    srv: HostName | None = optional("Name with SRV records, which say ports and weights, too: _http._tcp.example.org.")
     port: Port | None = optional("Port that all connections go to (masquerade only).", default="the virtual port")
     weight: Weight | None = optional("Share of the connections; 0 = no new ones.", default="1")
-    maintenance: bool | None = optional("Take it out of service, keep its connections.", default="false")
-    max_connections: Annotated[int, Field(ge=1)] | None = later("maxConnections", "No new connections above this.")
-    min_connections: Annotated[int, Field(ge=0)] | None = later(
-        "minConnections", "New connections again below this, once maxConnections was reached."
+    maintenance: bool | None = optional("Take it out of service: it drains, and leaves the table.", default="false")
+    max_connections: Connections | None = optional("No new connections above this.", default="no limit")
+    min_connections: Connections | None = optional(
+        "New connections again below this, once maxConnections was reached.", default="three quarters of maxConnections"
     )
 
 
 class ServerPool(Item):
     """Servers that several virtual services share."""
 
+    one_of = ("realServers", "realServersFile")
+
     name: Name = required("What virtualServices[].serverPool refers to.")
-    real_servers: Annotated[Many[RealServer], Field(max_length=65536)] = required("The servers.")
+    real_servers: Annotated[Many[RealServer], Field(max_length=65536)] | None = optional("The servers.")
+    real_servers_file: FilePath | None = optional("Text file with a server a line: address[:port] [weight].")
 
 
 class Page(Shape):
@@ -54,6 +66,7 @@ class Page(Shape):
 
     status: Annotated[int, Field(ge=200, le=599)] | None = optional("Status code.", default="503")
     body: Annotated[str, Field(max_length=65536)] | None = optional("Body, HTML or plain text.")
+    body_file: FilePath | None = optional("File with the body, instead of `body`.")
     headers: Words | None = optional("Response headers, like Retry-After.")
 
 
@@ -65,15 +78,25 @@ class SorryServer(Shape):
     page: Page | None = optional("A page served by the director itself.")
     address: Address | None = optional("A server elsewhere.")
     port: Port | None = optional("Port of that server.", default="the virtual port")
+    checks: Annotated[Many[Check], Field(max_length=8)] | None = optional(
+        "Checks of that server, for people to know; it is used anyway. [] = none.", default="a TCP connect to its port"
+    )
 
 
 class Persistence(Shape):
     """Connections of one client stay with one server."""
 
     timeout: Duration | None = optional("For how long after the last connection.", default="6m")
-    across_ports: bool | None = later("persistence.acrossPorts", "One choice for all ports of the service.")
-    client_prefix_length: Annotated[int, Field(ge=1, le=128)] | None = later(
-        "persistence.clientPrefixLength", "Clients of one subnet count as one.", default="32 or 128"
+    across_ports: bool | None = optional(
+        "One choice for all ports of the service, which become one entry of the kernel's table by a firewall mark.",
+        default="false",
+    )
+    client_prefix_length: PrefixLength | None = optional("Clients of one subnet count as one.", default="32 or 128")
+    client_prefix_length_ipv6: PrefixLength | None = optional(
+        "The same for the IPv6 addresses of a service that has addresses of both families.", default="128"
+    )
+    engine: Literal["sip"] | None = optional(
+        "What tells clients apart beside their address. sip: the Call-ID of SIP over UDP."
     )
 
 
@@ -82,7 +105,11 @@ class Tunnel(Shape):
 
     type: Literal["ipip", "gre", "gue"] | None = optional("Kind of tunnel.", default="ipip")
     port: Port | None = optional("UDP port of gue.", default="6080")
-    checksum: bool | None = optional("Whether gre and gue carry a checksum.", default="false")
+    checksum: Literal["none", "full", "remote"] | None = optional(
+        "full: gre and gue carry a checksum of the whole packet. remote: gue lets the real server complete the inner "
+        "checksum (remote checksum offload).",
+        default="none",
+    )
 
 
 class Drain(Shape):
@@ -92,10 +119,28 @@ class Drain(Shape):
 
 
 class Quorum(Shape):
-    """How much must be up for the service to count as up."""
+    """How much must be up for the service to count as up; without it the sorry server takes over."""
 
     weight: Annotated[int, Field(ge=1)] = required("Sum of the weights of the servers that are up.")
-    hysteresis: Annotated[int, Field(ge=0)] | None = optional("Distance between losing and gaining.", default="0")
+    hysteresis: Annotated[int, Field(ge=0)] | None = optional(
+        "Lost below weight - hysteresis, gained again from weight + hysteresis on.", default="0"
+    )
+
+
+class SlowStart(Shape):
+    """A server that comes back, or is new, gets its share of the connections step by step."""
+
+    duration: Duration = required("How long its weight rises to what the document says, in ten steps at most.")
+
+
+class FlapDamping(Shape):
+    """A server that fails again and again stays out longer, though its checks pass."""
+
+    failures: Annotated[int, Field(ge=1, le=100)] | None = optional(
+        "So many failures within about one halfLife make it stay out.", default="3"
+    )
+    half_life: Duration | None = optional("Every failure counts half after this time.", default="1m")
+    longest: Duration | None = optional("The longest time that it stays out after a failure.", default="10m")
 
 
 class ServiceSettings(Shape):
@@ -105,30 +150,33 @@ class ServiceSettings(Shape):
     scheduler_flags: Annotated[Many[Literal["fallback", "port"]], Field(max_length=2)] | None = optional(
         "For sh and mh. fallback: choose another server when the chosen one is down; port: hash the port too."
     )
-    forwarding: Literal["masquerade", "directRouting", "tunnel"] | None = later(
-        "forwarding: tunnel",
+    one_packet_scheduling: bool | None = optional(
+        "Schedule every datagram of a UDP service by itself, without remembering its client.", default="false"
+    )
+    forwarding: Literal["masquerade", "directRouting", "tunnel"] | None = optional(
         "masquerade: NAT, answers come back through the director. directRouting: same network, servers hold the "
-        "address on lo and answer directly. tunnel: as directRouting, across networks.",
-        values=("tunnel",),
+        "address on lo and answer directly. tunnel: as directRouting, across networks and address families.",
         default="masquerade",
     )
-    tunnel: Tunnel | None = later("tunnel", "Settings of forwarding: tunnel.")
+    tunnel: Tunnel | None = optional("Settings of forwarding: tunnel.", default="ipip")
     persistence: Persistence | None = optional("Keep clients with their server.", default="off")
     on_failure: Literal["remove", "quiesce"] | None = optional(
         "What a failed check does. remove: delete the destination. quiesce: no new connections, keep the old ones.",
         default="remove",
     )
-    drain: Drain | None = later("drain", "What a person's removal of a server does.")
+    drain: Drain | None = optional("What a person's removal of a server does.")
+    slow_start: SlowStart | None = optional("How servers come back.", default="at once")
+    flap_damping: FlapDamping | None = optional("What holds back servers that fail often.", default="nothing")
     sorry_server: SorryServer | None = optional(
         "Where clients go while no real server is up.", default="connections are refused"
     )
-    quorum: Quorum | None = later("quorum", "How much must be up.")
+    quorum: Quorum | None = optional("How much must be up.", default="one server")
 
 
 class VirtualService(ServiceSettings, Item):
     """One service on one or more virtual addresses."""
 
-    one_of = ("realServers", "serverPool")
+    one_of = ("realServers", "realServersFile", "serverPool")
 
     name: Name | None = optional("Name of the service.", default="its first address and port")
     group: Reference | None = optional("Group that it belongs to.", default="the only one, or that of its addresses")
@@ -136,17 +184,18 @@ class VirtualService(ServiceSettings, Item):
         "Names of addresses, or addresses.", default="all addresses of the group"
     )
     ports: Annotated[Many[Ports], Field(min_length=1, max_length=64)] | None = optional(
-        "Ports: 80, 53/udp, 50000-60000/udp; tcp when not said."
+        "Ports: 80, 53/udp, 50000-60000/udp, any, any/udp; tcp when not said."
     )
-    firewall_mark: Annotated[int, Field(ge=1, le=4294967295)] | None = later(
-        "firewallMark", "Packets that carry this mark, instead of addresses and ports."
+    firewall_mark: Annotated[int, Field(ge=1, le=4294967295)] | None = optional(
+        "Packets that carry this mark, set by rules of your own, instead of addresses and ports."
     )
     checks: Annotated[Many[Check], Field(max_length=8)] | None = optional(
         "Checks of the real servers; all must pass. [] = none.", default="a TCP connect to the real server's port"
     )
     server_pool: Reference | None = optional("Name of one of spec.serverPools.")
     real_servers: Annotated[Many[RealServer], Field(max_length=65536)] | None = optional("The servers.")
-    maintenance: bool | None = optional("Leave the service as it is.", default="false")
+    real_servers_file: FilePath | None = optional("Text file with a server a line: address[:port] [weight].")
+    maintenance: bool | None = optional("Take all its servers out of service.", default="false")
 
 
 class Defaults(Shape):
@@ -177,4 +226,9 @@ class Ipvs(Shape):
 
     connection_sync: ConnectionSync | None = later("connectionSync", "Keep the standby's connection table current.")
     timeouts: IpvsTimeouts | None = optional("Connection time-outs.")
-    exclusive: bool | None = later("ipvs.exclusive", "Delete IPVS services that are not in this document.")
+    exclusive: bool | None = optional("Delete IPVS services that are not in this document.", default="false")
+    untranslated: Literal["drop", "forward"] | None = optional(
+        "What becomes of a packet from a masqueraded real server's port to a client that IPVS has not translated.",
+        default="drop",
+    )
+    sysctls: IpvsSysctls | None = optional("Settings of the kernel's load balancer: net.ipv4.vs.*.")

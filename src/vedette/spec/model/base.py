@@ -134,6 +134,9 @@ VirtualAddresses = Annotated[
 ]
 """An address or a range ``a-b``, with an optional prefix length: ``203.0.113.80/24``."""
 
+HostName = Annotated[str, AfterValidator(_checked(values.parse_host_name)), StringConstraints(max_length=254)]
+"""A name in the DNS."""
+
 Port = Annotated[int, Field(ge=1, le=65535)]
 
 Ports = Annotated[int | str, *_number_too(values.parse_port, "80 or 53/udp")]

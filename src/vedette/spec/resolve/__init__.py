@@ -2,13 +2,11 @@
 
 from vedette.spec.findings import Findings
 from vedette.spec.model import HACluster
-from vedette.spec.model.balancing import Ipvs
-from vedette.spec.model.balancing import IpvsTimeouts as WrittenTimeouts
-from vedette.spec.resolve import cluster, devices, fencing, groups, interfaces, nodes
+from vedette.spec.resolve import cluster, devices, fencing, groups, interfaces, kernel, nodes
 from vedette.spec.resolve.expansions import Expansions
-from vedette.spec.resolve.scope import DeviceFiles, Scope
+from vedette.spec.resolve.scope import Companions, DeviceFiles, Scope
 from vedette.spec.resolve.services import Services
-from vedette.spec.resolved import ClusterSpec, IpvsTimeouts, Key
+from vedette.spec.resolved import ClusterSpec, Key
 
 
 def resolve(
@@ -18,13 +16,14 @@ def resolve(
     digest: str,
     keys: tuple[Key, ...],
     files: DeviceFiles,
+    companions: Companions,
     expansions: Expansions | None = None,
 ) -> ClusterSpec:
     """Return what the document means. ``expansions`` of the document before this one save time.
 
     When ``findings`` holds problems afterwards, the result is a guess about a faulty document and must not be used.
     """
-    scope = Scope(document.spec, findings, expansions or Expansions())
+    scope = Scope(document.spec, findings, expansions or Expansions(), companions)
     all_devices = devices.resolve_devices(scope, files)
     all_nodes = nodes.resolve_nodes(scope)
     links = nodes.resolve_links(scope)
@@ -45,7 +44,7 @@ def resolve(
         policy=policy,
         groups=all_groups,
         virtual_services=services.resolve(),
-        ipvs_timeouts=_timeouts(scope),
+        **kernel.resolve(scope),
         fencing_devices=all_devices,
         watchdog=watchdog,
         assume_watchdog=cluster.resolve_assumption(scope, watchdog),
@@ -53,14 +52,4 @@ def resolve(
         ping_nodes=nodes.resolve_ping_nodes(
             scope, frozenset(item.address for group in all_groups for item in group.addresses)
         ),
-    )
-
-
-def _timeouts(scope: Scope) -> IpvsTimeouts:
-    written = (scope.spec.ipvs or Ipvs.model_construct()).timeouts or WrittenTimeouts.model_construct()
-    path = ("spec", "ipvs", "timeouts")
-    return IpvsTimeouts(
-        tcp=cluster.whole_seconds(scope, written.tcp, (*path, "tcp")),
-        tcp_fin=cluster.whole_seconds(scope, written.tcp_fin, (*path, "tcpFin")),
-        udp=cluster.whole_seconds(scope, written.udp, (*path, "udp")),
     )

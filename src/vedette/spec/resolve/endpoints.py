@@ -2,16 +2,19 @@
 
 from collections.abc import Sequence
 
-from vedette.kit.net import IPAddress, endpoint
+from vedette.kit.net import IPAddress
 from vedette.spec import values, words
 from vedette.spec.model import balancing as model
+from vedette.spec.resolve.claims import Claims
 from vedette.spec.resolve.groups import AddressBook, Held
+from vedette.spec.resolve.marks import describe
 from vedette.spec.resolve.scope import GROUPS, Scope
-from vedette.spec.resolved import Endpoint, Group, Protocol
+from vedette.spec.resolved import Endpoint, Group
 from vedette.spec.tree import Path
+from vedette.spec.values import PortRange
 
 LONGEST_PORT_RANGE = 16
-"""Ports of one range that this release programs one by one; a longer one needs a firewall mark."""
+"""Ports of one range that are programmed one by one; a longer one becomes one entry, by a firewall mark."""
 
 MOST_ENDPOINTS = 65536
 """Addresses times ports, over all virtual services."""
@@ -23,7 +26,7 @@ class Listening:
     def __init__(self, scope: Scope, groups: Sequence[Group], book: AddressBook) -> None:
         self._scope, self._book = scope, book
         self._groups = {group.name: group for group in groups}
-        self._users: dict[Endpoint, Path] = {}
+        self._claims = Claims()
         self._room = MOST_ENDPOINTS
 
     def resolve(self, service: model.VirtualService, path: Path) -> tuple[str, tuple[Endpoint, ...]]:
@@ -32,6 +35,8 @@ class Listening:
         group = self._group(service, held, path)
         if group is None:
             return "", ()
+        if service.firewall_mark is not None:
+            return group, ()
         addresses = self._addresses(service, held, group, path)
         ports = self._ports(service, path)
         self._room -= len(addresses) * len(ports)
@@ -39,9 +44,19 @@ class Listening:
             message = f"more than {MOST_ENDPOINTS} endpoints (addresses × ports) in all"
             self._scope.fault(path, message, "write fewer `addresses` or `ports`")
             return group, ()
-        endpoints = tuple(Endpoint(address, port, protocol) for address in addresses for port, protocol in ports)
+        endpoints = tuple(
+            Endpoint(address, port.first, port.protocol, None if port.first == port.last else port.last)
+            for address in addresses
+            for port in ports
+        )
         self._claim(endpoints, path)
         return group, endpoints
+
+    def families(self, group: str, endpoints: Sequence[Endpoint]) -> list[int]:
+        """The address families of a service: those of its endpoints, or else of its group's addresses."""
+        if endpoints or group not in self._groups:
+            return sorted({item.address.version for item in endpoints})
+        return sorted({item.address.version for item in self._groups[group].addresses})
 
     def _find(self, reference: str, path: Path) -> Sequence[Held]:
         found = self._book.find(reference)
@@ -66,6 +81,10 @@ class Listening:
         if service.addresses is None:
             if len(self._groups) == 1:
                 return next(iter(self._groups))
+            if service.firewall_mark is not None:
+                message = "with several groups, `group` must be said: a mark has no address that tells who holds it"
+                self._scope.fault(path, message, "add `group`")
+                return None
             self._scope.fault(
                 path, "with several groups, `group` or `addresses` must be said", "add `addresses: [...]`"
             )
@@ -105,37 +124,42 @@ class Listening:
             found |= dict.fromkeys(addresses)
         return list(found)
 
-    def _ports(self, service: model.VirtualService, path: Path) -> list[tuple[int, Protocol]]:
+    def _ports(self, service: model.VirtualService, path: Path) -> list[PortRange]:
+        """Every port by itself, but long ranges as they are."""
         if service.ports is None:
-            if service.firewall_mark is None and self._scope.sound((*path, "ports")):
+            if self._scope.sound((*path, "ports")):
                 self._scope.fault(path, "`ports` is missing", "add `ports: [80]`")
             return []
-        ports: list[tuple[int, Protocol]] = []
+        ports: list[PortRange] = []
         for index, written in enumerate(service.ports):
             found = values.parse_port(written)
-            if len(found) > LONGEST_PORT_RANGE:
-                message = f"a range of {len(found)} ports: not supported yet"
-                self._scope.fault(
-                    (*path, "ports", index), message, f"write at most {LONGEST_PORT_RANGE} ports in a range"
-                )
-                continue
-            for port in range(found.first, found.last + 1):
-                if (port, found.protocol) in ports:
-                    message = f"{port}/{found.protocol.value} is listed twice"
-                    self._scope.fault((*path, "ports", index), message, "keep one of them")
-                    break
-                ports.append((port, found.protocol))
+            double = next((other for other in ports if _overlap(found, other)), None)
+            if double is not None:
+                same = _text(found) == _text(double)
+                message = f"{_text(found)} is listed twice" if same else f"{_text(found)} and {_text(double)} overlap"
+                self._scope.fault((*path, "ports", index), message, "keep one of them")
+            elif len(found) > LONGEST_PORT_RANGE:
+                ports.append(found)
+            else:
+                ports += [PortRange(port, port, found.protocol) for port in range(found.first, found.last + 1)]
         return ports
 
     def _claim(self, endpoints: Sequence[Endpoint], path: Path) -> None:
         """Report the first endpoint that another service has already."""
         for item in endpoints:
-            user = self._users.setdefault(item, path)
-            if user is not path:
-                self._scope.fault(
-                    path,
-                    f"{endpoint(item.address, item.port)}/{item.protocol.value} is already served by "
-                    f"virtualServices[{user[-1]}]",
-                    "choose other `addresses` or `ports`",
-                )
+            user = self._claims.take(item, path)
+            if user is not None:
+                message = f"{describe(item)} is already served by virtualServices[{user[-1]}]"
+                self._scope.fault(path, message, "choose other `addresses` or `ports`")
                 return
+
+
+def _overlap(one: PortRange, other: PortRange) -> bool:
+    if one.protocol is not other.protocol:
+        return False
+    return 0 in (one.first, other.first) or (one.first <= other.last and other.first <= one.last)
+
+
+def _text(ports: PortRange) -> str:
+    numbers = str(ports.first) if ports.first == ports.last else f"{ports.first}-{ports.last}"
+    return f"{numbers if ports.first else 'any'}/{ports.protocol.value}"

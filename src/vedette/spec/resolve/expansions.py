@@ -7,7 +7,7 @@ from operator import is_
 
 from vedette.kit.net import IPAddress
 from vedette.spec.model import balancing as model
-from vedette.spec.resolved import RealServer
+from vedette.spec.resolved import RealServer, ServerName
 from vedette.spec.tree import Path
 
 _FREE = frozenset({"weight", "maintenance", "description", "labels"})
@@ -22,6 +22,7 @@ class Expansion:
     items: Sequence[model.RealServer]
     servers: tuple[RealServer, ...]
     origins: tuple[int, ...]
+    names: tuple[ServerName, ...] = ()
 
 
 @dataclass(slots=True)
@@ -61,8 +62,8 @@ class Expansions:
                 for number in range(bisect_left(known.origins, index), bisect_right(known.origins, index)):
                     changed[number] = make(changed[number].address, items[index])
             servers = tuple(changed)
-        return Expansion(items, servers, known.origins)
+        return Expansion(items, servers, known.origins, known.names)
 
 
 def _alike(old: model.RealServer, new: model.RealServer) -> bool:
-    return all(getattr(old, name) == getattr(new, name) for name in _BOUND)
+    return new.address is not None and all(getattr(old, name) == getattr(new, name) for name in _BOUND)

@@ -34,12 +34,25 @@ class DeviceFiles:
 
 
 @dataclass(frozen=True, slots=True)
+class Companion:
+    """What a file beside the document holds; ``file`` is how faults in it call it."""
+
+    file: str
+    text: str
+
+
+Companions = Mapping[Path, Companion]
+"""By the place in the document that names the file."""
+
+
+@dataclass(frozen=True, slots=True)
 class Scope:
     """The written document and its findings; every resolving function takes it first."""
 
     spec: Spec
     findings: Findings
     expansions: Expansions = field(default_factory=Expansions)
+    companions: Companions = field(default_factory=dict)
 
     def fault(self, path: Path, message: str, remedy: str = "", *, at_key: bool = False) -> None:
         self.findings.add(path, message, remedy, at_key=at_key)

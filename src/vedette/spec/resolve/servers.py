@@ -4,11 +4,11 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from vedette.kit.net import IPAddress, endpoint
-from vedette.spec import values, words
+from vedette.spec import server_list, values, words
 from vedette.spec.model import balancing as model
 from vedette.spec.resolve.expansions import Expansion
 from vedette.spec.resolve.scope import Scope
-from vedette.spec.resolved import RealServer
+from vedette.spec.resolved import NameKind, RealServer, ServerName
 from vedette.spec.tree import Path
 
 POOLS: Path = ("spec", "serverPools")
@@ -24,6 +24,7 @@ class Servers:
     origins: tuple[int, ...] = ()
     path: Path = ()
     shared: bool = False
+    names: tuple[ServerName, ...] = ()
 
     def place(self, number: int) -> Path:
         """Return where server ``number`` is written."""
@@ -38,14 +39,15 @@ class Pools:
         scope.expansions.begin(taken)
         self._room = MOST_SERVERS
         self._pools = {
-            pool.name: self.expand(pool.real_servers, (*POOLS, index, "realServers"), shared=True)
-            for index, pool in enumerate(scope.spec.server_pools or ())
+            pool.name: self._pool(pool, (*POOLS, index)) for index, pool in enumerate(scope.spec.server_pools or ())
         }
 
     def of(self, service: model.VirtualService, path: Path) -> Servers:
         """Return the servers of a virtual service; a dangling reference is reported."""
         if service.real_servers is not None:
             return self.expand(service.real_servers, (*path, "realServers"), shared=False)
+        if service.real_servers_file is not None:
+            return self._listed((*path, "realServersFile"))
         if service.server_pool is None:
             return Servers(path=path)
         pool = self._pools.get(service.server_pool)
@@ -57,6 +59,50 @@ class Pools:
             return Servers(path=path)
         return pool
 
+    def _pool(self, pool: model.ServerPool, path: Path) -> Servers:
+        if pool.real_servers is not None:
+            return self.expand(pool.real_servers, (*path, "realServers"), shared=True)
+        return self._listed((*path, "realServersFile")) if pool.real_servers_file is not None else Servers(path=path)
+
+    def _listed(self, path: Path) -> Servers:
+        """Read the servers of the file that ``path`` names; faults are reported at the file's own lines."""
+        companion = self._scope.companions.get(path)
+        servers: dict[tuple[IPAddress, int | None], tuple[RealServer, int]] = {}
+        if companion is None:
+            return Servers(path=path, shared=True)
+
+        def fault(number: int, message: str, remedy: str) -> None:
+            self._scope.findings.add_elsewhere(companion.file, number, message, remedy)
+
+        for line in server_list.lines(companion.text):
+            if isinstance(line, server_list.BadLine):
+                fault(line.number, line.message, line.remedy)
+                continue
+            if len(line.addresses) > self._room:
+                fault(line.number, f"more than {MOST_SERVERS} real servers", "write fewer")
+                break
+            self._room -= len(line.addresses)
+            for address in line.addresses.expand():
+                _, first = servers.get((address, line.port), (None, line.number))
+                wrong = self._unfit(address)
+                if first != line.number:
+                    wrong = f"{_text(address, line.port)} is already in line {first}", "keep one of them"
+                if wrong is not None:
+                    fault(line.number, *wrong)
+                    break
+                weight = 1 if line.weight is None else line.weight
+                servers[address, line.port] = RealServer(address, line.port, weight), line.number
+        found = tuple(server for server, _ in servers.values())
+        return Servers(found, (0,) * len(found), path, shared=True)
+
+    def _unfit(self, address: IPAddress) -> tuple[str, str] | None:
+        """Why an address cannot be a real server's, and what to do, if so."""
+        if address in self._taken:
+            return f"{address} is a virtual address", "write the server's own address"
+        if address.is_multicast or address.is_unspecified:
+            return f"{address} cannot be a real server", "write the address of one host"
+        return None
+
     def expand(self, items: Sequence[model.RealServer], path: Path, *, shared: bool) -> Servers:
         """Return all servers of a list; one that stood here before, but for weights, is not gone through again."""
         known = self._scope.expansions.again(path, items, _server)
@@ -66,15 +112,19 @@ class Pools:
             faults = len(self._scope.findings.problems)
             known = self._expand(items, path)
             if len(self._scope.findings.problems) > faults:
-                return Servers(known.servers, known.origins, path, shared)
+                return Servers(known.servers, known.origins, path, shared, known.names)
         self._scope.expansions.keep(path, known)
-        return Servers(known.servers, known.origins, path, shared)
+        return Servers(known.servers, known.origins, path, shared, known.names)
 
     def _expand(self, items: Sequence[model.RealServer], path: Path) -> Expansion:
         servers: list[RealServer] = []
         origins: list[int] = []
         seen: dict[tuple[IPAddress, int | None], int] = {}
+        names: dict[tuple[str, int | None], ServerName] = {}
         for index, item in enumerate(items):
+            if item.address is None:
+                self._named(item, names, (*path, index))
+                continue
             found = values.parse_range(item.address)
             if len(found) > self._room:
                 self._scope.fault((*path, index), f"more than {MOST_SERVERS} real servers", "write shorter ranges")
@@ -85,18 +135,48 @@ class Pools:
                 first = seen.setdefault((address, item.port), index)
                 if first != index:
                     fault = f"{_text(address, item.port)} is already in realServers[{first}]", "keep one of them"
-                elif address in self._taken:
-                    fault = (
-                        f"{address} is a virtual address",
-                        "write the server's own address",
-                    )
-                elif address.is_multicast or address.is_unspecified:
-                    fault = f"{address} cannot be a real server", "write the address of one host"
+                else:
+                    fault = self._unfit(address) or fault
                 servers.append(_server(address, item))
                 origins.append(index)
             if fault:
                 self._scope.fault((*path, index, "address"), *fault)
-        return Expansion(items, tuple(servers), tuple(origins))
+            self._check_limits(item, (*path, index))
+        return Expansion(items, tuple(servers), tuple(origins), tuple(names.values()))
+
+    def _named(self, item: model.RealServer, names: dict[tuple[str, int | None], ServerName], path: Path) -> None:
+        """A name stands for servers that are not known before it is looked up."""
+        written = item.hostname or item.srv
+        if written is None:
+            return
+        kind = NameKind.HOST if item.hostname is not None else NameKind.SRV
+        name = values.parse_host_name(written)
+        if kind is NameKind.SRV and item.port is not None:
+            self._scope.fault((*path, "port"), "SRV records say the port themselves", "leave `port` out")
+        if (name, item.port) in names:
+            self._scope.fault((*path, kind.value), f"{name} is listed twice", "keep one of them")
+        self._check_limits(item, path)
+        names[name, item.port] = ServerName(
+            by=kind,
+            name=name,
+            port=item.port,
+            weight=item.weight,
+            maintenance=bool(item.maintenance),
+            description=item.description or "",
+            max_connections=item.max_connections or 0,
+            min_connections=item.min_connections or 0,
+        )
+
+    def _check_limits(self, item: model.RealServer, path: Path) -> None:
+        """Report thresholds of connections that never let go, or never take hold."""
+        if item.min_connections is None:
+            return
+        if item.max_connections is None:
+            message = "`minConnections` says when a server that was full takes connections again"
+            self._scope.fault((*path, "minConnections"), message, "add `maxConnections`, or leave it out")
+        elif item.min_connections >= item.max_connections:
+            message = f"minConnections {item.min_connections} is not below maxConnections {item.max_connections}"
+            self._scope.fault((*path, "minConnections"), message, f"write less than {item.max_connections}")
 
 
 def _text(address: IPAddress, port: int | None) -> str:
@@ -110,4 +190,6 @@ def _server(address: IPAddress, item: model.RealServer) -> RealServer:
         weight=1 if item.weight is None else item.weight,
         maintenance=bool(item.maintenance),
         description=item.description or "",
+        max_connections=item.max_connections or 0,
+        min_connections=item.min_connections or 0,
     )

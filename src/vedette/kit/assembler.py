@@ -14,7 +14,7 @@ _LOAD, _STORE, _STORE_REGISTER = 0x61, 0x62, 0x63
 _MEMORY_SIZES = {4: 0x00, 2: 0x08, 1: 0x10, 8: 0x18}
 _LOAD_MAP_ADDRESS = 0x18
 _PSEUDO_MAP = 1
-_ADD, _MOVE = 0x00, 0xB0
+_ADD, _AND, _SHIFT_LEFT, _MOVE = 0x00, 0x50, 0x60, 0xB0
 _ALWAYS, _EQUAL, _NOT_EQUAL, _GREATER_OR_EQUAL, _CALL, _EXIT = 0x00, 0x10, 0x50, 0x30, 0x80, 0x90
 
 
@@ -53,6 +53,21 @@ def set_to(to: int, value: int) -> Instruction:
 def add(to: int, value: int) -> Instruction:
     """``to += value``."""
     return Instruction(_ALU64 | _ADD, to, value=value)
+
+
+def add_register(to: int, source: int) -> Instruction:
+    """``to += source`` (registers)."""
+    return Instruction(_ALU64 | _ADD | _REGISTER, to, source)
+
+
+def keep_bits(to: int, value: int) -> Instruction:
+    """``to &= value``, sign-extended to 64 bits."""
+    return Instruction(_ALU64 | _AND, to, value=value)
+
+
+def shift_left(to: int, value: int) -> Instruction:
+    """``to <<= value``."""
+    return Instruction(_ALU64 | _SHIFT_LEFT, to, value=value)
 
 
 def read(size: int, to: int, source: int, offset: int) -> Instruction:

@@ -1,16 +1,22 @@
-"""tc over rtnetlink: the gate's filters on an interface (linux/rtnetlink.h, linux/pkt_cls.h, tc-bpf(8)).
+"""tc over rtnetlink: BPF filters on an interface (linux/rtnetlink.h, linux/pkt_cls.h, tc-bpf(8)).
 
 ``clsact`` gives an interface two hooks in front of everything else that the kernel does with a packet, netfilter and
-IPVS included. Ours is the first filter of both, so that no other one lets a packet pass around it.
+IPVS included. The filters of a hook are asked in the order of their preference.
 """
 
 import errno
 import struct
 from dataclasses import dataclass
+from enum import Enum
 
-from vedette.addresses.gate_program import Direction
 from vedette.kit.errors import PermanentError, TransientError
 from vedette.kit.netlink import CREATE, EXCL, REPLACE, Message, Requests, attribute, attributes, nest
+
+
+class Direction(Enum):
+    INGRESS = "ingress"
+    EGRESS = "egress"
+
 
 _NEWQDISC, _GETQDISC = 36, 38
 _NEWFILTER, _DELFILTER, _GETFILTER = 44, 45, 46
@@ -20,9 +26,17 @@ _PARENT = {Direction.INGRESS: 0xFFFFFFF2, Direction.EGRESS: 0xFFFFFFF3}
 _KIND, _OPTIONS = 1, 2
 _BPF_DESCRIPTOR, _BPF_NAME, _BPF_FLAGS, _BPF_TAG, _BPF_ID = 6, 7, 8, 10, 11
 _DIRECT_ACTION = 1
-_PREFERENCE, _HANDLE = 1, 0x56
+_HANDLE = 0x56
 _ALL_PROTOCOLS = struct.unpack("=H", struct.pack("!H", 3))[0]
-NAME = "vedette-gate"
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """A filter of ours by its name in ``tc filter show``, its place in the order, and what messages call it."""
+
+    name: str
+    preference: int
+    title: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,43 +47,47 @@ class Installed:
     tag: bytes
 
 
-def attach(requests: Requests, interface: int, direction: Direction, program: int) -> None:
+def attach(requests: Requests, kind: Filter, interface: int, direction: Direction, program: int) -> None:
     """Put the program (a descriptor) on the interface; an older one of ours is replaced with no moment between.
 
     Raises :class:`TransientError` where the interface goes away meanwhile, and :class:`PermanentError` where it has
-    an ``ingress`` qdisc of somebody else, which has no egress side and would take both our filters as one.
+    an ``ingress`` qdisc of somebody else, which has no egress side and would take both directions as one.
     """
-    _prepare(requests, interface)
+    _prepare(requests, kind, interface)
     options = (
         attribute(_BPF_DESCRIPTOR, struct.pack("=I", program))
-        + attribute(_BPF_NAME, NAME.encode() + b"\0")
+        + attribute(_BPF_NAME, kind.name.encode() + b"\0")
         + attribute(_BPF_FLAGS, struct.pack("=I", _DIRECT_ACTION))
     )
     body = attribute(_KIND, b"bpf\0") + nest(_OPTIONS, options)
-    for code in requests.perform([Message(_NEWFILTER, CREATE | REPLACE, _head(interface, direction) + body)]).values():
-        _refuse(code, interface)
+    for code in requests.perform(
+        [Message(_NEWFILTER, CREATE | REPLACE, _head(kind, interface, direction) + body)]
+    ).values():
+        _refuse(code, kind, interface)
 
 
-def _prepare(requests: Requests, interface: int) -> None:
+def _prepare(requests: Requests, kind: Filter, interface: int) -> None:
     """Give the interface its clsact qdisc, unless it has one."""
     head = _TCMSG.pack(0, interface, _CLSACT_HANDLE, _CLSACT, 0)
     codes = requests.perform([Message(_NEWQDISC, CREATE | EXCL, head + attribute(_KIND, b"clsact\0"))])
     for code in codes.values():
         if code != errno.EEXIST:
-            _refuse(code, interface)
+            _refuse(code, kind, interface)
         if interface not in prepared(requests):
-            raise PermanentError(f"interface {interface} has an ingress qdisc in the place of the gate's clsact")
+            raise PermanentError(
+                f"interface {interface} has an ingress qdisc in the place of the clsact of {kind.title}"
+            )
 
 
-def detach(requests: Requests, interface: int, direction: Direction) -> None:
+def detach(requests: Requests, kind: Filter, interface: int, direction: Direction) -> None:
     """Take our filter off; it, or the whole interface, may be gone already."""
-    codes = requests.perform([Message(_DELFILTER, 0, _head(interface, direction) + attribute(_KIND, b"bpf\0"))])
+    codes = requests.perform([Message(_DELFILTER, 0, _head(kind, interface, direction) + attribute(_KIND, b"bpf\0"))])
     for code in codes.values():
         if code not in (errno.ENOENT, errno.ENODEV, errno.EINVAL):
-            _refuse(code, interface)
+            _refuse(code, kind, interface)
 
 
-def installed(requests: Requests, interface: int, direction: Direction) -> Installed | None:
+def installed(requests: Requests, kind: Filter, interface: int, direction: Direction) -> Installed | None:
     """What is behind our filter on this interface; ``None`` where there is none."""
     head = _TCMSG.pack(0, interface, 0, _PARENT[direction], 0)
     try:
@@ -78,8 +96,8 @@ def installed(requests: Requests, interface: int, direction: Direction) -> Insta
         if error.errno in (errno.ENODEV, errno.EINVAL, errno.ENOENT):
             return None
         raise
-    for kind, payload in answers:
-        found = _ours(payload) if kind == _NEWFILTER else None
+    for message, payload in answers:
+        found = _ours(kind, payload) if message == _NEWFILTER else None
         if found is not None:
             return found
     return None
@@ -94,22 +112,22 @@ def prepared(requests: Requests) -> frozenset[int]:
     return frozenset(found)
 
 
-def _head(interface: int, direction: Direction) -> bytes:
-    return _TCMSG.pack(0, interface, _HANDLE, _PARENT[direction], _PREFERENCE << 16 | _ALL_PROTOCOLS)
+def _head(kind: Filter, interface: int, direction: Direction) -> bytes:
+    return _TCMSG.pack(0, interface, _HANDLE, _PARENT[direction], kind.preference << 16 | _ALL_PROTOCOLS)
 
 
-def _ours(payload: bytes) -> Installed | None:
+def _ours(kind: Filter, payload: bytes) -> Installed | None:
     found = attributes(payload[_TCMSG.size :])
     if found.get(_KIND) != b"bpf\0" or _OPTIONS not in found:
         return None
     options = attributes(found[_OPTIONS])
-    if options.get(_BPF_NAME) != NAME.encode() + b"\0" or _BPF_ID not in options:
+    if options.get(_BPF_NAME) != kind.name.encode() + b"\0" or _BPF_ID not in options:
         return None
     return Installed(struct.unpack("=I", options[_BPF_ID])[0], options.get(_BPF_TAG, b""))
 
 
-def _refuse(code: int, interface: int) -> None:
+def _refuse(code: int, kind: Filter, interface: int) -> None:
     name = errno.errorcode.get(code, str(code))
     if code in (errno.ENODEV, errno.EBUSY, errno.ENOMEM, errno.ENOBUFS, errno.EINTR, errno.EAGAIN):
-        raise TransientError(f"the gate cannot be put on interface {interface} yet: {name}")
-    raise PermanentError(f"the gate cannot be put on interface {interface}: {name}")
+        raise TransientError(f"{kind.title} cannot be put on interface {interface} yet: {name}")
+    raise PermanentError(f"{kind.title} cannot be put on interface {interface}: {name}")

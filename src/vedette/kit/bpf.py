@@ -1,6 +1,6 @@
 """bpf(2) through ctypes: maps, programs, and finding them again by id (linux/bpf.h).
 
-Only what the gate needs. Errors: what a person must cure (no privilege, no bpf(2) in this kernel, a program
+Only what tc programs with maps need. Errors: what a person must cure (no privilege, no bpf(2) in this kernel, a program
 that the verifier refuses) is a :class:`PermanentError`; anything else is an ``OSError`` with the kernel's errno.
 """
 
@@ -19,8 +19,8 @@ _GENERIC_CALL_NUMBER = 280
 
 _MAP_CREATE, _LOOKUP, _UPDATE, _DELETE, _NEXT_KEY, _PROG_LOAD = 0, 1, 2, 3, 4, 5
 _PROG_BY_ID, _MAP_BY_ID, _INFO = 13, 14, 15
-HASH, ARRAY = 1, 2
-MMAPABLE = 1 << 10
+HASH, ARRAY, LRU_HASH, LPM_TRIE = 1, 2, 9, 11
+MMAPABLE, NO_PREALLOC = 1 << 10, 1 << 0
 _SCHED_CLS = 3
 _NAME_SIZE = 16
 _LOG_SIZE = 1 << 16

@@ -1,0 +1,101 @@
+"""Files beside a document that hold parts of it: sorry pages and long lists of real servers. Nothing in them is secret.
+
+A relative name counts from the document's directory. They are watched like the document, and read with it; specSync
+does not carry them. They must be readable by everybody: whoever may write a document could otherwise have a secret of
+this machine served as a page, or shown as a fault.
+"""
+
+import os
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from vedette.spec.findings import Findings
+from vedette.spec.model import HACluster
+from vedette.spec.model.balancing import ServiceSettings
+from vedette.spec.resolve.scope import Companion, Companions
+from vedette.spec.tree import Path as Place
+
+LARGEST_PAGE = 64 << 10
+LARGEST_LIST = 8 << 20
+"""Bytes; a list of 65536 servers has at most 4 MiB."""
+
+
+@dataclass(frozen=True, slots=True)
+class CompanionFile:
+    """A file, as the document names it and where, and the most bytes that it may have."""
+
+    file: Path
+    written: str
+    place: Place
+    largest: int
+
+
+def files(document: HACluster, directory: Path) -> tuple[CompanionFile, ...]:
+    """List the files that a document names, in its order."""
+    return tuple(_named(document, directory))
+
+
+def _named(document: HACluster, directory: Path) -> Iterator[CompanionFile]:
+    spec = document.spec
+    if spec.defaults is not None and spec.defaults.virtual_services is not None:
+        yield from _page(spec.defaults.virtual_services, ("spec", "defaults", "virtualServices"), directory)
+    for index, pool in enumerate(spec.server_pools or ()):
+        if pool.real_servers_file is not None:
+            place: Place = ("spec", "serverPools", index, "realServersFile")
+            yield _file(pool.real_servers_file, place, LARGEST_LIST, directory)
+    for index, service in enumerate(spec.virtual_services or ()):
+        here: Place = ("spec", "virtualServices", index)
+        if service.real_servers_file is not None:
+            yield _file(service.real_servers_file, (*here, "realServersFile"), LARGEST_LIST, directory)
+        yield from _page(service, here, directory)
+
+
+def _page(settings: ServiceSettings, place: Place, directory: Path) -> Iterator[CompanionFile]:
+    page = settings.sorry_server.page if settings.sorry_server is not None else None
+    if page is not None and page.body_file is not None:
+        yield _file(page.body_file, (*place, "sorryServer", "page", "bodyFile"), LARGEST_PAGE, directory)
+
+
+def _file(written: str, place: Place, largest: int, directory: Path) -> CompanionFile:
+    return CompanionFile(directory / written, written, place, largest)
+
+
+def read(document: HACluster, directory: Path, findings: Findings, *, required: bool) -> Companions:
+    """Read them all; what cannot be read is a fault, or, where it is not ``required``, a warning."""
+    found: dict[Place, Companion] = {}
+    if not findings.tree.cut_off:
+        for item in files(document, directory):
+            shown = str(Path(findings.file).parent / item.written)
+            text = _read(item, shown, findings, required=required)
+            if text is not None:
+                found[item.place] = Companion(shown, text)
+    return found
+
+
+def _read(item: CompanionFile, shown: str, findings: Findings, *, required: bool) -> str | None:
+    report = findings.add if required else findings.warn
+    try:
+        descriptor = os.open(item.file, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except OSError as error:
+        report(item.place, f"{shown} cannot be read: {os.strerror(error.errno or 0)}", "write that file")
+        return None
+    with open(descriptor, "rb") as file:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            findings.add(item.place, f"{shown} is not a regular file", "name a text file")
+            return None
+        if not status.st_mode & stat.S_IROTH:
+            message = f"{shown} is private, and a part of the document is not: a page is served to everybody"
+            findings.add(item.place, message, f"name another file, or chmod 644 {shown}")
+            return None
+        data = file.read(item.largest + 1)
+    if len(data) > item.largest:
+        findings.add(item.place, f"{shown} has more than {item.largest >> 10} KiB", "make it shorter")
+        return None
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        findings.add(item.place, f"{shown} is not UTF-8 text", "save it as UTF-8")
+        return None
