@@ -15,6 +15,10 @@ LAB_PACKAGES := user-mode-linux iproute2 ipvsadm keepalived nftables tcpdump kmo
 # What fencing is tested against: controllers and power strips that somebody else wrote, and fence agents.
 FENCING_PACKAGES := ipmitool openipmi snmp snmpd openssh-client openssh-server openssl fence-agents iproute2
 
+# What checks are tested against: real servers of their protocols.
+SERVER_PACKAGES := nginx-light lighttpd socat openssl unbound postfix dovecot-imapd dovecot-pop3d vsftpd leafnode \
+  kamailio chrony
+
 # The model of the lease is checked by Spin, which writes its verifier in C.
 MODEL_PACKAGES := spin gcc libc6-dev
 
@@ -26,7 +30,7 @@ BENCH_PACKAGES := keepalived ldirectord ipvsadm gcc libc6-dev util-linux
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test lint format bench simulate day mutants model test-unit test-fencing test-kernel test-lab \
-  test-peers lock clean lab-packages fencing-packages model-packages bench-packages
+  test-peers test-servers lock clean lab-packages fencing-packages server-packages model-packages bench-packages
 
 help:  ## Say what each target does
 	@echo 'Vedette. Targets:'
@@ -50,6 +54,10 @@ lab-packages:
 fencing-packages:
 	@tools/debian-packages $(FENCING_PACKAGES)
 
+server-packages:  # one by one where one of them would take the place of something else: its tests are skipped then
+	@tools/debian-packages $(SERVER_PACKAGES) || for package in $(SERVER_PACKAGES); do \
+	  tools/debian-packages $$package || echo "Going on without $$package"; done
+
 bench-packages:
 	@tools/debian-packages $(BENCH_PACKAGES)
 
@@ -60,7 +68,7 @@ demo: setup lab-packages  ## Two routers on real kernels, a client, and every dr
 	@echo 'Rehearsing examples/two-routers: power cuts, killed daemons, cut cables, edits'
 	@$(BIN)/vedette rehearse examples/two-routers/cluster.yaml
 
-test: lint lab-packages fencing-packages model-packages  ## Lint, then every test, those on real kernels included (root)
+test: lint lab-packages fencing-packages server-packages model-packages  ## Lint, then every test, those on real kernels included (root)
 	@echo 'Running every test'
 	@$(BIN)/pytest
 
@@ -76,10 +84,13 @@ format: setup  ## Put the code into the project's format
 	@$(BIN)/ruff check --fix
 
 test-unit: setup  ## The tests that need neither root nor a real kernel: seconds
-	@$(BIN)/pytest -m 'not kernel and not lab and not fencing and not model and not peers'
+	@$(BIN)/pytest -m 'not kernel and not lab and not fencing and not servers and not model and not peers'
 
 test-fencing: setup fencing-packages  ## Fencing drivers against simulators of their devices (root)
 	@$(BIN)/pytest -m fencing
+
+test-servers: setup server-packages  ## Checks against real servers of their protocols, on loopback (root)
+	@$(BIN)/pytest -m servers
 
 test-kernel: setup lab-packages  ## The drivers against a real kernel, in one machine (root)
 	@$(BIN)/pytest -m kernel

@@ -133,3 +133,20 @@ def test_orders_that_stand_are_listed_with_their_reason_and_their_end() -> None:
     lines = [" ".join(line.split()) for line in text.splitlines()]
     assert "move web to router2 in 1h59m ann new kernel" in lines
     assert "move web when taken back ann new kernel" in lines
+
+
+def test_connections_in_step_are_shown_where_the_document_wants_them() -> None:
+    assert "connection sync" not in _text()
+    daemons = [
+        {"role": role, "interface": "eth2", "group": "224.0.0.81", "port": 8848, "id": 1}
+        for role in ("master", "backup")
+    ]
+    lesson = {"node": "router2", "connections": 120, "datagrams": 4, "milliseconds": 7, "here": 119, "at": THEN}
+    sync = {"daemons": daemons, "learnt": True, "learntFrom": [lesson], "lastDump": None, "youngSent": 3}
+    text = _text(connectionSync=sync)
+    assert "connection sync on eth2, group 224.0.0.81:8848\n" in text
+    assert "120 connections learnt from router2 10s ago, 119 here" in text
+    assert "learning" in _text(connectionSync=sync | {"learnt": False})
+    assert "connection sync off" in _text(connectionSync=sync | {"daemons": daemons[:1]})
+    given = {"to": "router2", "at": THEN, "connections": 120, "datagrams": 4, "milliseconds": 7}
+    assert "120 connections sent to router2 10s ago in 7 ms" in _text(connectionSync=sync | {"lastDump": given})

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.health.targets import target
-from vedette.health.attempt import Attempt
+from vedette.health.attempt import Attempt, Start
 from vedette.health.engine import prepare
 from vedette.health.judge import Outcome
 from vedette.health.poller import Poller
@@ -30,13 +30,24 @@ PROBES = (TcpProbe(), HttpProbe())
 class Trial:
     """One attempt at a target and what it reports."""
 
-    def __init__(self, aim: Target) -> None:
+    def __init__(self, aim: Target, *, start: Start | None = None, poller: Poller | None = None) -> None:
         self.results: list[Result] = []
+        self.notice = ""
         self._reported = asyncio.Event()
-        self.attempt: Attempt = prepare(aim)(Poller(asyncio.get_running_loop()), self._finished)
+        self.start = start or prepare(aim)
+        self.poller = poller or self._of_the_scenario()
+        self.attempt: Attempt = self.start(self.poller, self._finished)
 
-    def _finished(self, outcome: Outcome, reason: str, _: Advice | None = None, /) -> None:
+    def _of_the_scenario(self) -> Poller:
+        """A poller that is closed when the test's coroutine is over."""
+        poller, scenario = Poller(asyncio.get_running_loop()), asyncio.current_task()
+        assert scenario is not None
+        scenario.add_done_callback(lambda _: poller.close())
+        return poller
+
+    def _finished(self, outcome: Outcome, reason: str, /, *, notice: str = "", advice: Advice | None = None) -> None:
         self.results.append((outcome, reason))
+        self.notice = notice
         self._reported.set()
 
     async def result(self) -> Result:
@@ -64,6 +75,8 @@ async def serving(server: Server, host: str = "127.0.0.1") -> AsyncIterator[int]
 
     listener = await asyncio.start_server(handle, host, 0)
     yield listener.sockets[0].getsockname()[1]
+    for _ in range(3):  # turns of the loop: connections that were accepted by the kernel become known to the server
+        await asyncio.sleep(0)
     listener.close()
     for event in over:
         await event.wait()
@@ -273,3 +286,36 @@ def test_a_request_larger_than_the_socket_takes_at_once_arrives_whole() -> None:
         await writer.drain()
 
     assert check(HttpProbe(headers=headers, body=r"^80\d{5}$"), server) == (Outcome.PASSED, "status 200")
+
+
+def test_a_socket_is_used_again_and_brings_nothing_of_the_connection_before() -> None:
+    """The first server has said more than was read of it; the second one must not be taken for it."""
+    chatty = answering(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", b"HTTP/1.1 500 Unread\r\n\r\n")
+
+    async def scenario() -> tuple[list[Result], int]:
+        async with serving(chatty) as first, serving(answering(OK)) as second:
+            trials = [Trial(target(port=first, probe=HttpProbe()))]
+            found, before = [await trials[0].result()], descriptors()
+            for port in (second, first, second):
+                trials.append(Trial(target(port=port, probe=HttpProbe()), poller=trials[0].poller))
+                found.append(await trials[-1].result())
+            return found, descriptors() - before
+
+    results, more = asyncio.run(scenario())
+    assert results == [(Outcome.PASSED, "status 200")] * 4
+    assert more <= 3  # the servers' ends at most, none of ours
+
+
+def test_a_server_that_speaks_before_it_is_asked_is_heard() -> None:
+    """Its greeting may come in the very event that says that the connection stands."""
+
+    async def greeting(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"SSH-2.0-OpenSSH_9.2\r\n")
+        await writer.drain()
+        await reader.read()
+
+    async def scenario() -> list[Result]:
+        async with serving(greeting) as port:
+            return [await Trial(target(port=port, probe=HttpProbe())).result() for _ in range(20)]
+
+    assert asyncio.run(scenario()) == [(Outcome.FAILED, "not an HTTP answer")] * 20

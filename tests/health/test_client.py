@@ -8,10 +8,13 @@ import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine
+from dataclasses import replace
 from pathlib import Path
 
 from tests.health.targets import target
+from vedette.health import messages
 from vedette.health.client import BIRTH, CheckerClient
+from vedette.health.schedule import RETRY
 from vedette.kit.units import MILLISECOND, MINUTE, SECOND
 from vedette.spec.resolved import HttpProbe
 from vedette.state.health import UNKNOWN, Health, Target, Verdict
@@ -188,9 +191,23 @@ def test_a_checker_that_has_not_begun_gets_time_to_before_its_targets_count_as_w
         client.set_targets([server])
         moment = 50 * MILLISECOND
         assert not client.complete
-        moment += BIRTH
+        moment += BIRTH + 3 * RETRY + 90 * MILLISECOND
         assert client.complete
         assert client.verdicts[server].health is Health.UNKNOWN
+
+    run(scenario)
+
+
+def test_what_an_operator_should_know_of_a_target_is_told_though_its_health_stays() -> None:
+    async def scenario() -> None:
+        client = CheckerClient(lambda: None)  # never run
+        server = target("10.0.0.1", 443)
+        client.set_targets([server])
+        verdict = Verdict(Health.UP, 1, "status 200", notice="its certificate expires on 2026-12-02 14:00 UTC")
+        client._receive(messages.write_verdicts([(1, verdict)]))
+        assert client.notices() == [("server 10.0.0.1:443", "its certificate expires on 2026-12-02 14:00 UTC")]
+        client._receive(messages.write_verdicts([(1, replace(verdict, notice=""))]))
+        assert client.notices() == []
 
     run(scenario)
 

@@ -1,6 +1,8 @@
 """The engine, on virtual time."""
 
 import asyncio
+from dataclasses import replace
+from ipaddress import ip_address
 from itertools import pairwise
 from typing import cast
 
@@ -11,7 +13,7 @@ from tests.health.targets import target
 from tests.health.virtual import Behaviour, Lab
 from vedette.health.engine import TICK, Engine
 from vedette.health.judge import Outcome
-from vedette.health.schedule import JITTER
+from vedette.health.schedule import JITTER, RETRY
 from vedette.kit.units import MILLISECOND, MINUTE, SECOND
 from vedette.spec.resolved import HttpProbe
 from vedette.state.health import Health, Target, Verdict, Verdicts
@@ -34,6 +36,43 @@ def test_every_server_is_judged_within_one_round() -> None:
     lab.engine.apply(farm(200, interval=10 * SECOND))
     lab.loop.run(SECOND)
     assert {verdict.health for verdict in lab.engine.verdicts().values()} == {Health.UP}
+
+
+def test_a_server_dead_from_the_start_is_down_after_failures_in_quick_succession() -> None:
+    for behaviour, lasts in ((REFUSED, 0), (HUNG, SECOND // 2)):
+        lab = Lab()
+        (server,) = servers = farm(1, interval=10 * SECOND, timeout=SECOND // 2, fall=3)
+        lab.behaviours[server] = behaviour
+        lab.engine.apply(servers)
+        lab.loop.run(3 * SECOND)
+        ((reported, verdict),) = lab.history(server)
+        assert verdict.health is Health.DOWN
+        assert reported - lab.starts[server][0] <= 3 * lasts + 2 * RETRY + 50 * MILLISECOND
+        assert len(lab.starts[server]) == 3, "then the interval is kept"
+
+
+def test_a_director_that_comes_up_before_its_network_does_not_take_servers_for_dead() -> None:
+    lab = Lab()
+    servers = farm(50, interval=10 * SECOND, fall=3)
+    for server in servers:
+        lab.behaviours[server] = Behaviour(Outcome.FAILED, "no route to the server", 0)
+    lab.engine.apply(servers)
+    lab.loop.run(SECOND // 4)
+    lab.behaviours.clear()
+    lab.loop.run(SECOND // 2)
+    assert {lab.health(server) for server in servers} == {Health.UP}
+    assert all(verdict.health is Health.UP for _, verdicts in lab.reports for verdict in verdicts.values())
+
+
+def test_a_jitter_of_the_document_spreads_the_checks_of_a_server() -> None:
+    check = replace(target(interval=10 * SECOND).check, jitter=4 * SECOND)
+    server = Target(ip_address("10.0.0.1"), 80, check)
+    lab = Lab()
+    lab.engine.apply([server])
+    lab.loop.run(30 * MINUTE)
+    gaps = [after - before for before, after in pairwise(lab.starts[server][1:])]
+    assert 6 * SECOND <= min(gaps) < 8 * SECOND
+    assert 12 * SECOND < max(gaps) <= 14 * SECOND + 10 * TICK
 
 
 def test_a_dead_server_is_reported_in_fall_intervals_and_one_time_out() -> None:
@@ -82,7 +121,7 @@ def test_a_hundred_hung_servers_delay_nobody() -> None:
 
 def test_changes_of_one_turn_are_reported_together() -> None:
     lab = Lab()
-    servers = farm(20)
+    servers = farm(20, fall=1)
     for server in servers:
         lab.behaviours[server] = REFUSED
     lab.engine.apply(servers)

@@ -1,16 +1,20 @@
 """HTTP requests as written, and answers as judged."""
 
+import hashlib
+
 import pytest
 
 from tests.health.targets import target
-from vedette.health import http
+from vedette.health import http, requests
 from vedette.health.judge import Outcome
-from vedette.health.response import Response
+from vedette.health.response import BODY, DIGESTED, Response
 from vedette.spec.resolved import HttpProbe, TcpProbe
 
 
 def request(probe: HttpProbe, address: str = "10.0.0.1", port: int = 80) -> list[bytes]:
-    return http.request(target(address, port, probe), probe).split(b"\r\n")
+    (wanted,) = requests.requests(probe)
+    over_all = requests.headers(target(address, port, probe), probe)
+    return requests.write(wanted, requests.fields(wanted, over_all, None), probe.version).split(b"\r\n")
 
 
 def test_a_request_is_complete_http() -> None:
@@ -67,12 +71,13 @@ def test_what_cannot_be_sent_or_matched_is_refused(probe: HttpProbe) -> None:
 
 
 def judged(probe: HttpProbe, data: bytes, *, close: bool = True) -> tuple[Outcome, str] | None:
-    exchange = http.expectation(target(probe=probe), probe)
-    response = Response(bodiless=exchange.bodiless)
+    (wanted,) = requests.requests(probe)
+    hashing = wanted.hashing()
+    response = Response(bodiless=wanted.bodiless, hashing=hashing)
     response.feed(data)
     if close:
         response.close()
-    return exchange.judge(response)
+    return wanted.judge(response, hashing)
 
 
 def test_a_status_outside_the_ranges_fails_as_soon_as_it_is_known() -> None:
@@ -97,6 +102,44 @@ def test_a_body_that_does_not_match_fails() -> None:
 def test_a_truncated_body_fails_even_where_it_would_match() -> None:
     answer = b"HTTP/1.1 200 x\r\nContent-Length: 100\r\n\r\nOK"
     assert judged(HttpProbe(body="OK"), answer) == (Outcome.FAILED, "incomplete answer")
+
+
+def test_a_body_with_what_must_be_absent_fails() -> None:
+    probe = HttpProbe(body="OK", body_absent="broken|maintenance")
+    assert judged(probe, b"HTTP/1.1 200 x\r\n\r\nOK") == (Outcome.PASSED, "status 200")
+    assert judged(probe, b"HTTP/1.1 200 x\r\n\r\nOK, maintenance") == (
+        Outcome.FAILED,
+        "body has what must be absent",
+    )
+
+
+@pytest.mark.parametrize("name", ["md5", "sha256"])
+@pytest.mark.parametrize("size", [0, 5, BODY, BODY + 1, 3 * BODY])
+def test_a_digest_is_that_of_the_whole_body(name: str, size: int) -> None:
+    body = b"x" * size
+    probe = HttpProbe(digest=f"{name}:{hashlib.new(name, body).hexdigest()}")
+    head = b"HTTP/1.1 200 x\r\n"
+    assert judged(probe, head + b"\r\n" + body) == (Outcome.PASSED, "status 200")
+    assert judged(probe, head + b"Content-Length: %d\r\n\r\n" % size + body) == (Outcome.PASSED, "status 200")
+    assert judged(probe, head + b"\r\n" + body + b"y") == (Outcome.FAILED, f"the body's {name} is another")
+
+
+def test_an_endless_body_is_not_hashed_for_ever() -> None:
+    probe = HttpProbe(digest="md5:" + "0" * 32)
+    answer = b"HTTP/1.1 200 x\r\n\r\n" + b"x" * (DIGESTED + 1)
+    assert judged(probe, answer, close=False) == (Outcome.FAILED, "the body is too long for a digest")
+
+
+def test_a_body_is_sent_with_its_length() -> None:
+    lines = request(HttpProbe(method="POST", send="grüße", headers=(("Content-Length", "1"),)))
+    assert b"Content-Length: 7" in lines
+    assert lines.count(b"Content-Length: 1") == 0
+    assert lines[-1] == "grüße".encode()
+    assert b"Content-Length: 0" in request(HttpProbe(method="POST"))
+
+
+def test_a_request_of_http_1_0_says_so() -> None:
+    assert request(HttpProbe(version="1.0"))[0] == b"GET / HTTP/1.0"
 
 
 def test_nothing_is_decided_before_the_body_is_there() -> None:

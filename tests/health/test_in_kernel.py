@@ -1,4 +1,4 @@
-"""The pinger on a kernel of its own."""
+"""What needs a kernel of its own."""
 
 import pytest
 
@@ -6,5 +6,6 @@ from tests.kernel import Kernel
 
 
 @pytest.mark.kernel
-def test_ping_nodes_are_reached_over_a_real_cable(guest: Kernel) -> None:
-    guest.pytest("tests/health/in_kernel/test_pinger.py")
+def test_pings_marks_and_sources_work_over_a_real_cable(guest: Kernel) -> None:
+    """Ping nodes, and the checks of the fast lane."""
+    guest.pytest("tests/health/in_kernel")

@@ -40,7 +40,8 @@ verdicts = st.builds(
     health=st.sampled_from(Health),
     since=st.integers(0, 2**60),
     reason=st.text(max_size=20),
-    advice=st.none() | st.builds(Advice, st.integers(0, 65535), st.booleans()),
+    notice=st.text(max_size=20),
+    advice=st.none() | st.builds(Advice, value=st.integers(0, 65535), absolute=st.booleans()),
 )
 assignments = st.builds(
     Assignment,
@@ -89,7 +90,7 @@ def test_what_is_no_assignment_is_refused(message: dict[str, object]) -> None:
 
 
 @pytest.mark.parametrize(
-    "message", [{}, {"verdicts": 5}, {"verdicts": [5]}, {"verdicts": [[1, "good", 0, ""]]}, {"verdicts": [["x"] * 5]}]
+    "message", [{}, {"verdicts": 5}, {"verdicts": [5]}, {"verdicts": [[1, "good", 0, ""]]}, {"verdicts": [["x"] * 4]}]
 )
 def test_what_is_no_list_of_verdicts_is_refused(message: dict[str, object]) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 - any reason will do

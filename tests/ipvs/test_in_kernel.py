@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from tests.kernel import Kernel
 
-PARTS = [("table", "ipvsadm", "reconciler", "traffic"), ("corpus", "screen")]
+PARTS = [("table", "ipvsadm", "reconciler", "traffic"), ("corpus", "screen", "tunnel")]
 
 
 @pytest.mark.kernel

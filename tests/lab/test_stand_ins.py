@@ -1,10 +1,14 @@
 """What a stand-in server says on a connection, without any network."""
 
 import asyncio
+import ssl
+from pathlib import Path
 from typing import cast
 
 import pytest
+from tests.health.daemons import NAME, certificates
 
+from vedette.health.tls import Connection
 from vedette.lab.namespace import Namespace
 from vedette.lab.servers import Mood, Server, Stream
 
@@ -79,6 +83,25 @@ def test_a_status_of_its_own_is_on_every_page(server: Server) -> None:
 
 def test_anything_but_http_is_echoed_with_a_name(server: Server) -> None:
     assert talk(server, b"who\n").sent == b"10.0.0.11 who\n"
+
+
+def test_who_begins_with_tls_is_answered_over_tls(server: Server, tmp_path: Path) -> None:
+    certificates(tmp_path)
+    server.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.tls.load_cert_chain(tmp_path / "server.pem", tmp_path / "server.key")
+    client = Connection(ssl.create_default_context(cafile=str(tmp_path / "ca.pem")), NAME)
+    wire, stream, told = Wire(), Stream(server), b""
+    stream._transport = cast(asyncio.Transport, wire)
+    asked = False
+    while b"10.0.0.11\n" not in told:
+        if client.established and not asked:
+            client.send(b"GET / HTTP/1.1\r\n\r\n")
+            asked = True
+        stream.data_received(client.unsent())
+        sent, wire.sent = wire.sent, b""
+        told += client.receive(sent)[0]
+    assert told.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert talk(server, b"hello\n").sent == b"10.0.0.11 hello\n", "in the clear as before"
 
 
 def test_a_hanging_server_says_nothing(server: Server) -> None:

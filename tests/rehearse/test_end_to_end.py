@@ -56,6 +56,13 @@ def test_two_routers_get_over_a_power_cut_a_move_a_killed_daemon_and_edits(tmp_p
     assert results["power-cut-active"]["measured"]["longestGapMs"] > 0
 
 
+def test_established_connections_survive_a_power_cut_and_the_return(tmp_path: Path) -> None:
+    """Masqueraded and routed directly, IPv4 and IPv6, busy and idle."""
+    results = drilled("two-routers-sync", "connections-survive-power-cut", logs=tmp_path)
+    notes = results["connections-survive-power-cut"]["notes"]
+    assert len([note for note in notes if "20 of 20 active and 20 of 20 idle" in note]) == 10
+
+
 def test_a_single_director_keeps_its_table_through_a_restart_and_mends_what_is_broken_by_hand(tmp_path: Path) -> None:
     results = drilled(
         "single-director", "daemon-restarted", "vip-deleted", "ipvs-flushed", "planned-move", logs=tmp_path

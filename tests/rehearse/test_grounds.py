@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from ipaddress import ip_address
 
 import pytest
 
@@ -9,12 +10,22 @@ from vedette.kit.units import SECOND
 from vedette.lab.drills import catalogue
 from vedette.lab.drills.fencing import levels_lost
 from vedette.lab.drills.ground import Ground
-from vedette.spec.resolved import ClusterSpec, Role, SplitBrainPolicy, VirtualService, Watchdog
+from vedette.spec.resolved import (
+    ClusterSpec,
+    ConnectionSync,
+    Forwarding,
+    Role,
+    SplitBrainPolicy,
+    VirtualService,
+    Watchdog,
+)
 
 MakeGround = Callable[[ClusterSpec], Ground]
 MakeCluster = Callable[..., ClusterSpec]
 Make = Callable[..., VirtualService]
 DRILLS = {drill.name: drill for drill in catalogue.ALL}
+SYNC = {"connections-survive-move", "connections-survive-power-cut"}
+SEAMLESS = {"move-loses-nothing"}
 FENCING = {"fence-second-level", "fence-unreachable", "total-partition", "fenced-node-returns"}
 
 
@@ -25,7 +36,8 @@ def skipped(ground: Ground) -> dict[str, str]:
 def test_two_routers_and_a_witness_go_through_everything_but_what_needs_more_cables(
     make_ground: MakeGround, make_cluster: MakeCluster
 ) -> None:
-    assert set(skipped(make_ground(make_cluster()))) == {"link-cut-each", "server-link-cut", "watchdog-bites", *FENCING}
+    cables = {"link-cut-each", "server-link-cut"}
+    assert set(skipped(make_ground(make_cluster()))) == {*cables, "watchdog-bites", *FENCING, *SYNC, *SEAMLESS}
 
 
 def test_a_watchdog_is_drilled_where_the_document_has_one(make_ground: MakeGround, make_cluster: MakeCluster) -> None:
@@ -38,7 +50,7 @@ def test_a_spare_link_is_cut_and_one_that_carries_traffic_is_not(
 ) -> None:
     ground = make_ground(make_cluster())
     ground = replace(ground, link_networks={"lan": "lan", "cross": "cross"}, inner_networks=frozenset({"lan"}))
-    assert skipped(ground).keys() == FENCING | {"watchdog-bites"}
+    assert skipped(ground).keys() == FENCING | SYNC | SEAMLESS | {"watchdog-bites"}
     assert ground.idle_links == ["cross"]
 
 
@@ -109,3 +121,23 @@ def test_every_drill_that_applies_says_what_it_expects(
         assert expected.reason
         assert expected.gap > 0
         assert DRILLS[name].expect_healing(ground).gap > 0
+
+
+def test_connections_are_drilled_where_they_are_kept_in_step(
+    make_ground: MakeGround, make_cluster: MakeCluster, make_service: Make
+) -> None:
+    spec = replace(make_cluster(), connection_sync=ConnectionSync("cross", ip_address("224.0.0.81")))
+    assert not skipped(make_ground(spec)).keys() & SYNC
+    alone = make_cluster(nodes=(("r1", Role.DIRECTOR),), policy=SplitBrainPolicy.TOLERATE)
+    assert skipped(make_ground(replace(alone, connection_sync=spec.connection_sync))).keys() >= SYNC
+
+
+def test_a_move_without_loss_needs_mh_and_the_clients_port(
+    make_ground: MakeGround, make_cluster: MakeCluster, make_service: Make
+) -> None:
+    hashed = replace(make_service(scheduler="mh"), forwarding=Forwarding.DIRECT_ROUTING)
+    seamless = replace(hashed, scheduler_flags=("port",))
+    assert skipped(make_ground(make_cluster(hashed))).keys() >= SEAMLESS
+    assert not skipped(make_ground(make_cluster(seamless))).keys() & SEAMLESS
+    masqueraded = replace(seamless, forwarding=Forwarding.MASQUERADE)
+    assert skipped(make_ground(make_cluster(masqueraded))).keys() >= SEAMLESS

@@ -68,6 +68,7 @@ def status(
     links: Sequence[Plain],
     watchdog: Plain | None,
     ping_nodes: Sequence[Reached] = (),
+    connections: Plain | None = None,
     node: str,
     clocks: Clocks,
     fencing: Mapping[str, str],
@@ -76,7 +77,8 @@ def status(
 
     ``addresses`` (by group), ``services`` (kernel tables), ``processes`` and ``watchdog`` (this node's, None where none
     is wanted) come plain from their owners; ``refused`` counts datagrams by reason, ``links`` is what the transport
-    says of its own, ``fencing`` says in a word how each node's fencing is.
+    says of its own, ``connections`` how connections are kept in step (None where they are not), ``fencing`` says in a
+    word how each node's fencing is.
     """
     roads = paths.paths(spec, view, links)
     found = [
@@ -110,6 +112,7 @@ def status(
         "processes": list(processes),
         "refusedDatagrams": dict(refused),
         "watchdog": watchdog,
+        "connectionSync": connections,
     }
 
 

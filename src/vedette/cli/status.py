@@ -45,6 +45,7 @@ def render(status: Plain, paint: Paint, now: datetime) -> str:
         _watchdog(status, paint),
         _groups(status, paint, now),
         _orders(status, now),
+        _connection_sync(status, paint, now),
         *(_service(service, paint, now) for service in status["virtualServices"]),
     ]
     return "\n\n".join(block for block in blocks if block)
@@ -117,6 +118,28 @@ def _watchdog(status: Plain, paint: Paint) -> str:
     }
     ways = {None: "", True: "; nowayout", False: "; can be stopped"}
     return f"watchdog {named}: {says[watchdog['state']]}{ways[watchdog['nowayout']]}"
+
+
+def _connection_sync(status: Plain, paint: Paint, now: datetime) -> str:
+    """Whether connections are kept in step with the other directors, and the last time that a whole table went over."""
+    sync = status.get("connectionSync")
+    if sync is None:
+        return ""
+    daemons = sync["daemons"]
+    state = paint.bad("off")
+    if {daemon["role"] for daemon in daemons} == {"master", "backup"}:
+        state = f"{paint.good('on')} {daemons[0]['interface']}, group {daemons[0]['group']}:{daemons[0]['port']}"
+        state += "" if sync["learnt"] else ", learning the others' connections"
+    lines = [f"connection sync {state}"]
+    lines += [
+        f"  {item['connections']} connections learnt from {item['node']} {ago(item['at'], now)}, {item['here']} here"
+        for item in sync["learntFrom"]
+    ]
+    last = sync["lastDump"]
+    if last is not None:
+        took = f"in {last['milliseconds']} ms"
+        lines.append(f"  {last['connections']} connections sent to {last['to']} {ago(last['at'], now)} {took}")
+    return "\n".join(lines)
 
 
 def _readiness(node: Plain) -> str:

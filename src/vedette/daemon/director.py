@@ -16,12 +16,13 @@ from typing import Any
 from vedette.api import control, fencing
 from vedette.api.status import Clocks, Problem, SpecStatus, status
 from vedette.daemon import documents
+from vedette.daemon.connections import Connections
 from vedette.daemon.documents import Archive, Reader, Version
 from vedette.daemon.server_orders import ServerOrders
 from vedette.daemon.sync import Running, Sync, next_revision
 from vedette.edits import masking
 from vedette.fencing import history
-from vedette.health.client import CheckerClient
+from vedette.health.lanes import Checkers
 from vedette.health.pinger import Pinger
 from vedette.ipvs.reconciler import Reconciler
 from vedette.ipvs.repair import Repair
@@ -66,7 +67,6 @@ class Director:
         self._archive = Archive(state_dir)
         self._reader = Reader(path)
         self._version: Version | None = None
-        self._expanded: ClusterSpec | None = None
         self._unkept = asyncio.Event()
         self._text: bytes | None = None
         self._companions: tuple[Path, ...] = ()
@@ -75,19 +75,29 @@ class Director:
         self._applied = 0
         self._errors: tuple[str, ...] = ()
         self._view: View | None = None
+        self._held: frozenset[str] = frozenset()
         self._keeper: dict[str, Any] = {}
         self._heard = 0
         self._replies: dict[int, asyncio.Future[dict[str, Any]]] = {}
         self._requests = 0
         self._working: bool | None = None
         self._directing = asyncio.Event()
+        self._expanded: ClusterSpec | None = None
         self._orders = ServerOrders()
         self._names = Names(state_dir / "names.json", self._names_changed)
-        self._checker = CheckerClient(changed=self._verdicts_changed)
+        self._checkers = Checkers(self._verdicts_changed)
         self._sorry = SorryClient(changed=lambda: None)
         self._pinger = Pinger(changed=self._tell_reach)
         self._reconciler = Reconciler(
             run_dir=run_dir, screen=Screen(), report=self._tell_readiness, repaired=_log_repairs
+        )
+        self._connections = Connections(
+            node=node,
+            run_dir=run_dir,
+            running=lambda: self._version.spec if self._version is not None else None,
+            view=lambda: self._view,
+            programmed=lambda: self._reconciler.settled,
+            changed=self._tell_readiness,
         )
 
     async def run(self) -> None:
@@ -108,11 +118,12 @@ class Director:
         """What only a director does; a witness never gets here."""
         await self._directing.wait()
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._checker.run())
+            tasks.create_task(self._checkers.run())
             tasks.create_task(self._sorry.run())
             tasks.create_task(self._pinger.run())
             tasks.create_task(self._names.run())
             tasks.create_task(self._reconciler.run())
+            tasks.create_task(self._connections.run())
 
     # the document
 
@@ -206,7 +217,7 @@ class Director:
         cluster_part = plain.dump(replace(version.spec, virtual_services=()))
         reply = await self._ask_keeper({"spec": cluster_part, "revision": version.revision})
         if "leftAlone" in reply:
-            self._reconciler.leave_alone(reply["leftAlone"])
+            self._leave_alone(reply["leftAlone"])
         return reply.get("error")
 
     async def _reject(self, problems: tuple[str, ...], *, go_on: bool = True) -> None:
@@ -230,6 +241,7 @@ class Director:
         if spec.node(self._node).role is Role.WITNESS:
             return
         self._directing.set()
+        self._connections.forget()
         self._names.set_questions(questions(spec))
         self._expand(spec)
         self._pinger.set_targets(spec.ping_nodes)
@@ -248,7 +260,7 @@ class Director:
         former, self._expanded = self._expanded, with_names(spec, self._names.answers)
         self._orders.apply(self._expanded)
         if former is None or reweighings(former, self._expanded) is None:
-            self._checker.set_targets(all_targets(self._expanded))
+            self._assign()
 
     def _names_changed(self) -> None:
         if self._version is not None:
@@ -275,18 +287,36 @@ class Director:
 
     # real servers and table
 
+    def _assign(self) -> None:
+        """Give the checker what this node is to check, as things are."""
+        assert self._expanded is not None
+        self._held = self._holding()
+        self._checkers.set_targets(all_targets(self._expanded, self._held))
+
+    def _follow_holding(self) -> None:
+        """Some services are checked only by who holds their group."""
+        if self._version is None or not self._directing.is_set() or self._holding() == self._held:
+            return
+        if not all(service.checks_on_standby for service in self._version.spec.virtual_services):
+            self._assign()
+            self._reconcile()
+
+    def _holding(self) -> frozenset[str]:
+        return frozenset(lease.group for lease in self._view.leases if lease.mine) if self._view else frozenset()
+
     def _verdicts_changed(self) -> None:
         self._reconcile()
 
     def _reconcile(self) -> None:
         spec = self._orders.spec
         if spec is not None and self._directing.is_set():
-            self._reconciler.update(spec, self._checker.verdicts, complete=self._checker.complete)
+            self._reconciler.update(spec, self._checkers.verdicts, complete=self._checkers.complete)
             self._tell_readiness()
 
     def _tell_readiness(self) -> None:
-        """A director whose table is programmed may be preferred; the keeper weighs that."""
-        working = self._reconciler.settled
+        """A director whose table is programmed, and who knows the connections, may be preferred; the keeper weighs
+        that."""
+        working = self._reconciler.settled and self._connections.ready
         if working != self._working:
             self._working = working
             self._parent.send({"services": working})
@@ -295,6 +325,10 @@ class Director:
         """Who reaches more of the ping nodes is preferred; the cluster core compares."""
         self._parent.send({"missing": self._pinger.missing})
 
+    def _leave_alone(self, on: bool) -> None:
+        self._reconciler.leave_alone(on)
+        self._connections.leave_alone(on)
+
     # the keeper
 
     def _from_keeper(self, message: dict[str, Any]) -> None:
@@ -302,9 +336,10 @@ class Director:
             self._heard = clock.boottime()
             self._keeper = message
             self._view = plain.load(View, message["view"]) if message["view"] else None
+            self._follow_holding()
             if self._orders.hear(self._view):
                 self._reconcile()
-            self._reconciler.leave_alone(message["leftAlone"])
+            self._leave_alone(message["leftAlone"])
         elif "reply" in message:
             waiting = self._replies.pop(message["reply"], None)
             if waiting is not None and not waiting.done():
@@ -365,7 +400,7 @@ class Director:
             if clock.boottime() - began > control.CARRIED_OUT:
                 break
             await asyncio.sleep(seconds(LOOK))
-        return {"pending": pending} if pending else {"done": asked.done(self._checker.verdicts) or reply["done"]}
+        return {"pending": pending} if pending else {"done": asked.done(self._checkers.verdicts) or reply["done"]}
 
     async def _fence(self, request: control.Request) -> control.Reply:
         match request.get("what"):
@@ -411,6 +446,7 @@ class Director:
         if away is not None:
             return away
         version, fences = self._version, self._fencing()
+        clocks = Clocks(boottime=clock.boottime(), wall=time.time_ns())
         return status(
             spec=(self._orders.spec or version.spec) if version else None,
             spec_status=SpecStatus(
@@ -422,7 +458,7 @@ class Director:
             ),
             view=self._orders.named(self._view),
             addresses=self._keeper.get("addresses", ()),
-            verdicts=self._checker.verdicts,
+            verdicts=self._checkers.verdicts,
             services=self._reconciler.status(),
             processes=self._processes(),
             problems=[*self._problems(), *(Problem(**item) for item in fences["problems"])],
@@ -431,12 +467,13 @@ class Director:
             watchdog=self._keeper.get("watchdog"),
             ping_nodes=self._pinger.targets,
             node=self._node,
-            clocks=Clocks(boottime=clock.boottime(), wall=time.time_ns()),
+            clocks=clocks,
+            connections=self._connections.status(clocks.show),
             fencing={node["name"]: fencing.summary(node) for node in fences["nodes"]},
         )
 
     def _processes(self) -> Sequence[dict[str, Any]]:
-        helpers = (self._checker.child, self._sorry.child) if self._directing.is_set() else ()
+        helpers = (*self._checkers.children, self._sorry.child) if self._directing.is_set() else ()
         return [
             *self._keeper.get("processes", ()),
             *({"name": c.name, "pid": c.pid, "restarts": c.restarts} for c in helpers),
@@ -445,14 +482,16 @@ class Director:
     def _problems(self) -> list[Problem]:
         found = [Problem(item["scope"], item["message"]) for item in self._keeper.get("problems", ())]
         found += [Problem(scope, message) for scope, message in self._reconciler.problems()]
+        found += [Problem(scope, message) for scope, message in self._connections.problems()]
         found += [Problem("document", message) for message in self._sync.problems]
         found += [Problem(f"name {name}", message) for name, message in self._names.problems]
         away = (
-            ("checker", self._checker.problem),
+            *(("checker", problem) for problem in self._checkers.problems),
             ("sorry page", self._sorry.problem),
             ("ping nodes", self._pinger.problem),
         )
         found += [Problem(scope, message) for scope, message in away if message]
+        found += [Problem(scope, message) for scope, message in self._checkers.notices()]
         found += [
             Problem(f"sorry page at {net.endpoint(*place)}", message) for place, message in self._sorry.problems.items()
         ]

@@ -11,7 +11,7 @@ from vedette.spec.resolved import Key, Secret
 _HIDDEN = (Secret, Key)
 _DURATIONS = frozenset({
     "interval", "timeout", "warn_after", "dead_after", "startup_grace", "failback_delay", "persistence_timeout",
-    "delay", "tcp", "tcp_fin", "udp", "drain", "slow_start", "half_life", "longest",
+    "delay", "tcp", "tcp_fin", "udp", "drain", "slow_start", "half_life", "longest", "jitter", "expiry_warning",
 })  # fmt: skip
 """Fields that hold ns."""
 LONGEST = 60

@@ -354,7 +354,7 @@ def _behaviour(old: ClusterSpec, new: ClusterSpec) -> Iterator[Change]:
             yield Change(Severity.QUIET, subject, f"is called {virtual.name} (was {former.name})", text)
         yield from _marked(subject, former, virtual)
         for text in fields.told(former, virtual, besides=_TOLD_BY_TABLE | {"name"}):
-            severity = Severity.STEER if text.startswith("names ") else Severity.QUIET
+            severity = Severity.STEER if text.startswith(("names ", "checksRequired ")) else Severity.QUIET
             yield Change(severity, subject, text, _MEANINGS.get(text.partition(" ")[0].partition(".")[0], _LATER))
 
 
@@ -379,6 +379,8 @@ def _place(item: Endpoint) -> str:
 
 _LATER = "in force from now on; nothing happens at once"
 _MEANINGS: Mapping[str, str] = {
+    "checksRequired": "decided anew at once from what the checks have found: real servers may come and go (0: all)",
+    "checksOnStandby": "who holds the group checks as before; the others begin, or leave off",
     "onFailure": "the next failed check does this; servers that are down now follow at once",
     "sorry": "shown from now on whenever no real server is up",
     "group": "its addresses decide who serves it",

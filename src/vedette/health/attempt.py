@@ -9,9 +9,10 @@ from vedette.state.health import Advice, Target
 
 
 class Finished(Protocol):
-    """Takes the result of a check, a reason fit for an operator, and of one that passed a word about the weight."""
+    """Takes the result of a check, a reason fit for an operator, what he should know though it is no failure, and what
+    the check says about the server's weight."""
 
-    def __call__(self, outcome: Outcome, reason: str, advice: Advice | None = None, /) -> None: ...
+    def __call__(self, outcome: Outcome, reason: str, /, *, notice: str = "", advice: Advice | None = None) -> None: ...
 
 
 class Attempt(Protocol):

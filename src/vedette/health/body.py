@@ -1,4 +1,4 @@
-"""Regular expressions over bodies, with a limit to the processor time that one search may take.
+"""Regular expressions over bodies and other answers, with a limit to the processor time that one search may take.
 
 A pattern such as ``(a+)+b`` needs time that grows exponentially with the body, and the body is the server's choice.
 Python's engine looks for signals while it searches, so a timer of the process's own processor time can end one. The
@@ -37,8 +37,11 @@ class Matcher:
 
     def found_in(self, body: bytes) -> bool:
         """Whether the pattern occurs in a body, read as UTF-8; raises :class:`TooCostlyError` past the limit."""
+        return self.found_in_text(body.decode("utf-8", "replace"))
+
+    def found_in_text(self, text: str) -> bool:
+        """Whether the pattern occurs in ``text``; raises :class:`TooCostlyError` past the limit."""
         global _searching, _seen
-        text = body.decode("utf-8", "replace")
         if not _limited:
             return self._pattern.search(text) is not None
         try:

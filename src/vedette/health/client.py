@@ -4,34 +4,54 @@ import asyncio
 import itertools
 import logging
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from itertools import islice
 from types import MappingProxyType
 
 from vedette.health import messages
+from vedette.health.schedule import RETRY
 from vedette.kit import clock, log, net
 from vedette.kit.channel import Channel, Message
 from vedette.kit.child import Child
 from vedette.kit.units import MILLISECOND, SECOND, seconds
+from vedette.spec.resolved import HealthCheck
 from vedette.state.health import UNKNOWN, Health, Target, Verdict, Verdicts
 from vedette.state.targets import likeness
 
 BIRTH = 5 * SECOND
 """How long (ns) a checker may take to begin, on a slow machine, before its targets' time for a verdict runs."""
+NOTICES = 100
+"""So many notices are shown."""
 LOGGED = 20
 """Changes of one message that are logged each; of more there is a count."""
 
 _log = logging.getLogger("vedette.health")
 
 
+@dataclass(frozen=True, slots=True)
+class Process:
+    """A checker process: its module, what it is called in the status and the log, and its arguments."""
+
+    module: str
+    name: str
+    arguments: tuple[str, ...] = ()
+
+
+FAST = Process("vedette.health.process", "checker")
+
+
 class CheckerClient:
     """Keeps a checker process running and its last word on every target.
 
     While the checker is away the verdicts stay as they are, and its successor goes on from them: the death of a
-    checker costs no server its place. ``changed`` is called when the health of a target, what a check says of its
-    weight, or :attr:`complete` changes.
+    checker costs no server its place. ``changed`` is called when the health of a target or :attr:`complete` changes.
     """
 
-    def __init__(self, changed: Callable[[], None], *, now: Callable[[], int] = clock.boottime) -> None:
+    def __init__(
+        self, changed: Callable[[], None], *, process: Process = FAST, now: Callable[[], int] = clock.boottime
+    ) -> None:
         self._changed, self._now = changed, now
+        self._process = process
         self._serial = itertools.count(1)
         self._numbers: dict[Target, int] = {}
         self._targets: dict[int, Target] = {}
@@ -44,8 +64,9 @@ class CheckerClient:
         self.problem = ""
         """Why the checker is away, fit for an operator; empty while it runs."""
         self.child = Child(
-            module="vedette.health.process",
-            name="checker",
+            module=process.module,
+            name=process.name,
+            arguments=process.arguments,
             receive=self._receive,
             started=self._started,
             died=self._died,
@@ -64,9 +85,18 @@ class CheckerClient:
         """The last word on every target, as of now; later changes do not reach what was handed out."""
         return dict(self._verdicts)
 
+    def notices(self) -> list[tuple[str, str]]:
+        """What an operator should know of targets though it is no failure: of which, and what."""
+        found = (
+            (f"server {net.endpoint(target.address, target.port)}", verdict.notice)
+            for target, verdict in self._verdicts.items()
+            if verdict.notice
+        )
+        return list(dict.fromkeys(islice(found, NOTICES)))
+
     @property
     def complete(self) -> bool:
-        """Whether every target has a verdict, or has had its time for one (an interval and a time-out)."""
+        """Whether every target has a verdict, or has had its time for one."""
         now = self._now()
         return all(until <= now for until in self._patience.values())
 
@@ -99,7 +129,7 @@ class CheckerClient:
 
     def _wait_for(self, target: Target) -> None:
         birth = 0 if self._begun else BIRTH
-        self._patience[target] = self._now() + birth + target.check.interval + target.check.timeout
+        self._patience[target] = self._now() + birth + _longest(target.check)
 
     def _forget(self, target: Target) -> int:
         number = self._numbers.pop(target)
@@ -115,7 +145,7 @@ class CheckerClient:
 
     def _died(self, reason: str) -> None:
         self._begun = False
-        self.problem = f"the checker is being restarted: {reason}"
+        self.problem = f"the {self._process.name} is being restarted: {reason}"
 
     def _receive(self, message: Message) -> None:
         if not self._begun:
@@ -123,21 +153,24 @@ class CheckerClient:
             for waiting in self._patience:
                 self._wait_for(waiting)
             self._wait_for_patience()
-        changes, advised = [], False
+        changes, news = [], False
         for number, verdict in messages.read_verdicts(message):
             target = self._targets.get(number)
             if target is None:
                 continue  # removed while the verdict was on its way
-            if verdict.health is not self._verdicts[target].health:
+            former = self._verdicts[target]
+            if verdict.health is not former.health:
                 changes.append((target, verdict))
-            advised = advised or verdict.advice != self._verdicts[target].advice
+            elif verdict.notice and verdict.notice != former.notice:
+                where = net.endpoint(target.address, target.port)
+                log.event(_log, logging.WARNING, "server.notice", server=where, notice=verdict.notice)
+            news = news or (verdict.health, verdict.advice) != (former.health, former.advice)
             self._verdicts[target] = verdict
             if verdict.health is not Health.UNKNOWN:
                 self._patience.pop(target, None)
-        if changes:
-            _log_changes(changes)
+        _log_changes(changes)
+        if news:
             self._wait_for_patience()
-        if changes or advised:
             self._changed()
 
     def _wait_for_patience(self) -> None:
@@ -152,10 +185,15 @@ class CheckerClient:
             self._timer = loop.call_later(seconds(last - now + MILLISECOND), self._changed)
 
 
+def _longest(check: HealthCheck) -> int:
+    """How long (ns) the way to a verdict may take: a failure is followed quickly by the next, but may last."""
+    return max(check.interval + check.timeout, check.fall * (check.timeout + RETRY))
+
+
 def _log_changes(changes: list[tuple[Target, Verdict]]) -> None:
     for target, verdict in changes[:LOGGED]:
         level = logging.INFO if verdict.health is Health.UP else logging.WARNING
-        where = net.endpoint(target.address, target.port)
+        where = net.endpoint(target.address, target.port) if target.port else "this node"
         log.event(_log, level, f"server.{verdict.health.value}", server=where, reason=verdict.reason)
     if len(changes) > LOGGED:
         log.event(_log, logging.WARNING, "servers.changed", more=len(changes) - LOGGED)

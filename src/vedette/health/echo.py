@@ -19,16 +19,19 @@ def request(address: IPAddress, *, identifier: int, sequence: int, token: bytes)
 
 def answers(packet: bytes, *, version: int, identifier: int, token: bytes) -> bool:
     """Tell whether what a raw socket received answers one of our requests; IPv4's come with the IP header."""
+    return token_of(packet, version=version, identifier=identifier) == token
+
+
+def token_of(packet: bytes, *, version: int, identifier: int) -> bytes | None:
+    """Return the token of the request that a packet answers; None where it answers none with that identifier."""
     if version == 4:
         if not packet or packet[0] >> 4 != 4:
-            return False
+            return None
         packet = packet[(packet[0] & 0xF) * 4 :]
-    return (
-        len(packet) >= _HEADER + TOKEN
-        and packet[0] == _REPLY[version]
-        and packet[4:6] == identifier.to_bytes(2)
-        and packet[_HEADER : _HEADER + TOKEN] == token
+    answering = (
+        len(packet) >= _HEADER + TOKEN and packet[0] == _REPLY[version] and packet[4:6] == identifier.to_bytes(2)
     )
+    return packet[_HEADER : _HEADER + TOKEN] if answering else None
 
 
 def _checksum(data: bytes) -> int:

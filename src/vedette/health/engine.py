@@ -12,19 +12,19 @@ from functools import partial
 from types import MappingProxyType
 from zlib import crc32
 
-from vedette.health import http, tcp
+from vedette.health import http, ping, tcp, udp
 from vedette.health.attempt import Attempt, Prepare, Start
 from vedette.health.judge import Judge, Outcome
 from vedette.health.poller import Poller
-from vedette.health.schedule import Lateness, Schedule, Slot
+from vedette.health.schedule import RETRY, Lateness, Schedule, Slot
 from vedette.kit import clock, log
 from vedette.kit.units import MILLISECOND, SECOND, seconds, show
-from vedette.spec.resolved import HttpProbe, TcpProbe
-from vedette.state.health import UNKNOWN, Advice, Target, Verdict, Verdicts
+from vedette.spec.resolved import HttpProbe, PingProbe, TcpProbe, UdpProbe
+from vedette.state.health import UNKNOWN, Advice, Health, Target, Verdict, Verdicts
 
 STARTS = 32
 """Checks started in one turn of the loop: about a millisecond."""
-TICK = 10 * MILLISECOND
+TICK = 20 * MILLISECOND
 """The timer goes off at most once in this time (ns): checks that start together, and answers that come together, share
 the turns of the loop, which at 1,000 checks a second are half of what a check costs."""
 STALL = 100 * MILLISECOND
@@ -35,6 +35,7 @@ CALM = 5 * SECOND
 """So long (ns) after the last such trouble it counts as over."""
 
 _log = logging.getLogger("vedette.health")
+_PASSED, _UNABLE = Outcome.PASSED, Outcome.UNABLE
 
 
 def prepare(target: Target) -> Start:
@@ -44,6 +45,12 @@ def prepare(target: Target) -> Start:
             return tcp.prepare(target)
         case HttpProbe():
             return http.prepare(target)
+        case UdpProbe():
+            return udp.prepare(target)
+        case PingProbe():
+            return ping.prepare(target)
+        case probe:
+            raise ValueError(f"{type(probe).__name__} is for the slow lane")
 
 
 class _Course:
@@ -125,13 +132,15 @@ class Engine:
             start = self._prepare(target)
         except ValueError as error:
             course = _Course(target, None, UNKNOWN)
-            course.judge.hear(Outcome.FAILED, f"cannot be checked: {error}", now)
+            course.judge.verdict = Verdict(health=Health.DOWN, since=now, reason=f"cannot be checked: {error}")
             self._changed(course)
             return course
         course = _Course(target, start, verdict)
         identity = crc32(target.address.packed + target.port.to_bytes(2))
         phase = identity * target.check.interval >> 32
-        course.slot = self._schedule.add(course, interval=target.check.interval, phase=phase, now=now)
+        course.slot = self._schedule.add(
+            course, interval=target.check.interval, phase=phase, now=now, jitter=target.check.jitter
+        )
         return course
 
     def _remove(self, course: _Course) -> None:
@@ -155,6 +164,7 @@ class Engine:
                     self._schedule.postpone(slot, self._held_until)
                 else:
                     self._begin(slot.item, now)
+            self._poller.look()  # what is near has answered by now: that saves a turn of the loop
         self._arm(now)
 
     def _begin(self, course: _Course, now: int) -> None:
@@ -167,20 +177,32 @@ class Engine:
         queue.append((now - self._lost + course.timeout, course, attempt))
         attempt.begin()
 
-    def _ended(self, course: _Course, outcome: Outcome, reason: str, advice: Advice | None = None, /) -> None:
+    def _ended(
+        self,
+        course: _Course,
+        outcome: Outcome,
+        reason: str,
+        /,
+        *,
+        notice: str = "",
+        advice: Advice | None = None,
+    ) -> None:
         now = self._now()
         course.attempt = None
         assert course.slot is not None
-        if outcome is Outcome.UNABLE:
+        if outcome is _UNABLE:
             self._hold(reason, now)
             self._schedule.postpone(course.slot, self._held_until)
         else:
             if self._held and now >= self._held_until + CALM:
                 self._held = False
                 log.event(_log, logging.INFO, "checks.resumed")
-            self._schedule.ended(course.slot, now)
-            if course.judge.hear(outcome, reason, now, advice):
+            if course.judge.hear(outcome, reason, now, notice=notice, advice=advice):
                 self._changed(course)
+            if outcome is not _PASSED and course.judge.doubts:
+                self._schedule.postpone(course.slot, now + min(RETRY, course.target.check.interval))
+            else:
+                self._schedule.ended(course.slot, now)
         if course.slot.due < self._wake:
             self._arm(now)
 

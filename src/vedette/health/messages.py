@@ -4,12 +4,12 @@ The director numbers its targets; a number is never used twice in its life, so a
 cannot be taken for another target's. Checks are sent once a message however many targets use them::
 
     director → checker   {"checks": [CHECK, ...], "remove": [NUMBER, ...],
-                          "add": [[NUMBER, ADDRESS, PORT, index into checks, HEALTH, SINCE, REASON, ADVICE], ...]}
-    checker → director   {"verdicts": [[NUMBER, HEALTH, SINCE, REASON, ADVICE], ...]}
+                          "add": [[NUMBER, ADDRESS, PORT, index into checks, VERDICT], ...]}
+    checker → director   {"verdicts": [[NUMBER, VERDICT], ...]}
+    VERDICT              HEALTH, SINCE, REASON, NOTICE, and null or a weight as [VALUE, ABSOLUTE]
 
 Every assignment is answered at once with what is known, which may be nothing: the checks have begun then.
-``ADVICE`` about the weight is null, or [VALUE, whether it is absolute].
-What stands from ``HEALTH`` on in an addition is what an earlier checker found: it goes on from there.
+A verdict in an addition is what an earlier checker found: it goes on from there.
 Readers raise ``ValueError`` on any other shape.
 """
 
@@ -40,7 +40,7 @@ def write_assignment(assignment: Assignment) -> Message:
             str(target.address),
             target.port,
             checks.setdefault(target.check, len(checks)),
-            *_row(verdict),
+            *_plain(verdict),
         ]
         for number, (target, verdict) in assignment.add.items()
     ]
@@ -65,7 +65,7 @@ def read_assignment(message: Message) -> Assignment:
 
 def write_verdicts(verdicts: Iterable[tuple[int, Verdict]]) -> Message:
     """Their message."""
-    return {"verdicts": [[number, *_row(verdict)] for number, verdict in verdicts]}
+    return {"verdicts": [[number, *_plain(verdict)] for number, verdict in verdicts]}
 
 
 def read_verdicts(message: Message) -> list[tuple[int, Verdict]]:
@@ -76,12 +76,17 @@ def read_verdicts(message: Message) -> list[tuple[int, Verdict]]:
         raise ValueError(f"not a list of verdicts: {error}") from error
 
 
-def _row(verdict: Verdict) -> list[Any]:
+def _plain(verdict: Verdict) -> tuple[str, int, str, str, tuple[int, bool] | None]:
     advice = verdict.advice
-    said = None if advice is None else [advice.value, advice.absolute]
-    return [verdict.health.value, verdict.since, verdict.reason, said]
+    weight = None if advice is None else (advice.value, advice.absolute)
+    return verdict.health.value, verdict.since, verdict.reason, verdict.notice, weight
 
 
-def _verdict(health: Any, since: Any, reason: Any, advice: Any) -> Verdict:
-    said = None if advice is None else Advice(int(advice[0]), bool(advice[1]))
-    return Verdict(health=Health(health), since=int(since), reason=str(reason), advice=said)
+def _verdict(health: Any, since: Any, reason: Any, notice: Any, weight: Any) -> Verdict:
+    return Verdict(
+        health=Health(health),
+        since=int(since),
+        reason=str(reason),
+        notice=str(notice),
+        advice=None if weight is None else Advice(int(weight[0]), absolute=bool(weight[1])),
+    )

@@ -8,12 +8,11 @@ import asyncio
 import contextlib
 import secrets
 import socket
-import struct
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from ipaddress import ip_address
 
-from vedette.health import echo
+from vedette.health import echo, icmp
 from vedette.kit import clock
 from vedette.kit.net import IPAddress
 from vedette.kit.units import SECOND, seconds
@@ -22,11 +21,8 @@ INTERVAL = SECOND
 """Between two requests to one address (ns)."""
 PATIENCE = 3 * SECOND + SECOND // 2
 """An address that has not answered for so long (ns) is not reached: three requests in a row were lost."""
-LARGEST = 512
 AT_ONCE = 64
 """Packets read before the loop may do something else."""
-
-_SOL_RAW, _ICMP_FILTER, _ICMP6_FILTER = 255, 1, 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +97,7 @@ class Pinger:
 
     def _socket(self, version: int) -> socket.socket:
         if version not in self._sockets:
-            opened = _open(version)
+            opened = icmp.open_echo(version)
             asyncio.get_running_loop().add_reader(opened, self._read, version)
             self._sockets[version] = opened
         return self._sockets[version]
@@ -114,7 +110,7 @@ class Pinger:
     def _read(self, version: int) -> None:
         for _ in range(AT_ONCE):
             try:
-                packet, source = self._sockets[version].recvfrom(LARGEST)
+                packet, source = self._sockets[version].recvfrom(icmp.LARGEST)
             except OSError:  # nothing left, or an error of an earlier request
                 break
             if echo.answers(packet, version=version, identifier=self._identifier, token=self._token):
@@ -122,17 +118,3 @@ class Pinger:
                 if address in self._answered:
                     self._answered[address] = self._now()
         self._tell()
-
-
-def _open(version: int) -> socket.socket:
-    """A raw socket that receives nothing but echo replies (raw(7), RFC 3542 section 3.2); raises ``OSError``."""
-    flags = socket.SOCK_RAW | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC
-    if version == 4:
-        opened = socket.socket(socket.AF_INET, flags, socket.IPPROTO_ICMP)
-        opened.setsockopt(_SOL_RAW, _ICMP_FILTER, struct.pack("@I", ~(1 << 0) & 0xFFFFFFFF))
-    else:
-        opened = socket.socket(socket.AF_INET6, flags, socket.IPPROTO_ICMPV6)
-        blocked = [0xFFFFFFFF] * 8
-        blocked[129 >> 5] &= ~(1 << (129 & 31))
-        opened.setsockopt(socket.IPPROTO_ICMPV6, _ICMP6_FILTER, struct.pack("@8I", *blocked))
-    return opened

@@ -1,15 +1,19 @@
 """The checker process: ``python -m vedette.health.process FD``, started by :mod:`vedette.health.client`.
 
 It lives alone so that thousands of checks, a costly pattern or a hostile answer delay neither a heartbeat nor the
-programming of IPVS. It keeps no privilege: what it needs to connect, every user may do.
+programming of IPVS. What it needs to connect, every user may do; the sockets to ping with are opened before it gives
+up its privileges. Only for a document with firewall marks on checks it keeps one, CAP_NET_RAW, with which Linux from
+5.17 on lets a process mark its packets. When such a document comes later, the process ends and is started again.
 """
 
 import asyncio
 import contextlib
 import gc
+from collections.abc import Iterable
 
-from vedette.health import body, messages
-from vedette.health.engine import Engine
+from vedette.health import body, messages, ping
+from vedette.health.attempt import Prepare
+from vedette.health.engine import Engine, prepare
 from vedette.kit import privileges
 from vedette.kit.channel import Message
 from vedette.kit.child import Parent, serve
@@ -19,15 +23,16 @@ from vedette.state.health import Target, Verdicts
 class Checker:
     """Translates between the numbers of the director and the targets of the engine."""
 
-    def __init__(self, parent: Parent) -> None:
+    def __init__(self, parent: Parent, prepare: Prepare = prepare) -> None:
         self._parent = parent
-        self._engine = Engine(report=self._report)
+        self._engine = Engine(report=self._report, prepare=prepare)
         self._targets: dict[int, Target] = {}
         self._numbers: dict[Target, int] = {}
 
     def receive(self, message: Message) -> None:
         """Take an assignment."""
         assignment = messages.read_assignment(message)
+        self.admit(target for target, _ in assignment.add.values())
         for number in assignment.remove:
             del self._numbers[self._targets.pop(number)]
         for number, (target, _) in assignment.add.items():
@@ -36,6 +41,9 @@ class Checker:
         self._engine.apply(self._numbers.keys(), dict(assignment.add.values()))
         gc.freeze()
         self._report({})  # says that the checks have begun
+
+    def admit(self, added: Iterable[Target]) -> None:
+        """Prepare this process for more targets; here there is nothing to prepare."""
 
     def close(self) -> None:
         """End all checks."""
@@ -48,12 +56,30 @@ class Checker:
             raise SystemExit("the director does not take verdicts")
 
 
+class MarkingChecker(Checker):
+    """Keeps for good the privileges that the first targets need, and no other."""
+
+    def __init__(self, parent: Parent, prepare: Prepare = prepare) -> None:
+        super().__init__(parent, prepare)
+        self._marks: bool | None = None
+
+    def admit(self, added: Iterable[Target]) -> None:
+        marks = any(target.check.mark for target in added)
+        if self._marks is None:
+            self._marks = marks
+            privileges.keep_capabilities((privileges.CAP_NET_RAW,) if marks else ())
+        elif marks and not self._marks:
+            raise SystemExit("it needs the privilege to mark packets, which it had given up")
+
+
 async def main(parent: Parent) -> None:
     """Check until the director goes away."""
     privileges.allow_many_descriptors()  # with hung servers, all checks may be under way at once
-    with body.limited_searches(), contextlib.closing(Checker(parent)) as checker:
+    privileges.leave_no_core()  # passwords are in here
+    ping.echoes.open()
+    privileges.keep_capabilities((privileges.CAP_NET_RAW,))
+    with body.limited_searches(), contextlib.closing(MarkingChecker(parent)) as checker:
         await parent.open(checker.receive)
-        privileges.keep_capabilities(())
         await asyncio.Event().wait()
 
 

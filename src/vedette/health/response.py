@@ -5,11 +5,14 @@ are read by strict patterns (no signs, no underscores, no endless digits), and n
 """
 
 import re
+from typing import Protocol
 
 HEAD = 16 << 10
 """Bytes of all heads together, interim responses included."""
 BODY = 64 << 10
 """Bytes of a body that are looked at."""
+DIGESTED = 16 << 20
+"""Bytes of a body that is hashed."""
 _CHUNK_LINE = 1 << 10
 
 _FIRST_LINE = re.compile(rb"HTTP/1\.[0-9] ([2-9][0-9][0-9])(?: [^\r\n]*)?\r\n")
@@ -25,25 +28,89 @@ NOT_HTTP = "not an HTTP answer"
 MALFORMED = "malformed HTTP answer"
 INCOMPLETE = "incomplete answer"
 EMPTY = "connection closed without an answer"
+TOO_LONG = "the body is too long for a digest"
+
+
+class Hash(Protocol):
+    """A hash of :mod:`hashlib`."""
+
+    def update(self, data: bytes | bytearray, /) -> None: ...
+
+    def hexdigest(self) -> str: ...
+
+
+class Body:
+    """The beginning of a body, and a hash of all of it where one is wanted. ``room``: bytes still of interest."""
+
+    __slots__ = ("_hash", "room", "start")
+
+    def __init__(self, hashing: Hash | None = None) -> None:
+        self._hash = hashing
+        self.start = bytearray()
+        self.room = BODY if hashing is None else DIGESTED + 1
+
+    def take(self, data: bytes | bytearray) -> None:
+        """Take at most ``room`` bytes."""
+        self.room -= len(data)
+        if self._hash is None:
+            self.start += data
+        else:
+            self.start += data[: BODY - len(self.start)]
+            self._hash.update(data)
+
+    @property
+    def problem(self) -> str:
+        """Why the hash is not that of the whole body, or empty."""
+        return TOO_LONG if self._hash is not None and self.room <= 0 else ""
 
 
 class Response:
     """Feed it what arrives until :attr:`done`. ``status`` is 0 until known; ``problem`` is empty while all is well."""
 
-    __slots__ = ("_bodiless", "_buffer", "_chunked", "_heads", "_in_body", "_left", "body", "done", "problem", "status")
+    __slots__ = (
+        "_bodiless",
+        "_body",
+        "_buffer",
+        "_chunked",
+        "_head",
+        "_heads",
+        "_in_body",
+        "_left",
+        "done",
+        "problem",
+        "status",
+    )
 
-    def __init__(self, *, bodiless: bool) -> None:
+    def __init__(self, *, bodiless: bool, hashing: Hash | None = None) -> None:
         """``bodiless``: the body is of no interest, or there is none because the request was a HEAD."""
         self._bodiless = bodiless
+        self._body = Body(hashing)
+        self._head = b""
+        """The bytes that begin with the head of the response; what follows it may be behind it."""
         self._buffer = bytearray()
         self._heads = 0
         self._in_body = self._chunked = False
         self._left: int | None = None
         """Bytes still to come of the body or of this chunk (-1: its line end is next); None: up to the end."""
         self.status = 0
-        self.body: bytes | bytearray = bytearray()
         self.problem = ""
         self.done = False
+
+    @property
+    def body(self) -> bytearray:
+        """The beginning of the body, as far as it has arrived."""
+        return self._body.start
+
+    def unsent(self) -> bytes:
+        """What is to be sent because of what has arrived: in this version of HTTP nothing."""
+        return b""
+
+    def values(self, name: str) -> list[str]:
+        """The values of a header field, in their order."""
+        end = _HEAD_END.search(self._head)
+        lines = self._head[: end.start()].split(b"\n") if end else []
+        wanted, parts = name.lower().encode(), (line.partition(b":") for line in lines)
+        return [value.strip().decode("latin-1") for found, _, value in parts if found.lower() == wanted]
 
     def feed(self, data: bytes) -> None:
         """Take some bytes."""
@@ -80,7 +147,7 @@ class Response:
             if not _LENGTH.match(length):
                 return False
             self._in_body, self._left = True, int(length)
-        self.status, self._heads = code, end + 4
+        self.status, self._heads, self._head = code, end + 4, data
         if self._in_body:
             self._buffer += data[end + 4 :]
             self._take_plain()
@@ -111,7 +178,8 @@ class Response:
             self._fail("HTTP answer with an endless head")
         if end is None or self.done:
             return False
-        lines = bytes(buffer[: end.start()]).split(b"\n")
+        head = bytes(buffer[: end.end()])
+        lines = head[: end.start()].split(b"\n")
         del buffer[:size]
         self._heads += size
         status = _STATUS_LINE.match(lines[0].rstrip(b"\r"))
@@ -121,7 +189,7 @@ class Response:
         code = int(status[1])
         if 100 <= code < 200 and code != 101:
             return True  # an interim response: the real one follows (RFC 9110 section 15.2)
-        self.status = code
+        self.status, self._head = code, head
         if self._bodiless or code in _BODILESS:
             self.done = True
         else:
@@ -149,15 +217,20 @@ class Response:
                 self._left = int(length)
 
     def _take_plain(self) -> None:
-        wanted = BODY - len(self.body)
+        wanted = self._body.room
         if self._left is not None:
             wanted = min(wanted, self._left)
         taken = self._buffer[:wanted]
         self._buffer.clear()
-        self.body += taken
+        self._take_body(taken)
         if self._left is not None:
             self._left -= len(taken)
-        self.done = self._left == 0 or len(self.body) >= BODY
+            self.done = self.done or self._left == 0
+
+    def _take_body(self, data: bytearray) -> None:
+        self._body.take(data)
+        if self._body.room <= 0:
+            self.done, self.problem = True, self._body.problem
 
     def _take_chunks(self) -> None:
         buffer, at = self._buffer, 0
@@ -171,13 +244,12 @@ class Response:
                 self._take_chunk_line(bytes(buffer[at:end]))
                 at = end + 1
                 continue
-            taken = buffer[at : at + min(self._left, BODY - len(self.body))]
+            taken = buffer[at : at + min(self._left, self._body.room)]
             if not taken:
                 break
             at += len(taken)
-            self.body += taken
+            self._take_body(taken)
             self._left = self._left - len(taken) or -1
-            self.done = len(self.body) >= BODY
         del buffer[:at]
 
     def _take_chunk_line(self, line: bytes) -> None:

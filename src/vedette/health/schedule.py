@@ -1,8 +1,9 @@
 """When to check what: every target once an interval, evenly spread, never twice at the same time.
 
 Each target has a grid of instants ``phase + k * interval``, its phase being fixed by its identity, so that ten
-thousand targets with one interval are spread over it and stay so across edits and restarts. A small jitter, only
-ever towards the earlier side, keeps the checks out of step with whatever else happens on the servers every second.
+thousand targets with one interval are spread over it and stay so across edits and restarts. A jitter, only ever
+towards the earlier side and small unless more is asked for, keeps the checks out of step with whatever else happens
+on the servers every second.
 
 A new target is due at once. A check that lasts past its next instant is followed by the next one as soon as it has
 ended, and the grid goes on from there: a hung server slows down itself and nobody else.
@@ -11,10 +12,14 @@ ended, and the grid goes on from there: a hung server slows down itself and nobo
 from heapq import heapify, heappop, heappush
 from typing import Generic, TypeVar
 
+from vedette.kit.units import MILLISECOND
+
 T = TypeVar("T")
 
 JITTER = 64
-"""The jitter is at most the interval divided by this, so it never costs a reader of the timings more than 2 %."""
+"""The jitter is at most the interval divided by this, unless said: so it costs no reader of the timings over 2 %."""
+RETRY = 200 * MILLISECOND
+"""A target that has failed and has no verdict yet is tried again this soon (ns), or after an interval if shorter."""
 _BUCKETS = 24
 _BUCKET = 100_000
 
@@ -50,11 +55,12 @@ class Lateness:
 class Slot(Generic[T]):
     """One target's place in the schedule. ``due`` (ns) is when its next check should start."""
 
-    __slots__ = ("_instant", "_interval", "_phase", "_seed", "due", "item", "removed")
+    __slots__ = ("_instant", "_interval", "_jitter", "_phase", "_seed", "due", "item", "removed")
 
-    def __init__(self, item: T, *, interval: int, phase: int, now: int) -> None:
+    def __init__(self, item: T, *, interval: int, phase: int, now: int, jitter: int | None = None) -> None:
         self.item, self.due, self.removed = item, now, False
         self._interval, self._phase, self._seed = interval, phase, phase
+        self._jitter = interval // JITTER if jitter is None else jitter
         self._instant = now
 
     def begin(self, now: int) -> None:
@@ -66,7 +72,7 @@ class Slot(Generic[T]):
         self._instant += self._interval - (self._instant - self._phase) % self._interval
         # Numerical Recipes' linear congruential generator: repeatable, and good enough to break step.
         self._seed = (self._seed * 1664525 + 1013904223) & 0xFFFFFFFF
-        self.due = max(now, self._instant - self._seed * (self._interval // JITTER) // 0x100000000)
+        self.due = max(now, self._instant - self._seed * self._jitter // 0x100000000)
 
 
 class Schedule(Generic[T]):
@@ -78,10 +84,10 @@ class Schedule(Generic[T]):
         self._serial = 0
         self._removed = 0
 
-    def add(self, item: T, *, interval: int, phase: int, now: int) -> Slot[T]:
+    def add(self, item: T, *, interval: int, phase: int, now: int, jitter: int | None = None) -> Slot[T]:
         """Enter a target whose first check is due now. ``phase`` is any number fixed by its identity."""
         assert interval > 0
-        slot = Slot(item, interval=interval, phase=phase, now=now)
+        slot = Slot(item, interval=interval, phase=phase, now=now, jitter=jitter)
         self._push(slot)
         return slot
 

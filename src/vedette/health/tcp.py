@@ -5,103 +5,91 @@ the processor time of coroutines (facts-checks.md section 1). The other checks o
 """
 
 import errno
-import os
 import socket
-import struct
 from functools import partial
 
+from vedette.health import aim as aims
+from vedette.health.aim import Aim, BlockedError
 from vedette.health.attempt import Finished, Start
 from vedette.health.judge import Outcome
 from vedette.health.poller import Poller
-from vedette.kit import net
 from vedette.state.health import Target
 
-_STREAM = socket.SOCK_STREAM | socket.SOCK_NONBLOCK
-_RESET_ON_CLOSE = struct.pack("ii", 1, 0)
-"""struct linger. Zero seconds: no TIME_WAIT for thousands of checks a second. More than zero would make close(2)
-wait for the peer even on a non-blocking socket, and one cut cable would stop every check (facts-checks.md 4.1)."""
-
-_UNPRIVILEGED = 1024
-"""The kernel chooses local ports from here up (ip(7), ip_local_port_range)."""
-
-_OURS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL, errno.EAGAIN})
-"""Errors that say something of this machine (no descriptors, memory or local ports left), not of the server."""
-
-_REASONS = {
-    errno.ECONNREFUSED: "connection refused",
-    errno.ECONNRESET: "connection reset",
-    errno.EPIPE: "connection reset",
-    errno.ETIMEDOUT: "no answer",
-    errno.EHOSTUNREACH: "host unreachable",
-    errno.ENETUNREACH: "no route to the server",
-    errno.EACCES: "blocked by this machine's firewall",
-    errno.EPERM: "blocked by this machine's firewall",
-    errno.EAFNOSUPPORT: "this machine does not speak the address family",
-}
+_FAILED, _PASSED, _UNABLE = Outcome.FAILED, Outcome.PASSED, Outcome.UNABLE
 
 
 def prepare(target: Target) -> Start:
     """Bind everything that stays the same from check to check."""
-    family, peer = address(target)
-    return partial(TcpAttempt, family, peer)
-
-
-def address(target: Target) -> tuple[int, tuple[str, int]]:
-    """The socket family and address to connect to."""
-    return net.family(target.address), (str(target.address), target.port)
+    return partial(TcpAttempt, aims.at(target))
 
 
 class TcpAttempt:
     """A connection that is opened and, when it stands, handed to :meth:`connected`."""
 
-    __slots__ = ("_descriptor", "_family", "_finished", "_peer", "_poller", "_socket", "done")
+    __slots__ = ("_aim", "_descriptor", "_finished", "_poller", "_socket", "_stands", "done")
 
-    def __init__(self, family: int, peer: tuple[str, int], poller: Poller, finished: Finished) -> None:
-        self._family, self._peer, self._poller, self._finished = family, peer, poller, finished
+    def __init__(self, aim: Aim, poller: Poller, finished: Finished) -> None:
+        self._aim, self._finished = aim, finished
+        self._poller = poller
         self._socket: socket.SocketType | None = None
         self._descriptor = -1
+        self._stands = False
+        """Whether the connection has come about."""
         self.done = False
 
     def begin(self) -> None:
         """Connect. May report at once."""
+        aim = self._aim
         try:
-            self._socket = connection = socket.SocketType(self._family, _STREAM)
+            self._stands = False
+            self._socket = connection = self._poller.sockets.take(aim)
             self._descriptor = connection.fileno()
-            error = connection.connect_ex(self._peer)
+            error = connection.connect_ex(aim.peer)
+        except BlockedError as blocked:
+            self.finish(Outcome.BLOCKED, str(blocked))
+            return
         except OSError as problem:
             error = problem.errno or errno.EINVAL
         if error in (errno.EINPROGRESS, 0):
-            self._poller.add_writer(self._descriptor, self._established)
+            self._poller.add_connecting(self._descriptor, self._established)
         else:
             self.fail(error)
 
     def expire(self, duration: str) -> None:
         """The time is up; ``duration`` is the time-out as people write it."""
-        self.finish(Outcome.FAILED, self.overdue(duration))
+        self.finish(_FAILED, self.overdue(duration))
 
     def cancel(self) -> None:
         """Stop without a report."""
         if not self.done:
             self.done = True
-            self._close()
+            self.close()
 
-    def finish(self, outcome: Outcome, reason: str) -> None:
+    def finish(self, outcome: Outcome, reason: str, notice: str = "") -> None:
         """Report and close."""
         assert not self.done
         self.done = True
-        self._close()
-        self._finished(outcome, reason)
+        self.close()
+        if notice:
+            self._finished(outcome, reason, notice=notice)
+        else:
+            self._finished(outcome, reason)
 
     def fail(self, error: int) -> None:
         """Report an error number of a socket call."""
-        reason = _REASONS.get(error) or os.strerror(error).lower()
-        self.finish(Outcome.UNABLE if error in _OURS else Outcome.FAILED, reason)
+        self.finish(_UNABLE if aims.is_ours(error) else _FAILED, aims.reason(error))
+
+    def close(self) -> None:
+        """End the connection by a reset."""
+        connection, self._socket = self._socket, None
+        if connection is not None:
+            self._poller.sockets.give_back(connection, self._aim, usable=self._stands)
 
     # What the checks that speak over the connection replace
 
     def connected(self, connection: socket.SocketType) -> None:
         """The server has accepted; nothing more is asked of it here."""
-        self.finish(Outcome.PASSED, "connection accepted")
+        self.finish(_PASSED, "connection accepted")
 
     def overdue(self, duration: str) -> str:
         """Why an attempt that has run out of time has failed."""
@@ -109,26 +97,19 @@ class TcpAttempt:
 
     # End of what they replace
 
-    def _established(self) -> None:
+    def _established(self, trouble: bool) -> None:
         connection = self._socket
         assert connection is not None
-        error = connection.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        error = connection.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) if trouble else 0
         if error:
             self.fail(error)
-        elif self._peer[1] >= _UNPRIVILEGED and _talks_to_itself(connection, self._peer[1]):
+        elif self._aim.ephemeral and self._is_its_own_peer(connection):
+            # The kernel chose for us the very port that we connect to, and TCP talks to itself (RFC 9293, 3.5).
             self.fail(errno.ECONNREFUSED)
         else:
+            self._stands = True
             self.connected(connection)
 
-    def _close(self) -> None:
-        connection, self._socket = self._socket, None
-        if connection is not None:
-            self._poller.forget(self._descriptor)
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
-            connection.close()
-
-
-def _talks_to_itself(connection: socket.SocketType, port: int) -> bool:
-    """Whether the kernel chose for us the very port that we connect to: then TCP talks to itself (RFC 9293, 3.5)."""
-    own = connection.getsockname()
-    return bool(own[1] == port and own == connection.getpeername())
+    def _is_its_own_peer(self, connection: socket.SocketType) -> bool:
+        own = connection.getsockname()
+        return own[1] == self._aim.peer[1] and bool(own == connection.getpeername())

@@ -7,11 +7,11 @@ import errno
 import hashlib
 import os
 import re
-import subprocess
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from vedette.ipvs import codec, sysctls
+from vedette.ipvs.family import load, open_family
 from vedette.ipvs.model import (
     AddressKey,
     Destination,
@@ -28,15 +28,13 @@ from vedette.ipvs.model import (
 )
 from vedette.ipvs.plan import Action
 from vedette.ipvs.refusal import judge
-from vedette.kit.errors import InvariantError, PermanentError
-from vedette.kit.netlink import Message, Requests, generic_family
+from vedette.kit.errors import InvariantError
+from vedette.kit.netlink import Message, Requests
 from vedette.reconcile.outcome import Done, Outcome
 from vedette.reconcile.plan import Create, Delete, Update
 
 _TABLE_FILE = Path("/proc/net/ip_vs")
 _CHANGING_COLUMNS = re.compile(rb"^(  -> \S+ +\S+ +-?\d+) .*$", re.MULTILINE)
-_GENERIC = 16
-"""NETLINK_GENERIC (linux/netlink.h), which Python's socket module does not name."""
 _DONE = Done()
 
 
@@ -153,13 +151,7 @@ class KernelTable:
 
     def _open(self) -> int:
         if self._socket is None:
-            requests = Requests(_GENERIC)
-            try:
-                self._family = _family(requests)
-            except BaseException:
-                requests.close()
-                raise
-            self._socket = requests
+            self._socket, self._family = open_family()
         return self._family
 
     def _dump(self, payload: bytes) -> list[bytes]:
@@ -188,26 +180,6 @@ def encode(action: Action) -> bytes:
     raise InvariantError(f"an action that is none: {action}")
 
 
-def _family(requests: Requests) -> int:
-    """The family's id; when there is none, the module is loaded first."""
-    try:
-        return generic_family(requests, codec.FAMILY)
-    except PermanentError:
-        _load("ip_vs")
-    try:
-        return generic_family(requests, codec.FAMILY)
-    except PermanentError as error:
-        raise PermanentError("this kernel has no IPVS, and modprobe ip_vs does not load it") from error
-
-
-def _load(module: str) -> bool:
-    """Load a kernel module; whether that worked. The kernel tries by itself, but not where its modprobe is unset."""
-    try:
-        return subprocess.run(["modprobe", "-q", "--", module], check=False, timeout=10).returncode == 0
-    except (OSError, subprocess.TimeoutExpired):
-        return False
-
-
 def _load_for(action: Action, loaded: dict[str, bool]) -> bool:
     """Load what a refused service needs, each module once (``loaded``); whether there is reason to try again."""
     match action:
@@ -215,7 +187,7 @@ def _load_for(action: Action, loaded: dict[str, bool]) -> bool:
             modules = [f"ip_vs_{settings.scheduler}"] + ([f"ip_vs_pe_{settings.engine}"] if settings.engine else [])
             for module in modules:
                 if module not in loaded:
-                    loaded[module] = _load(module)
+                    loaded[module] = load(module)
             return all(loaded[module] for module in modules)
         case _:
             return False

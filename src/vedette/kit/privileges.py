@@ -10,8 +10,12 @@ from collections.abc import Collection
 
 from vedette.kit.errors import PermanentError
 
+CAP_KILL, CAP_SETGID, CAP_SETUID = 5, 6, 7
+"""Send signals to, and become, other users (linux/capability.h)."""
 CAP_NET_BIND_SERVICE = 10
 """Bind to ports below 1024 (linux/capability.h)."""
+CAP_NET_RAW = 13
+"""Open raw sockets, and since Linux 5.17 mark packets."""
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_DUMPABLE = 4

@@ -212,6 +212,8 @@ class _Derivation:
             self._notes.append(
                 f"the stand-in for {address} cannot pass its check: no text comes to mind for its `body`"
             )
+        for strange in sorted(stand_in.strange):
+            self._notes.append(f"the stand-in for {address} cannot pass its check: {strange}")
         return ServerPlan(
             address=address,
             leg=_replaced(leg, on_link=tuple(dict.fromkeys(on_link))),

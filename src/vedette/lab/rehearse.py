@@ -33,6 +33,8 @@ from vedette.spec.resolved import SplitBrainPolicy
 
 FIRST_SETTLING = 90 * SECOND
 """From starting the daemons to everything in its place (ns), machines booting beside each other."""
+LEARNING = 30 * SECOND
+"""The longest that a router which has returned waits for the others' connections (docs/connections.md)."""
 SETTLING = 40 * SECOND
 """From undoing a fault to everything in its place (ns)."""
 RECORDED = 12 * SECOND
@@ -200,7 +202,7 @@ class Stage:
             drill.heal(scene)
             if self.ground.spec.policy is SplitBrainPolicy.FENCE:
                 scene.restore()  # whatever the fault was, somebody may be switched off now
-            if scene.wait(scene.settled, patience=SETTLING + self._failback_delay()):
+            if scene.wait(scene.settled, patience=SETTLING + self._before_failback()):
                 scene.pause(CALM_BEFORE)
                 return []
         where = _whereabouts(scene)
@@ -210,8 +212,10 @@ class Stage:
             scene.wait(scene.settled, patience=SETTLING)
         return [f"it did not settle after the fault was undone: {where}"]
 
-    def _failback_delay(self) -> int:
-        return max((group.failback_delay for group in self.lab.spec.groups), default=0)
+    def _before_failback(self) -> int:
+        """What a router that has returned waits for by the document (ns): its delay, and the others' connections."""
+        delay = max((group.failback_delay for group in self.lab.spec.groups), default=0)
+        return delay + (LEARNING if self.lab.spec.connection_sync is not None else 0)
 
     def _watch(
         self, name: str, drill: Drill, scene: Scene, expected: Expectation, since: int, until: int, *, acted: int

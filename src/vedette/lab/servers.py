@@ -1,6 +1,7 @@
 """The stand-ins for all real servers of a lab: one process with sockets in every server's namespace.
 
-They speak HTTP/1.1 with keep-alive, echo anything else on TCP, echo UDP, and always say which server answers. Each
+They speak HTTP/1.1 with keep-alive, over TLS to who begins so, echo anything else on TCP, echo UDP, and always say
+which server answers. Each
 can fail in the ways that real servers do: die (nothing listens any more, connections are reset), hang (connections
 are accepted and never answered), or answer with another status.
 
@@ -9,13 +10,16 @@ has come into force, so that who orders knows the instant of the fault. It ends 
 """
 
 import asyncio
+import contextlib
 import json
 import socket
+import ssl
 import struct
 import sys
 from dataclasses import dataclass, field
 from enum import Enum
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any, cast
 
 from vedette.kit.net import family, parse
@@ -25,6 +29,8 @@ LONGEST_REQUEST = 64 << 10
 """Bytes of a request, after which the connection is closed."""
 BACKLOG = 1024
 _RESET = struct.pack("ii", 1, 0)
+_HANDSHAKE = 22
+"""The first byte of a connection over TLS (RFC 8446 section 5.1)."""
 
 
 class Mood(Enum):
@@ -44,6 +50,7 @@ class Server:
     addresses: list[str]
     listeners: list[tuple[str, int]]
     pages: dict[str, tuple[int, str | None]]
+    tls: ssl.SSLContext | None = None
     mood: Mood = Mood.ANSWERING
     status: int | None = None
     listening: list[asyncio.Server] = field(default_factory=list)
@@ -105,6 +112,7 @@ class Stream(asyncio.Protocol):
         self._server = server
         self._buffer = b""
         self._transport: asyncio.Transport | None = None
+        self._secure: Secure | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -118,6 +126,11 @@ class Stream(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self._server.mood is not Mood.ANSWERING:
             return
+        if self._secure is None and not self._buffer and data[0] == _HANDSHAKE and self._server.tls is not None:
+            self._secure = Secure(self._server.tls)
+        if self._secure is not None:
+            data = self._secure.receive(data)
+            self._write(b"")
         self._buffer += data
         while b"\n" in self._buffer and self._answer():
             pass
@@ -131,7 +144,7 @@ class Stream(asyncio.Protocol):
         words = line.split()
         if len(words) != 3 or not words[2].startswith(b"HTTP/1."):
             self._buffer = rest
-            self._transport.write(f"{self._server.name} ".encode() + line + b"\n")
+            self._write(f"{self._server.name} ".encode() + line + b"\n")
             return True
         head, end, rest = self._buffer.partition(b"\r\n\r\n")
         length = _content_length(head)
@@ -139,12 +152,14 @@ class Stream(asyncio.Protocol):
             return False
         self._buffer = rest[length:]
         keep = words[2] == b"HTTP/1.1" and b"\r\nconnection: close" not in head.lower()
-        self._transport.write(
-            self._response(words[0].decode(errors="replace"), words[1].decode(errors="replace"), keep)
-        )
+        self._write(self._response(words[0].decode(errors="replace"), words[1].decode(errors="replace"), keep))
         if not keep:
             self._transport.close()
         return keep
+
+    def _write(self, data: bytes) -> None:
+        assert self._transport is not None
+        self._transport.write(data if self._secure is None else self._secure.send(data))
 
     def _response(self, method: str, path: str, keep: bool) -> bytes:
         status, text = self._server.page(path)
@@ -156,6 +171,30 @@ class Stream(asyncio.Protocol):
             f"Connection: {'keep-alive' if keep else 'close'}\r\n\r\n"
         )
         return head.encode() + (b"" if method == "HEAD" else body)
+
+
+class Secure:
+    """The server's side of TLS on one connection: bytes in, bytes out."""
+
+    def __init__(self, context: ssl.SSLContext) -> None:
+        self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self._object = context.wrap_bio(self._incoming, self._outgoing, server_side=True)
+
+    def receive(self, data: bytes) -> bytes:
+        """Take what has arrived; returns plain text. What is to be sent is in :meth:`send`."""
+        self._incoming.write(data)
+        plain = b""
+        with contextlib.suppress(ssl.SSLError):  # more must arrive first, or the client does not like us
+            self._object.do_handshake()
+            while part := self._object.read(LONGEST_REQUEST):
+                plain += part
+        return plain
+
+    def send(self, plain: bytes) -> bytes:
+        """What to send for ``plain`` text, with whatever the handshake has to say."""
+        if plain:
+            self._object.write(plain)
+        return self._outgoing.read()
 
 
 class Datagrams(asyncio.DatagramProtocol):
@@ -200,7 +239,14 @@ def _server(plan: dict[str, Any]) -> Server:
         addresses=plan["addresses"],
         listeners=[(protocol, port) for protocol, port in plan["listeners"]],
         pages={path: (status, body) for path, status, body in plan["pages"]},
+        tls=_context(plan["certificate"]) if plan["certificate"] else None,
     )
+
+
+def _context(certificate: str) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, str(Path(certificate).with_suffix(".key")))
+    return context
 
 
 async def serve() -> None:

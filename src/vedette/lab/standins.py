@@ -12,8 +12,10 @@ from vedette.spec.resolved import (
     Forwarding,
     HealthCheck,
     HttpProbe,
+    PingProbe,
     Protocol,
     RealServer,
+    UdpProbe,
     VirtualService,
 )
 
@@ -26,6 +28,8 @@ class StandIn:
     virtual: list[IPAddress] = field(default_factory=list)
     listeners: set[Listener] = field(default_factory=set)
     pages: list[Page] = field(default_factory=list)
+    strange: set[str] = field(default_factory=set)
+    """What its checks ask for, and stand-ins do not have."""
 
 
 def of(spec: ClusterSpec) -> dict[IPAddress, StandIn]:
@@ -66,13 +70,28 @@ def _serve(stand_in: StandIn, service: VirtualService, server: RealServer) -> No
 
 def _pass(stand_in: StandIn, address: IPAddress, service: VirtualService, check: HealthCheck) -> None:
     ports = {check.port} if check.port is not None else {server.port for server in service.real_servers}
-    for port in ports:
+    spoken = Protocol.UDP if isinstance(check.probe, UdpProbe) else Protocol.TCP
+    for port in () if isinstance(check.probe, PingProbe) else ports:
         numbers = {port} if port is not None else {endpoint.port for endpoint in service.endpoints if endpoint.port}
-        stand_in.listeners |= {Listener(number) for number in numbers}
-    if isinstance(check.probe, HttpProbe):
-        page = Page(check.probe.path, check.probe.statuses[0][0], _body(address, check.probe.body))
+        stand_in.listeners |= {Listener(number, spoken.value) for number in numbers}
+    stand_in.strange |= set(_strange(check))
+    for request in check.probe.requests if isinstance(check.probe, HttpProbe) else ():
+        page = Page(request.path, request.statuses[0][0], _body(address, request.body))
         if page not in stand_in.pages:
             stand_in.pages.append(page)
+
+
+def _strange(check: HealthCheck) -> Iterator[str]:
+    probe = check.probe
+    if isinstance(probe, HttpProbe):
+        if probe.version == "2":
+            yield "it does not speak HTTP/2"
+        if probe.tls is not None and probe.tls.verify and probe.tls.ca_file is None:
+            yield "its certificate is not one that the system trusts (name a `caFile`)"
+        if any(request.digest for request in probe.requests):
+            yield "its pages have another digest"
+    elif isinstance(probe, UdpProbe) and probe.expect and not re.search(probe.expect, probe.send.decode("latin-1")):
+        yield "it answers datagrams with what they say"
 
 
 def _body(address: IPAddress, pattern: str | None) -> str | None:

@@ -25,7 +25,7 @@ from typing import Any
 import vedette
 from vedette.kit import plain
 from vedette.kit.errors import PermanentError, TransientError, UsageError, VedetteError
-from vedette.lab import control, fabric, namespace, simulators
+from vedette.lab import control, credentials, fabric, namespace, simulators
 from vedette.lab.guest import Guest, Power
 from vedette.lab.namespace import Namespace
 from vedette.lab.switchboard import Fault, Machines, Switchboard
@@ -86,7 +86,8 @@ class Supervisor:
     def start(self) -> None:
         """Build everything and boot all machines at once; raises the first failure."""
         self._fabric = fabric.build(self.topology)
-        self._servers = _Servers(self.topology.servers, self._fabric.servers)
+        certificate = self.directory / credentials.FOLDER / f"{credentials.SERVERS}.pem"
+        self._servers = _Servers(self.topology.servers, self._fabric.servers, certificate)
         self._listen()
         self._write_state()
         self.say(f"{len(self.topology.networks)} networks, {len(self.topology.servers)} stand-in servers, a client")
@@ -312,7 +313,8 @@ class Supervisor:
 class _Servers:
     """The process of all stand-in servers, seen from here."""
 
-    def __init__(self, plans: tuple[ServerPlan, ...], descriptors: tuple[int, ...]) -> None:
+    def __init__(self, plans: tuple[ServerPlan, ...], descriptors: tuple[int, ...], certificate: Path) -> None:
+        """``certificate``: what they show over TLS, if that file exists; its key is beside it."""
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-m", "vedette.lab.servers"],
             stdin=subprocess.PIPE,
@@ -327,6 +329,7 @@ class _Servers:
                     "addresses": [str(plan.address), *map(str, plan.virtual)],
                     "listeners": [[listener.protocol, listener.port] for listener in plan.listeners],
                     "pages": [[page.path, page.status, page.body] for page in plan.pages],
+                    "certificate": str(certificate) if certificate.exists() else None,
                 }
             )
 

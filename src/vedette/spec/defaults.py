@@ -1,6 +1,6 @@
 """What holds where the document says nothing. Times are nanoseconds."""
 
-from vedette.kit.units import MILLISECOND, MINUTE, SECOND
+from vedette.kit.units import DAY, MILLISECOND, MINUTE, SECOND
 
 KEY_FILE = "/etc/vedette/cluster.key"
 """Made by ``vedette init``."""
@@ -27,6 +27,7 @@ CHECK_INTERVAL = 2 * SECOND
 CHECK_TIMEOUT = 1 * SECOND
 CHECK_RISE = 2
 CHECK_FALL = 3
+EXPIRY_WARNING = 14 * DAY
 
 SCHEDULER = "wlc"
 PERSISTENCE = 6 * MINUTE

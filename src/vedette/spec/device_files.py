@@ -1,4 +1,4 @@
-"""The files that fencing devices need: passwords and private keys, certificates and known hosts."""
+"""The files that fencing devices and checks need: passwords and private keys, certificates and known hosts."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -10,35 +10,43 @@ from vedette.spec.model import HACluster, anatomy
 from vedette.spec.model.base import Secret as WrittenSecret
 from vedette.spec.model.base import Shape
 from vedette.spec.model.fencing import Agent
-from vedette.spec.resolve.scope import DEVICES, DeviceFiles
+from vedette.spec.model.slow_checks import Exec
+from vedette.spec.resolve.scope import CHECKS, DEVICES, SERVICES, DeviceFiles
 from vedette.spec.resolved import Secret
 from vedette.spec.secrets import SecretFile, Secrets
 from vedette.spec.tree import Path as Place
 
 LARGEST = 16384
 """Bytes of a private key: RSA with 8192 bits has 6.4 KiB."""
-_PLAIN = ("caFile", "knownHostsFile")
+_PLAIN = ("caFile", "certificateFile", "knownHostsFile")
 """Keys of files that hold no secret, but that nobody else may change."""
+_PRIVATE = ("keyFile",)
+"""Keys of files that hold a secret which whoever needs it reads by itself."""
 
 
 @dataclass(frozen=True, slots=True)
 class DeviceFile(SecretFile):
-    """A file that a device needs. ``secret``: others may not read it; ``lines``: it may have more than one line."""
+    """A file that is needed. ``secret``: others may not read it; ``lines``: it may have more than one line."""
 
     secret: bool = True
     lines: bool = False
 
 
 def files(document: HACluster, directory: Path) -> tuple[DeviceFile, ...]:
-    """List the files that the devices of a document name, in its order."""
+    """List the files that the devices and the checks of a document name, in its order."""
     found: list[DeviceFile] = []
     for index, device in enumerate(document.spec.fencing_devices or ()):
         found += _below(device, (*DEVICES, index), directory)
+    for index, check in enumerate(document.spec.checks or ()):
+        found += _below(check, (*CHECKS, index), directory)
+    for index, service in enumerate(document.spec.virtual_services or ()):
+        for number, own in enumerate(service.checks or ()):
+            found += _below(own, (*SERVICES, index, "checks", number), directory)
     return tuple(found)
 
 
 def _below(shape: Shape, place: Place, directory: Path) -> Iterator[DeviceFile]:
-    if isinstance(shape, Agent):
+    if isinstance(shape, Agent | Exec):
         for option, name in (shape.secret_files or {}).items():
             yield DeviceFile(directory / name, (*place, "secretFiles", option))
     for part in anatomy.parts(type(shape)).values():
@@ -51,6 +59,8 @@ def _below(shape: Shape, place: Place, directory: Path) -> Iterator[DeviceFile]:
                 yield DeviceFile(directory / value.secret_file, (*here, "secretFile"), lines=lines)
         elif isinstance(value, Shape):
             yield from _below(value, here, directory)
+        elif part.key in _PRIVATE:
+            yield DeviceFile(directory / value, here, lines=True)
         elif part.key in _PLAIN:
             yield DeviceFile(directory / value, here, secret=False, lines=True)
 

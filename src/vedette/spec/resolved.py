@@ -12,6 +12,9 @@ from enum import Enum
 
 from vedette.kit.net import IPAddress
 from vedette.kit.units import SECOND
+from vedette.spec.probes import SlowProbe
+from vedette.spec.secret import Secret as Secret
+from vedette.spec.tls import Tls as Tls
 
 
 class Role(Enum):
@@ -173,23 +176,75 @@ class TcpProbe:
 
 
 @dataclass(frozen=True, slots=True)
-class HttpProbe:
-    """A request over a new connection. ``statuses`` are inclusive ranges; ``body`` is a regular expression or None."""
+class HttpRequest:
+    """One request. ``statuses`` are inclusive ranges; ``body`` and ``body_absent`` are regular expressions or None.
+
+    ``digest``: of the whole body, ``md5:…`` or ``sha256:…``.
+    """
 
     path: str = "/"
     method: str = "GET"
-    host: str | None = None
-    headers: tuple[tuple[str, str], ...] = ()
+    send: str = ""
     statuses: tuple[tuple[int, int], ...] = ((200, 299),)
     body: str | None = None
+    body_absent: str | None = None
+    digest: str | None = None
 
 
-Probe = TcpProbe | HttpProbe
+class Authentication(Enum):
+    """How user and password are sent (RFC 7617, RFC 7616)."""
+
+    BASIC = "basic"
+    DIGEST = "digest"
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    username: str
+    password: "Secret"
+    authentication: Authentication = Authentication.BASIC
+
+
+@dataclass(frozen=True, slots=True)
+class HttpProbe(HttpRequest):
+    """Requests, each over a new connection: this one, then ``further``. ``tls`` None = in the clear."""
+
+    host: str | None = None
+    headers: tuple[tuple[str, str], ...] = ()
+    version: str = "1.1"
+    credentials: Credentials | None = None
+    further: tuple[HttpRequest, ...] = ()
+    tls: Tls | None = None
+
+    @property
+    def requests(self) -> tuple[HttpRequest, ...]:
+        """All requests, in order."""
+        return (self, *self.further)
+
+
+@dataclass(frozen=True, slots=True)
+class UdpProbe:
+    """A datagram. ``expect``: a regular expression; None: any answer will do, and none at all too."""
+
+    send: bytes = b""
+    expect: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PingProbe:
+    """An ICMP echo must be answered."""
+
+
+Probe = TcpProbe | HttpProbe | UdpProbe | PingProbe | SlowProbe
 
 
 @dataclass(frozen=True, slots=True)
 class HealthCheck:
-    """``address`` and ``port`` override the real server's own; None = the real server's."""
+    """``address`` and ``port`` override the real server's own; None = the real server's.
+
+    ``source``: addresses to check from, the first that this machine has; none = the kernel's choice. ``mark`` 0 =
+    none. ``jitter`` (ns) None = a share of the interval.
+    """
 
     probe: Probe
     interval: int
@@ -198,6 +253,9 @@ class HealthCheck:
     fall: int
     address: IPAddress | None = None
     port: int | None = None
+    source: tuple[IPAddress, ...] = ()
+    mark: int = 0
+    jitter: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -333,6 +391,7 @@ class VirtualService:
     of the kernel's table; a mark of other people's has no endpoints at all.
     ``names``: what else its real servers are, once they are looked up (:mod:`vedette.state.names`);
     ``unresolved``: for some of them that has never succeeded.
+    ``checks_required`` 0 = all of them. ``checks_on_standby`` false: only the holder of the group checks.
     """
 
     name: str
@@ -345,6 +404,8 @@ class VirtualService:
     forwarding: Forwarding = Forwarding.MASQUERADE
     persistence_timeout: int = 0
     on_failure: OnFailure = OnFailure.REMOVE
+    checks_required: int = 0
+    checks_on_standby: bool = True
     sorry: SorryServer | None = None
     maintenance: bool = False
     life: Life = Life()
@@ -372,6 +433,16 @@ class IpvsTimeouts:
 
 
 @dataclass(frozen=True, slots=True)
+class ConnectionSync:
+    """Where directors tell each other of their connections. ``interface`` is logical; ``group`` is multicast."""
+
+    interface: str
+    group: IPAddress
+    port: int = 8848
+    id: int = 1
+
+
+@dataclass(frozen=True, slots=True)
 class FencingUse:
     """A device as one node uses it; ``plug`` is that node's outlet, None where the device has none."""
 
@@ -385,13 +456,6 @@ class Fencing:
 
     delay: int
     levels: tuple[tuple[FencingUse, ...], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Secret:
-    """What a secret file holds. It is never printed; whoever needs it says ``text``."""
-
-    text: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -569,6 +633,7 @@ class ClusterSpec:
     assume_watchdog: bool = False
     ping_nodes: tuple[IPAddress, ...] = ()
     spec_sync: bool = False
+    connection_sync: ConnectionSync | None = None
 
     def node(self, name: str) -> Node:
         """Return the node of that name; raises ``KeyError``."""
@@ -576,6 +641,12 @@ class ClusterSpec:
             if node.name == name:
                 return node
         raise KeyError(name)
+
+    def addresses_of(self, name: str) -> tuple[IPAddress, ...]:
+        """Where a node is reached: at its own address first, then on the links; raises ``KeyError``."""
+        own = self.node(name).address
+        linked = (link.addresses[name] for link in self.heartbeat.links if name in link.addresses)
+        return tuple(dict.fromkeys((*(() if own is None else (own,)), *linked)))
 
     @property
     def voters(self) -> tuple[str, ...]:

@@ -54,14 +54,14 @@ class PortRange:
         return self.last - self.first + 1
 
 
-_DURATION = re.compile(r"([0-9]{1,12})(ms|s|m|h)")
-_UNITS = {"ms": units.MILLISECOND, "s": units.SECOND, "m": units.MINUTE, "h": units.HOUR}
-LONGEST_DURATION = 100 * 24 * units.HOUR
+_DURATION = re.compile(r"([0-9]{1,12})(ms|s|m|h|d)")
+_UNITS = {"ms": units.MILLISECOND, "s": units.SECOND, "m": units.MINUTE, "h": units.HOUR, "d": units.DAY}
+LONGEST_DURATION = 100 * units.DAY
 
 
 @lru_cache(maxsize=256)
 def parse_duration(text: str) -> int:
-    """Read ``500ms``, ``3s``, ``10m`` or ``1h`` as nanoseconds."""
+    """Read ``500ms``, ``3s``, ``10m``, ``1h`` or ``14d`` as nanoseconds."""
     match = _DURATION.fullmatch(text)
     if match is None:
         raise BadValueError(f'"{shorten(text)}" is not a duration', _duration_remedy(text))
@@ -74,7 +74,7 @@ def parse_duration(text: str) -> int:
 def _duration_remedy(text: str) -> str:
     if text.isascii() and text.isdigit():
         return f"say the unit: write {text}s" + (f" or {text}ms" if len(text) > 2 else "")
-    spaced = re.fullmatch(r"([0-9]{1,9}) *(ms|s|m|h)[a-z]*", text)
+    spaced = re.fullmatch(r"([0-9]{1,9}) *(ms|s|m|h|d)[a-z]*", text)
     if spaced:
         return f"write {spaced[1]}{spaced[2]}"
     decimal = re.fullmatch(r"([0-9]{1,6}\.[0-9]{1,3})s", text)

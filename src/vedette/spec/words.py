@@ -7,6 +7,7 @@ from itertools import islice
 
 from vedette.spec.model import anatomy
 from vedette.spec.model.base import INTERFACE, NAME
+from vedette.spec.model.checks import DIGEST, HEX
 from vedette.spec.model.cluster import PLUG
 from vedette.spec.model.fencing import PROGRAM
 from vedette.spec.values import shorten
@@ -45,6 +46,9 @@ _FOREIGN_KEYS = {
     "netmask": "clientPrefixLength", "lvstimeouts": "timeouts", "lvsflush": "exclusive", "tuntype": "type",
     "tunport": "port", "csum": "checksum", "mark": "firewallMark", "fwm": "firewallMark",
     "request": "path", "receive": "body", "virtualhost": "host", "statuscode": "status", "regex": "body",
+    "regexnomatch": "bodyAbsent", "payload": "send", "requirereply": "expect", "bindto": "sourceAddress",
+    "httpprotocol": "protocol", "enablesni": "serverName", "sniname": "serverName", "hasuspend": "checksOnStandby",
+    "warmup": "jitter",
     # Heartbeat, Pacemaker, VRRP
     "keepalive": "interval", "warntime": "warnAfter", "deadtime": "deadAfter", "initdead": "startupGrace",
     "udpport": "port", "ucast": "unicast", "mcast": "multicast", "bcast": "broadcast", "autofailback": "failback",
@@ -76,6 +80,17 @@ _FOREIGN_KEYS = {
     "id": "name", "comment": "description", "enabled": "maintenance", "disabled": "maintenance", "down": "maintenance",
 }  # fmt: skip
 """Other people's keys in lower case without ``_`` and ``-``, and ours."""
+
+_FOREIGN_CHECKS = {
+    "external": "exec", "externalperl": "exec", "misccheck": "exec", "checkcommand": "exec", "script": "exec",
+    "miscpath": "command", "misctimeout": "timeout", "miscdynamic": "dynamicWeight", "delaybeforeretry": "interval",
+    "filecheck": "file", "trackfile": "file", "trackprocess": "process", "unit": "systemd", "service": "systemd",
+    "dnscheck": "dns", "smtpcheck": "smtp", "submission": "smtp", "smtps": "smtp", "imaps": "imap", "pop": "pop3",
+    "pops": "pop3", "pop3s": "pop3", "ftps": "ftp", "simpletcp": "dialogue", "sendexpect": "dialogue",
+    "on": "fixed", "off": "fixed", "heloname": "helo", "starttls": "tls", "ssl": "tls", "secrets": "secretFiles",
+    "args": "arguments", "env": "environment",
+}  # fmt: skip
+"""The same for words that mean something else outside of checks."""
 
 _PHRASES = {
     "<<": "YAML 1.2 has no merge keys; write it out, or use `defaults`, `checks` or `serverPools`",
@@ -148,6 +163,8 @@ def for_key(word: str, known: Sequence[str]) -> Advice:
     if same:
         return Advice(f"write `{same}`", same)
     ours = _FOREIGN_KEYS.get(plain)
+    if ours not in known and (of_check := _FOREIGN_CHECKS.get(plain)) and (of_check in known or ours is None):
+        ours = of_check
     if ours in known:
         return Advice(f"the word here is `{ours}`{_example(ours)}", ours)
     near = _near(word, known)
@@ -176,6 +193,10 @@ def _example(key: str | None) -> str:
         "password": ": `password: {secretFile: secrets/bmc}`",
         "auth": ": `auth: {keys: [{secretFile: cluster.key}]}`",
         "maintenance": ": `maintenance: true` takes it out of service",
+        "exec": ": `exec: {command: [/usr/local/bin/check], arguments: ldirectord}`",
+        "dialogue": ': `dialogue: {steps: [{send: "hello\\n"}, {expect: hello}]}`',
+        "fixed": ": `fixed: up` or `fixed: down`",
+        "tls": ": `tls: starttls` or `tls: implicit`",
     }
     return examples.get(key or "", "")
 
@@ -213,6 +234,10 @@ def for_pattern(pattern: str) -> str:
         return "an interface's name has letters, digits, `_`, `.`, `@`, `+` and `-`"
     if pattern == PROGRAM:
         return "write the name of an agent in /usr/sbin, like fence_apc_snmp"
+    if pattern == DIGEST:
+        return "write the hash and its hexadecimal digits: md5:… (32 of them) or sha256:… (64)"
+    if pattern == HEX:
+        return "write two hexadecimal digits for each byte, like 0a0b"
     if pattern == PLUG:
         return "a plug has no spaces at its ends, no `,` and no `=`; a node with two outlets names both in one level"
     return "write another value"

@@ -49,12 +49,14 @@ class Advice:
 class Verdict:
     """``since`` is CLOCK_BOOTTIME in ns; ``reason`` is fit for an operator ("connection refused", "status 500").
 
+    ``notice``: what an operator should know of a server whatever its health ("certificate expires on …"), or empty.
     ``advice``: what the last passed check said about the weight, if it is one that does.
     """
 
     health: Health
     since: int
     reason: str
+    notice: str = ""
     advice: Advice | None = None
 
 

@@ -3,38 +3,68 @@
 Every check of a virtual service becomes one :class:`Target` per real server and entry. Two entries, or two
 virtual services, that check the same server in the same way yield equal targets, which are checked once.
 
-A check whose port nobody wrote goes to the port that the traffic goes to. That fits TCP only: for a UDP or SCTP
-endpoint it goes to the port of the service's TCP endpoint (the same number if there is one), and without any TCP
-endpoint there is nothing to connect to: the check does not apply, and the server counts as up. Where a firewall mark
-stands for several ports, it goes to the first TCP port that the service names.
+A check whose port nobody wrote goes to the port that the traffic goes to. What is spoken over TCP fits a TCP endpoint
+only: for a UDP or SCTP endpoint it goes to the port of the service's TCP endpoint (the same number if there is one),
+and without any TCP endpoint there is nothing to connect to: the check does not apply. A UDP check goes by the UDP
+endpoints likewise. Where a firewall mark stands for several ports, it goes to the first such port that the service
+names. A ping has no port, and applies always. A check of this node itself (a file, say) is one target, whatever servers
+ask for it. A server that no check applies to counts as up.
 """
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import replace
+from ipaddress import IPv4Address
 
-from vedette.spec.resolved import ClusterSpec, Entry, HealthCheck, Mark, Protocol, RealServer, VirtualService
+from vedette.spec.probes import Arguments, ExecProbe, LocalProbe, PortlessProbe, asks_over_udp
+from vedette.spec.resolved import (
+    ClusterSpec,
+    Entry,
+    HealthCheck,
+    Mark,
+    PingProbe,
+    Protocol,
+    RealServer,
+    UdpProbe,
+    VirtualService,
+)
 from vedette.state.health import UNKNOWN, Health, Target, Verdict, Verdicts
+
+LOCAL = IPv4Address("127.0.0.1")
+"""The address, with port 0, of a check that looks at this node and at no server."""
 
 UNCHECKED = Verdict(health=Health.UP, since=0, reason="no checks")
 """The verdict on a server that no check applies to."""
+
+ASSUMED = Verdict(health=Health.UP, since=0, reason="not checked yet: taken to be up (checksOnStandby: false)")
+"""The verdict on a server that the holder of the group alone checks, until there is one: a takeover does not wait."""
 
 _GRAVITY = {Health.DOWN: 0, Health.UNKNOWN: 1, Health.UP: 2}
 
 
 def targets(service: VirtualService, entry: Entry, server: RealServer) -> tuple[Target, ...]:
-    """All that must be up for ``server`` to be up behind ``entry``; empty: it is always up."""
+    """All that is checked of ``server`` behind ``entry``; empty: it is always up."""
     found = []
     for check in service.checks:
+        if isinstance(check.probe, LocalProbe):
+            found.append(Target(LOCAL, 0, _cleared(check)))
+            continue
         port = _port(service, entry, server, check)
         if port is not None:
-            found.append(Target(check.address or server.address, port, _cleared(check)))
+            address = check.address or server.address
+            found.append(Target(address, port, _told(_cleared(check), service, entry)))
     return tuple(found)
 
 
-def all_targets(spec: ClusterSpec) -> Iterator[Target]:
-    """Every distinct target of the document, in its order."""
+def all_targets(spec: ClusterSpec, held: Container[str] | None = None) -> Iterator[Target]:
+    """Every distinct target of the document, in its order.
+
+    ``held``: the groups that this node holds, None = all; servers of the others are left out where the document has
+    them checked by the holder only.
+    """
     seen: set[Target] = set()
     for service in spec.virtual_services:
+        if not (service.checks_on_standby or held is None or service.group in held):
+            continue
         for entry in service.entries:
             for server in service.real_servers:
                 for target in targets(service, entry, server):
@@ -64,14 +94,27 @@ def sorry_verdict(service: VirtualService, entry: Entry, verdicts: Verdicts) -> 
 
 
 def decisive(service: VirtualService, entry: Entry, server: RealServer, verdicts: Verdicts) -> Verdict:
-    """The verdict that decides: down before unknown before up; :data:`UNCHECKED` where no check applies."""
-    found = (verdicts.get(target, UNKNOWN) for target in targets(service, entry, server))
-    return min(found, key=lambda verdict: _GRAVITY[verdict.health], default=UNCHECKED)
+    """The verdict that decides: as many must be up as the service wants.
+
+    :data:`UNCHECKED` where no check applies, :data:`ASSUMED` where nothing is known and that is meant so.
+
+    Of the verdicts, worst first, the n-th from the end of those wanted decides: it is up when enough are, and down
+    when too many are for that ever to be so. Where all are wanted, that is the worst one.
+    """
+    found = [verdicts.get(target, UNKNOWN) for target in targets(service, entry, server)]
+    if not found:
+        return UNCHECKED
+    found.sort(key=lambda verdict: _GRAVITY[verdict.health])
+    verdict = found[-min(service.checks_required or len(found), len(found))]
+    if verdict.health is Health.UNKNOWN and not service.checks_on_standby:
+        return ASSUMED
+    return verdict
 
 
 def likeness(target: Target) -> tuple[object, ...]:
     """What two targets share that differ only in their timings: the verdict on one is good for the other."""
-    return target.address, target.port, target.check.probe
+    check = target.check
+    return target.address, target.port, check.probe, check.source, check.mark
 
 
 def _cleared(check: HealthCheck) -> HealthCheck:
@@ -80,14 +123,33 @@ def _cleared(check: HealthCheck) -> HealthCheck:
     return replace(check, address=None, port=None)
 
 
+def _told(check: HealthCheck, service: VirtualService, entry: Entry) -> HealthCheck:
+    """Tell a command which virtual service asks, if it wants to know: then it is run for each.
+
+    Of a firewall mark it is told the first address, if the mark is ours and there is one.
+    """
+    probe = check.probe
+    if not isinstance(probe, ExecProbe) or probe.arguments is not Arguments.LDIRECTORD:
+        return check
+    endpoint = next(iter(service.endpoints), None) if isinstance(entry, Mark) else entry
+    if endpoint is None:
+        return replace(check, probe=replace(probe, virtual_address=IPv4Address(0), virtual_port=0))
+    return replace(check, probe=replace(probe, virtual_address=endpoint.address, virtual_port=endpoint.port))
+
+
 def _port(service: VirtualService, entry: Entry, server: RealServer, check: HealthCheck) -> int | None:
+    if isinstance(check.probe, PingProbe):
+        return 0
     if check.port is not None:
         return check.port
-    over_tcp = [other.port for other in service.endpoints if other.protocol is Protocol.TCP and other.single]
+    portless = isinstance(check.probe, PortlessProbe)
+    spoken = Protocol.UDP if isinstance(check.probe, UdpProbe) or asks_over_udp(check.probe) else Protocol.TCP
+    fitting = [other.port for other in service.endpoints if other.single and (portless or other.protocol is spoken)]
+    first = fitting[0] if fitting else None
     if isinstance(entry, Mark):
-        return server.port or (over_tcp[0] if over_tcp else None)
-    if entry.protocol is Protocol.TCP:
-        return server.port or entry.port or (over_tcp[0] if over_tcp else None)
-    if not over_tcp:
+        return server.port or first or (0 if portless else None)
+    if entry.protocol is spoken or portless:
+        return server.port or entry.port or first or (0 if portless else None)
+    if first is None:
         return None
-    return server.port or (entry.port if entry.port in over_tcp else over_tcp[0])
+    return server.port or (entry.port if entry.port in fitting else first)

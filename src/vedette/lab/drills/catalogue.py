@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from vedette.kit.errors import UsageError
 from vedette.lab.drills import (
+    connections,
     daemons,
     edits,
     fencing,
@@ -20,6 +21,7 @@ from vedette.lab.drills.drill import Drill
 
 ALL: tuple[Drill, ...] = (
     *moves.DRILLS,
+    *connections.DRILLS[:2],
     *interfering.DRILLS,
     *servers.DRILLS,
     *edits.DRILLS,
@@ -29,6 +31,7 @@ ALL: tuple[Drill, ...] = (
     *daemons.DRILLS,
     *links.DRILLS,
     *power.DRILLS,
+    *connections.DRILLS[2:],
     *fencing.DRILLS,
 )
 

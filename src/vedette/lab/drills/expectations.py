@@ -146,8 +146,9 @@ def failback(spec: ClusterSpec) -> Expectation:
 
 def detection(check: HealthCheck, *, silent: bool) -> int:
     """From a server's fault to its removal at the latest: the check that just passed, ``fall`` failing ones, and,
-    where the server is ``silent`` instead of refusing, the last one's time-out."""
-    return check.interval * check.fall + check.timeout * silent + DETECTION_SLACK
+    where the server is ``silent`` instead of refusing, the last one's time-out. The one that passed may have been
+    early by the jitter; what it is where nobody says so is within the slack."""
+    return check.interval * check.fall + (check.jitter or 0) + check.timeout * silent + DETECTION_SLACK
 
 
 def server_lost(services: Iterable[VirtualService], *, silent: bool) -> Expectation:

@@ -17,6 +17,7 @@ from vedette.kit.errors import TransientError
 from vedette.kit.units import MILLISECOND, SECOND, seconds
 from vedette.lab.attempts import Attempt
 from vedette.lab.drills import tables
+from vedette.lab.drills.clingers import Clingers, Hail
 from vedette.lab.drills.ground import Ground
 from vedette.lab.drills.judge import milliseconds
 from vedette.lab.drills.tables import Kernel
@@ -90,6 +91,10 @@ class Scene:
         self._troubles: list[Plain] = []
         self._asked = 0
         self._flood: subprocess.Popen[str] | None = None
+        self.clingers: Clingers | None = None
+        self.hail: Hail | None = None
+        self.hailed = 0
+        """Until when (ns) the attempts of the hail have been counted."""
 
     # facts
 
@@ -499,6 +504,13 @@ class Scene:
         self._flood = None
         return int(out.split()[-1]) if out.split() else 0
 
+    def let_go(self) -> None:
+        """End what a drill about connections has running at the client."""
+        for running in (self.clingers, self.hail):
+            if running is not None:
+                running.end()
+        self.clingers = self.hail = None
+
     def link_network(self, link: str) -> str | None:
         return self.ground.link_networks.get(link)
 
@@ -509,6 +521,7 @@ class Scene:
     def restore(self) -> None:
         """Undo whatever a drill may have left behind, also one that ended in the middle."""
         self.dry()
+        self.let_go()
         self.mend_all()
         for device in self.lab.devices.values():
             device.recover()

@@ -19,7 +19,6 @@ from vedette.spec.model.base import (
     Reference,
     Shape,
     Words,
-    later,
     optional,
     required,
 )
@@ -164,6 +163,9 @@ class ServiceSettings(Shape):
         "What a failed check does. remove: delete the destination. quiesce: no new connections, keep the old ones.",
         default="remove",
     )
+    checks_on_standby: bool | None = optional(
+        "Whether nodes that do not hold the service's group check its servers too.", default="true"
+    )
     drain: Drain | None = optional("What a person's removal of a server does.")
     slow_start: SlowStart | None = optional("How servers come back.", default="at once")
     flap_damping: FlapDamping | None = optional("What holds back servers that fail often.", default="nothing")
@@ -190,7 +192,11 @@ class VirtualService(ServiceSettings, Item):
         "Packets that carry this mark, set by rules of your own, instead of addresses and ports."
     )
     checks: Annotated[Many[Check], Field(max_length=8)] | None = optional(
-        "Checks of the real servers; all must pass. [] = none.", default="a TCP connect to the real server's port"
+        "Checks of the real servers; all must pass, or `checksRequired`.",
+        default="a TCP connect to the real server's port; [] = none",
+    )
+    checks_required: Annotated[int, Field(ge=1, le=8)] | None = optional(
+        "How many of the checks must pass; 1 = any of them.", default="all"
     )
     server_pool: Reference | None = optional("Name of one of spec.serverPools.")
     real_servers: Annotated[Many[RealServer], Field(max_length=65536)] | None = optional("The servers.")
@@ -206,11 +212,18 @@ class Defaults(Shape):
 
 
 class ConnectionSync(Shape):
-    """Connections are known to the standby too."""
+    """Every director knows the connections of the others, so that they survive when a group moves.
 
-    interface: Interface = required("Interface to send on.")
-    group: Address | None = optional("Multicast group.", default="224.0.0.81")
-    port: Port | None = optional("UDP port.", default="8848")
+    A director sends its connections to the multicast group, unencrypted and unsigned (the kernel does): use a network
+    that only directors are on. On the same port, over TCP and signed, one that has come up asks for the whole table.
+    """
+
+    interface: Interface = required("Interface that every director has on the network between them.")
+    group: Address | None = optional("Multicast group, IPv4 or IPv6.", default="224.0.0.81")
+    port: Port | None = optional("UDP port of the group, and TCP port for the whole table.", default="8848")
+    id: Annotated[int, Field(ge=1, le=255)] | None = optional(
+        "Tells clusters apart that share a network and a group.", default="1"
+    )
 
 
 class IpvsTimeouts(Shape):
@@ -224,7 +237,9 @@ class IpvsTimeouts(Shape):
 class Ipvs(Shape):
     """Settings of the kernel's load balancer as a whole."""
 
-    connection_sync: ConnectionSync | None = later("connectionSync", "Keep the standby's connection table current.")
+    connection_sync: ConnectionSync | None = optional(
+        "Established connections survive when a group moves.", default="they do not"
+    )
     timeouts: IpvsTimeouts | None = optional("Connection time-outs.")
     exclusive: bool | None = optional("Delete IPVS services that are not in this document.", default="false")
     untranslated: Literal["drop", "forward"] | None = optional(

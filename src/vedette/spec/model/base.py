@@ -119,9 +119,9 @@ FilePath = Annotated[str, StringConstraints(min_length=1, max_length=1024, patte
 """A file name; a relative one counts from the directory of the document."""
 
 Duration = Annotated[
-    str, PlainValidator(_duration), WithJsonSchema({"type": "string", "pattern": r"^[0-9]{1,12}(ms|s|m|h)$"})
+    str, PlainValidator(_duration), WithJsonSchema({"type": "string", "pattern": r"^[0-9]{1,12}(ms|s|m|h|d)$"})
 ]
-"""A time with its unit: ``500ms``, ``3s``, ``10m``, ``1h``."""
+"""A time with its unit: ``500ms``, ``3s``, ``10m``, ``1h``, ``14d``."""
 
 Address = Annotated[str, AfterValidator(_checked(values.parse_address)), StringConstraints(max_length=45)]
 """One IPv4 or IPv6 address."""

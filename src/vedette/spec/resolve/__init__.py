@@ -2,7 +2,7 @@
 
 from vedette.spec.findings import Findings
 from vedette.spec.model import HACluster
-from vedette.spec.resolve import cluster, devices, fencing, groups, interfaces, kernel, nodes
+from vedette.spec.resolve import cluster, connections, devices, fencing, groups, interfaces, kernel, nodes
 from vedette.spec.resolve.expansions import Expansions
 from vedette.spec.resolve.scope import Companions, DeviceFiles, Scope
 from vedette.spec.resolve.services import Services
@@ -34,7 +34,7 @@ def resolve(
     addresses = groups.expand(scope)
     all_groups = groups.resolve_groups(scope, all_nodes, addresses)
     interfaces.check(scope, all_nodes, all_groups, links)
-    services = Services(scope, all_groups, groups.address_book(scope, addresses))
+    services = Services(scope, all_groups, groups.address_book(scope, addresses), files)
     return ClusterSpec(
         name=document.metadata.name,
         digest=digest,
@@ -49,6 +49,7 @@ def resolve(
         watchdog=watchdog,
         assume_watchdog=cluster.resolve_assumption(scope, watchdog),
         spec_sync=nodes.resolve_spec_sync(scope),
+        connection_sync=connections.resolve_connection_sync(scope, all_nodes, links),
         ping_nodes=nodes.resolve_ping_nodes(
             scope, frozenset(item.address for group in all_groups for item in group.addresses)
         ),

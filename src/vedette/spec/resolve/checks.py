@@ -1,32 +1,36 @@
 """Checks: what is written in place wins over the named check, that over defaults.checks, that over built in."""
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from vedette.kit.net import IPAddress
 from vedette.spec import defaults, values, words
 from vedette.spec.model import checks as model
-from vedette.spec.resolve.scope import Scope, duration
-from vedette.spec.resolved import HealthCheck, HttpProbe, Probe, TcpProbe
+from vedette.spec.resolve import slow_checks
+from vedette.spec.resolve.requests import check_pattern, resolve_http
+from vedette.spec.resolve.scope import CHECKS, DeviceFiles, Scope, duration
+from vedette.spec.resolved import HealthCheck, PingProbe, Probe, TcpProbe, UdpProbe
 from vedette.spec.tree import Path
 
-CHECKS: Path = ("spec", "checks")
-_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_VISIBLE = re.compile(r"[\x21-\x7e]*")
-_FIELD = re.compile(r"[\x20-\x7e\t\x80-\U0010ffff]*")
+MOST_SOURCES = 256
+"""Addresses of a range that a check may come from."""
 
 
 class Checks:
     """The named checks of a document, and how to resolve a list of checks with them."""
 
-    def __init__(self, scope: Scope) -> None:
-        self._scope = scope
+    def __init__(self, scope: Scope, files: DeviceFiles) -> None:
+        self._scope, self._files = scope, files
         self._defaults = scope.spec.defaults.checks if scope.spec.defaults else None
         self._named = {check.name: check for check in scope.spec.checks or ()}
+        self._probes: dict[str, Probe | None] = {}
         if self._defaults is not None:
             self._timings((self._defaults,), ("spec", "defaults", "checks"))
         for index, check in enumerate(scope.spec.checks or ()):
-            self._resolve((check,), (*CHECKS, index))
+            path: Path = (*CHECKS, index)
+            probe = self._probe(check, path)
+            self._probes.setdefault(check.name, probe)
+            self._resolve((check,), probe, path)
 
     def default(self) -> HealthCheck:
         """Return the check of a virtual service that says nothing: a TCP connect."""
@@ -38,7 +42,10 @@ class Checks:
         for index, check in enumerate(checks):
             here = (*path, index)
             named = self._find(check, here)
-            found = self._resolve((check, named) if named else (check,), here)
+            if named is not None:
+                found = self._resolve((check, named), self._probes[named.name], here)
+            else:
+                found = self._resolve((check,), self._probe(check, here), here)
             if found is not None:
                 resolved.append(found)
         return tuple(resolved)
@@ -52,18 +59,40 @@ class Checks:
             self._scope.fault((*path, "use"), f"there is no check `{values.shorten(check.use)}` in spec.checks", remedy)
         return named
 
-    def _resolve(self, layers: Sequence[model.Probe], path: Path) -> HealthCheck | None:
+    def _resolve(self, layers: Sequence[model.Probe], probe: Probe | None, path: Path) -> HealthCheck | None:
         timings = self._timings((*layers, self._defaults), path)
-        probe = self._probe(layers[-1], path if len(layers) == 1 else None)
+        if layers[0].source_address is not None and self._scope.sound((*path, "sourceAddress")):
+            self._check_source(layers[0].source_address, (*path, "sourceAddress"))
         if probe is None:
             return None
-        address = next((layer.address for layer in layers if layer.address is not None), None)
+
+        def first(name: str) -> Any:
+            return next((value for layer in layers if (value := getattr(layer, name)) is not None), None)
+
+        address, source, port = first("address"), first("source_address"), first("port")
+        if isinstance(probe, PingProbe) and port is not None:
+            self._scope.fault((*path, "port"), "a ping has no port", "leave it out", at_key=True)
+        self._check_useless(layers[0], probe, path)
         return HealthCheck(
             probe=probe,
             address=None if address is None else values.parse_address(address),
-            port=next((layer.port for layer in layers if layer.port is not None), None),
+            port=port,
+            source=() if source is None else _sources(source),
+            mark=first("firewall_mark") or 0,
             **timings,
         )
+
+    def _check_useless(self, written: model.Probe, probe: Probe, path: Path) -> None:
+        """Report where a check goes, or comes from, if it goes nowhere."""
+        for key, attribute in slow_checks.useless(probe).items():
+            if getattr(written, attribute) is not None and self._scope.sound((*path, key)):
+                self._scope.fault(
+                    (*path, key), f"`{key}` means nothing to this kind of check", "leave it out", at_key=True
+                )
+
+    def _check_source(self, source: str, path: Path) -> None:
+        if len(values.parse_range(source)) > MOST_SOURCES:
+            self._scope.fault(path, f"more than {MOST_SOURCES} addresses", "write a shorter range")
 
     def _timings(self, layers: Sequence[model.Timings | None], path: Path) -> Mapping[str, Any]:
         merged = self._merge(layers)
@@ -72,6 +101,11 @@ class Checks:
             if key is not None:  # else it is the fault of the layer below, and reported there
                 message = "the timeout of this check is longer than its interval"
                 self._scope.fault((*path, key), message, "write a shorter `timeout`, or a longer `interval`")
+        if merged["jitter"] is not None and merged["jitter"] * 2 > merged["interval"]:
+            key = next((key for key in ("jitter", "interval") if getattr(layers[0], key) is not None), None)
+            if key is not None:
+                message = "the jitter of this check is more than half of its interval"
+                self._scope.fault((*path, key), message, "write a shorter `jitter`, or a longer `interval`")
         if merged["interval"] <= 0 or merged["timeout"] <= 0:
             self._scope.fault(path, "a check needs time", "write an `interval` and a `timeout` above 0")
         return merged
@@ -81,54 +115,38 @@ class Checks:
             return next((value for layer in layers if layer and (value := getattr(layer, name)) is not None), None)
 
         interval = duration(first("interval"), defaults.CHECK_INTERVAL)
+        jitter = first("jitter")
         return {
             "interval": interval,
             "timeout": duration(first("timeout"), min(defaults.CHECK_TIMEOUT, interval)),
             "rise": first("rise") or defaults.CHECK_RISE,
             "fall": first("fall") or defaults.CHECK_FALL,
+            "jitter": None if jitter is None else values.parse_duration(jitter),
         }
 
-    def _probe(self, check: model.Probe, path: Path | None) -> Probe | None:
-        """Return what to do; ``path`` is None where the faults inside have been reported already."""
+    def _probe(self, check: model.Probe, path: Path) -> Probe | None:
+        """Return what to do; None where nothing that this release knows is written."""
         if check.http is not None:
-            return self._http(check.http, None if path is None else (*path, "http"))
-        return TcpProbe() if check.tcp is not None else None
+            return resolve_http(self._scope, check.http, (*path, "http"), self._files)
+        if check.https is not None:
+            return resolve_http(self._scope, check.https, (*path, "https"), self._files)
+        if check.udp is not None:
+            return self._udp(check.udp, (*path, "udp"))
+        if check.ping is not None:
+            return PingProbe()
+        if check.tcp is not None:
+            return TcpProbe()
+        return slow_checks.resolve(check, slow_checks.Here(self._scope, self._files, path))
 
-    def _http(self, http: model.Http, path: Path | None) -> HttpProbe:
-        if path is not None:
-            self._check_http(http, path)
-        expect = http.expect
-        statuses = tuple(values.parse_statuses(status) for status in (expect and expect.status) or ())
-        return HttpProbe(
-            path=http.path or "/",
-            method=http.method or "GET",
-            host=http.host,
-            headers=tuple((http.headers or {}).items()),
-            statuses=statuses or ((200, 299),),
-            body=expect.body if expect else None,
-        )
-
-    def _check_http(self, http: model.Http, path: Path) -> None:
-        """Report what would not be one well-formed request (RFC 9110), or not a regular expression."""
-        if http.path is not None and not (http.path.startswith("/") and _VISIBLE.fullmatch(http.path)):
-            self._scope.fault((*path, "path"), "a path begins with `/` and has no spaces", "write it like /health")
-        if http.host is not None and not (http.host and _VISIBLE.fullmatch(http.host)):
-            self._scope.fault((*path, "host"), "a host has no spaces", "write it like www.example.org")
-        check_headers(self._scope, http.headers or {}, (*path, "headers"))
-        if http.expect is not None and http.expect.body is not None:
-            try:
-                re.compile(http.expect.body)
-            except (re.error, OverflowError, RecursionError):
-                self._scope.fault(
-                    (*path, "expect", "body"), "this is not a regular expression", "put a `\\` before `(`, `[`, `*` …"
-                )
-        if http.method == "HEAD" and http.expect is not None and http.expect.body is not None:
-            self._scope.fault((*path, "expect", "body"), "an answer to HEAD has no body", "write `method: GET`")
+    def _udp(self, udp: model.Udp, path: Path) -> UdpProbe:
+        if udp.send is not None and udp.send_hex is not None:
+            message = "`send` and `sendHex` exclude each other"
+            self._scope.fault((*path, "sendHex"), message, "keep one of them", at_key=True)
+        check_pattern(self._scope, udp.expect, (*path, "expect"))
+        sent = bytes.fromhex(udp.send_hex) if udp.send_hex is not None else (udp.send or "").encode()
+        return UdpProbe(send=sent, expect=udp.expect)
 
 
-def check_headers(scope: Scope, headers: Mapping[str, str], path: Path) -> None:
-    """Report header fields that would break the message apart (RFC 9110 section 5)."""
-    for name, value in headers.items():
-        if not _TOKEN.fullmatch(name) or not _FIELD.fullmatch(value):
-            remedy = "names have letters, digits and `-`; values one line"
-            scope.fault((*path, name), f"`{values.shorten(name)}` cannot be a header", remedy, at_key=True)
+def _sources(written: str) -> tuple[IPAddress, ...]:
+    found = values.parse_range(written)
+    return found.expand() if len(found) <= MOST_SOURCES else ()

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
+from vedette.spec.resolve.connections import CONNECTION_SYNC
 from vedette.spec.resolve.scope import GROUPS, LINKS, NODES, Scope
 from vedette.spec.resolved import Group, Link, Node, Role
 from vedette.spec.tree import Path
@@ -46,3 +47,6 @@ def _uses(
         if link.interface is not None:
             on_link = list(link.addresses) or [node.name for node in nodes]
             yield link.interface, on_link, (*LINKS, index, "interface")
+    sync = scope.spec.ipvs.connection_sync if scope.spec.ipvs is not None else None
+    if sync is not None and scope.sound((*CONNECTION_SYNC, "interface")):
+        yield sync.interface, sorted(names), (*CONNECTION_SYNC, "interface")

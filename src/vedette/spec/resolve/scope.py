@@ -15,11 +15,13 @@ NODES: Path = ("spec", "nodes")
 GROUPS: Path = ("spec", "groups")
 LINKS: Path = ("spec", "heartbeat", "links")
 DEVICES: Path = ("spec", "fencingDevices")
+CHECKS: Path = ("spec", "checks")
+SERVICES: Path = ("spec", "virtualServices")
 
 
 @dataclass(frozen=True, slots=True)
 class DeviceFiles:
-    """What was read from the files that fencing devices name, by the place that names them."""
+    """What was read from the files that fencing devices and checks name, by the place that names them."""
 
     directory: str
     secrets: Mapping[Path, Secret]

@@ -9,14 +9,16 @@ from typing import Any
 from vedette.kit.net import endpoint
 from vedette.spec import defaults, values
 from vedette.spec.model import balancing as model
+from vedette.spec.probes import LocalProbe, PortlessProbe
 from vedette.spec.resolve import persistence, tunnels
-from vedette.spec.resolve.checks import Checks, check_headers
+from vedette.spec.resolve.checks import Checks
 from vedette.spec.resolve.endpoints import Listening
 from vedette.spec.resolve.groups import AddressBook
 from vedette.spec.resolve.life import DEFAULTS, Lives, check_weights
 from vedette.spec.resolve.marks import Marks
 from vedette.spec.resolve.persistence import Persistence
-from vedette.spec.resolve.scope import Scope
+from vedette.spec.resolve.requests import check_headers
+from vedette.spec.resolve.scope import SERVICES, DeviceFiles, Scope
 from vedette.spec.resolve.servers import Pools, Servers
 from vedette.spec.resolved import (
     Endpoint,
@@ -24,6 +26,7 @@ from vedette.spec.resolved import (
     Group,
     HealthCheck,
     OnFailure,
+    PingProbe,
     Protocol,
     RealServer,
     SorryPage,
@@ -32,7 +35,6 @@ from vedette.spec.resolved import (
 )
 from vedette.spec.tree import Path
 
-SERVICES: Path = ("spec", "virtualServices")
 _EVERY_PORT = Endpoint(IPv4Address(0), 0, Protocol.TCP)
 MOST_DESTINATIONS = 1 << 18
 """Entries of the kernel's table: endpoints times real servers, over all services."""
@@ -41,9 +43,9 @@ MOST_DESTINATIONS = 1 << 18
 class Services:
     """Resolves all virtual services of a document."""
 
-    def __init__(self, scope: Scope, groups: Sequence[Group], book: AddressBook) -> None:
+    def __init__(self, scope: Scope, groups: Sequence[Group], book: AddressBook, files: DeviceFiles) -> None:
         self._scope = scope
-        self._checks = Checks(scope)
+        self._checks = Checks(scope, files)
         self._default_check = (self._checks.default(),)
         self._pools = Pools(scope, book.by_address)
         self._listening = Listening(scope, groups, book)
@@ -80,6 +82,7 @@ class Services:
             real_servers=servers.servers,
             names=servers.names,
             checks=self._service_checks(written, endpoints, servers, path),
+            checks_required=self._checks_required(written, path),
             sorry=self._sorry(written, settings["forwarding"], endpoints, path),
             maintenance=bool(written.maintenance),
             mark=self._marks.of(written, name, endpoints, lasting, path),
@@ -106,6 +109,7 @@ class Services:
             "one_packet": self._one_packet(written, forwarding, endpoints, path),
             "on_failure": OnFailure(self._first(written, "on_failure") or "remove"),
             "life": self._lives.of(written, path),
+            "checks_on_standby": self._first(written, "checks_on_standby") is not False,
         }
 
     def _persistence(
@@ -154,19 +158,29 @@ class Services:
                 self._scope.findings.warn(
                     path,
                     "no check: a TCP connect says nothing about UDP or SCTP",
-                    "write one, like `checks: [{tcp: {}, port: 22}]`, or `checks: []` if none is meant",
+                    "write one, like `checks: [{ping: {}}]`, or `checks: []` if none is meant",
                 )
                 return ()
             return self._default_check if self._scope.sound((*path, "checks")) else ()
         checks = self._checks.resolve(written.checks, (*path, "checks"))
         for index, check in enumerate(written.checks):
-            if not known and index < len(checks) and checks[index].port is None:
+            if not known and index < len(checks) and _lacks_a_port(checks[index]):
                 message = "nothing says which port of the servers to check"
                 self._scope.fault((*path, "checks", index), message, "add `port: 80`")
             if check.http is not None and check.port is None and any(item.port == 443 for item in endpoints):
                 message = "plain HTTP is spoken to port 443 too, which servers with TLS refuse"
                 self._scope.findings.warn((*path, "checks", index), message, "say the `port` to check")
+            if check.https is not None and check.port is None and any(item.port == 80 for item in endpoints):
+                message = "HTTPS is spoken to port 80 too, where servers do without TLS"
+                self._scope.findings.warn((*path, "checks", index), message, "say the `port` to check")
         return checks
+
+    def _checks_required(self, written: model.VirtualService, path: Path) -> int:
+        number, checks = written.checks_required, 1 if written.checks is None else len(written.checks)
+        if number is not None and number > checks and self._scope.sound((*path, "checks")):
+            message = f"{number} of {checks} checks can never pass"
+            self._scope.fault((*path, "checksRequired"), message, "write a smaller number, or more `checks`")
+        return number or 0
 
     def _check_ports(
         self,
@@ -334,3 +348,7 @@ def _name(item: Endpoint) -> str:
     text = endpoint(item.address, item.port) if item.port else f"{item.address} any"
     text = text if item.last_port is None else f"{text}-{item.last_port}"
     return text if item.protocol is Protocol.TCP else f"{text}/{item.protocol.value}"
+
+
+def _lacks_a_port(check: HealthCheck) -> bool:
+    return check.port is None and not isinstance(check.probe, PingProbe | LocalProbe | PortlessProbe)
