@@ -164,6 +164,7 @@ _ITEMS = (
     "- weight: 3\n  address: 10.0.{n}.1",
     '- address: "10.0.{n}.1"\n  description: web server {n}',
     "- address: 10.0.{n}.1-10.0.{n}.3\n  port: 8080",
+    "- hostname: app{n}.example.org\n  weight: 2",
     "- {{address: 10.0.{n}.1, weight: 2}}",
     "- {{address: 10.0.{n}.1,\n   weight: 2}}",
     "- {{address: 10.0.{n}.1, description: a b}} # yes",
@@ -194,9 +195,10 @@ _LINES = (
 )  # fmt: skip
 
 
-_PLAIN = re.compile("(address|weight|port|description): [^,}#]*")
+_PLAIN = re.compile("(address|hostname|weight|port|description): [^,}#]*")
 _VALUES = {
     "address": ("10.0.88.1", "10.0.89.1-10.0.89.4", '"10.0.90.1"', "10.0.1.1", "10.0.300.1", "2001:db8::1"),
+    "hostname": ("app60.example.org", "a b", "app61.example.org"),
     "weight": ("1", "12", "65535", "65536", "~", "007", '"1"', "0x1f"),
     "port": ("80", "8080", "0"),
     "description": ("one word", '"two words"', "a - b", "12", "yes", "a #b", "|", "http://x:80/"),
@@ -206,7 +208,7 @@ _VALUES = {
 @st.composite
 def _documents(draw: st.DrawFn) -> str:
     numbers = iter(range(1, 60))
-    kinds = draw(st.sampled_from((_ITEMS[:6], _ITEMS[:6], _ITEMS[:-2], _ITEMS)))
+    kinds = draw(st.sampled_from((_ITEMS[:7], _ITEMS[:7], _ITEMS[:-2], _ITEMS)))
 
     def servers(indent: int) -> str:
         items = draw(st.lists(st.sampled_from(kinds), min_size=1, max_size=5))
