@@ -73,7 +73,7 @@ def run(options: argparse.Namespace) -> list[Row]:
             goal="< 100 ms natively"),
         Row(f"{work}, written in place, to the table", "ms", found["write"], goal="< 100 ms natively"),
         Row(f"{work}: messages", "", found["messages"], goal="1"),
-        Row(f"{work}: processor time, 2 s of looks included", "ms", found["cpu"], "keepalived", found["keepalived cpu"]),
+        Row(f"{work}: processor time, with 2 s of looks", "ms", found["cpu"], "keepalived", found["keepalived cpu"]),
     ]  # fmt: skip
 
 
