@@ -17,7 +17,7 @@ FENCING_PACKAGES := ipmitool openipmi snmp snmpd openssh-client openssh-server o
 
 # What checks are tested against: real servers of their protocols.
 SERVER_PACKAGES := nginx-light lighttpd socat openssl unbound postfix dovecot-imapd dovecot-pop3d vsftpd leafnode \
-  kamailio chrony
+  kamailio chrony mariadb-server postgresql slapd redis-server freeradius etcd-server
 
 # The model of the lease is checked by Spin, which writes its verifier in C.
 MODEL_PACKAGES := spin gcc libc6-dev

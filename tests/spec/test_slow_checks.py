@@ -13,6 +13,8 @@ from vedette.spec.load import Problems
 from vedette.spec.probes import (
     Account,
     Arguments,
+    Depth,
+    Dialect,
     DialogueProbe,
     DnsProbe,
     Encryption,
@@ -20,15 +22,21 @@ from vedette.spec.probes import (
     FileProbe,
     FixedProbe,
     FtpProbe,
+    GrpcProbe,
     ImapProbe,
     Lane,
+    LdapProbe,
     NntpProbe,
     NtpProbe,
     Pop3Probe,
     ProcessProbe,
+    RadiusProbe,
+    RedisProbe,
+    Role,
     SipProbe,
     SlowProbe,
     SmtpProbe,
+    SqlProbe,
     Step,
     SystemdProbe,
     TlsStart,
@@ -84,6 +92,36 @@ CASES: list[tuple[str, SlowProbe]] = [
     ("systemd: nginx", SystemdProbe("nginx.service")),
     ("systemd: backup.timer", SystemdProbe("backup.timer")),
     ("fixed: down", FixedProbe(False)),
+    ("ldap: {}", LdapProbe()),
+    (
+        f'ldap: {{tls: starttls, caFile: ca.pem, base: "dc=example,dc=org", filter: (uid=karl), {KARL}}}',
+        LdapProbe(
+            Encryption(start=TlsStart.STARTTLS, ca_file="{folder}/ca.pem"),
+            ACCOUNT,
+            "dc=example,dc=org",
+            "(uid=karl)",
+            Depth.SUBTREE,
+        ),
+    ),
+    ('ldap: {base: "dc=example,dc=org", scope: one}', LdapProbe(base="dc=example,dc=org", depth=Depth.ONE)),
+    (f"sql: {{dialect: mysql, {KARL}}}", SqlProbe(Dialect.MYSQL, "karl", Secret(SECRET))),
+    (
+        "sql: {dialect: postgresql, username: karl, database: shop, query: SHOW x, expect: ^1$, tls: starttls, "
+        "verify: false}",
+        SqlProbe(
+            Dialect.POSTGRESQL, "karl", None, "shop", "SHOW x", "^1$", Encryption(start=TlsStart.STARTTLS, verify=False)
+        ),
+    ),
+    ("redis: {}", RedisProbe()),
+    (
+        "redis: {tls: implicit, serverName: db, password: {secretFile: karl}, role: master}",
+        RedisProbe(Encryption(server_name="db"), None, Secret(SECRET), Role.MASTER),
+    ),
+    (f"redis: {{role: replica, {KARL}}}", RedisProbe(None, "karl", Secret(SECRET), Role.REPLICA)),
+    ("radius: {secret: {secretFile: karl}}", RadiusProbe(Secret(SECRET))),
+    (f"radius: {{secret: {{secretFile: karl}}, {KARL}}}", RadiusProbe(Secret(SECRET), ACCOUNT)),
+    ("grpc: {}", GrpcProbe()),
+    ("grpc: {service: shop.Basket, tls: implicit}", GrpcProbe("shop.Basket", Encryption())),
 ]
 
 

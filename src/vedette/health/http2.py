@@ -12,6 +12,7 @@ from h2.events import (
     ResponseReceived,
     StreamEnded,
     StreamReset,
+    TrailersReceived,
 )
 from h2.exceptions import ProtocolError
 
@@ -22,8 +23,10 @@ NOT_HTTP2 = "not an HTTP/2 answer"
 _STREAM = 1
 _FRAME_HEAD, _LONGEST_FRAME, _SETTINGS = 9, 16384, 4
 """Sections 4.1, 4.2 (what holds where we ask for nothing else) and 6.5."""
-_DROPPED = frozenset({"host", "connection", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade", "te"})
+_DROPPED = frozenset({"host", "connection", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade"})
 """Headers of HTTP/1 that have no place here (section 8.2.2); the host is a pseudo-header."""
+_TE = ("te", "trailers")
+"""The only one of that name that has (section 8.2.2)."""
 
 
 class _Frames:
@@ -77,7 +80,7 @@ class Exchange:
         return self._body.start
 
     def values(self, name: str) -> list[str]:
-        """The values of a header field."""
+        """The values of a header or trailer field."""
         wanted = name.lower().encode()
         return [value.decode("latin-1") for found, value in self._fields if found == wanted]
 
@@ -115,6 +118,8 @@ class Exchange:
                 self._fields = [(bytes(name), bytes(value)) for name, value in headers or ()]
                 self.status = int(dict(self._fields)[b":status"])
                 self.done = self._bodiless
+            case TrailersReceived(headers=headers):
+                self._fields += [(bytes(name), bytes(value)) for name, value in headers or ()]
             case DataReceived(data=data, flow_controlled_length=length):
                 taken = bytes(data or b"")
                 self._body.take(taken[: self._body.room])
@@ -142,5 +147,6 @@ class Exchange:
 def _lines(request: Request, scheme: str, fields: Headers) -> list[tuple[bytes, bytes]]:
     host = fields[0][1]
     lines = [(":method", request.method), (":scheme", scheme), (":authority", host), (":path", request.target)]
-    lines += [(name.lower(), value) for name, value in fields if name.lower() not in _DROPPED]
+    headers = [(name.lower(), value) for name, value in fields]
+    lines += [field for field in headers if field[0] not in _DROPPED and (field[0] != "te" or field == _TE)]
     return [(name.encode("latin-1"), value.encode("latin-1")) for name, value in lines]

@@ -113,6 +113,80 @@ class NtpProbe:
     transport: Transport = Transport.UDP
 
 
+class Depth(Enum):
+    """How deep a search goes into a directory."""
+
+    BASE = "base"
+    ONE = "one"
+    SUBTREE = "subtree"
+
+
+@dataclass(frozen=True, slots=True)
+class LdapProbe:
+    """A bind, without ``account`` anonymous, and a search that must find something. ``base`` empty: the root DSE."""
+
+    tls: Encryption | None = None
+    account: Account | None = None
+    base: str = ""
+    filter: str = "(objectClass=*)"
+    depth: Depth = Depth.BASE
+
+
+class Dialect(Enum):
+    """Which protocol a database speaks."""
+
+    MYSQL = "mysql"
+    POSTGRESQL = "postgresql"
+
+
+@dataclass(frozen=True, slots=True)
+class SqlProbe:
+    """A login and a query that must give a row; ``expect`` is a regular expression for the row's values, with tabs
+    between them. ``password`` None: the server lets the user in without. ``database`` None: the server's choice."""
+
+    dialect: Dialect
+    username: str
+    password: Secret | None = None
+    database: str | None = None
+    query: str = "SELECT 1"
+    expect: str | None = None
+    tls: Encryption | None = None
+
+
+class Role(Enum):
+    """What a server is among those that hold the same data."""
+
+    MASTER = "master"
+    REPLICA = "replica"
+
+
+@dataclass(frozen=True, slots=True)
+class RedisProbe:
+    """PING must be answered, and what else is set hold. ``username`` None: the default user's password."""
+
+    tls: Encryption | None = None
+    username: str | None = None
+    password: Secret | None = None
+    role: Role | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RadiusProbe:
+    """An Access-Request must be answered, with ``account`` by Access-Accept."""
+
+    secret: Secret
+    account: Account | None = None
+    transport: Transport = Transport.UDP
+
+
+@dataclass(frozen=True, slots=True)
+class GrpcProbe:
+    """The health service must say SERVING, of ``service`` or, where that is empty, of the whole server."""
+
+    service: str = ""
+    tls: Encryption | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class FixedProbe:
     """Always up, or always down."""
@@ -199,6 +273,11 @@ SlowProbe = (
     | NntpProbe
     | SipProbe
     | NtpProbe
+    | LdapProbe
+    | SqlProbe
+    | RedisProbe
+    | RadiusProbe
+    | GrpcProbe
     | ExecProbe
     | ProcessProbe
     | SystemdProbe

@@ -89,6 +89,9 @@ _FOREIGN_CHECKS = {
     "pops": "pop3", "pop3s": "pop3", "ftps": "ftp", "simpletcp": "dialogue", "sendexpect": "dialogue",
     "on": "fixed", "off": "fixed", "heloname": "helo", "starttls": "tls", "ssl": "tls", "secrets": "secretFiles",
     "args": "arguments", "env": "environment",
+    "mysql": "sql", "mariadb": "sql", "pgsql": "sql", "postgres": "sql", "postgresql": "sql", "dbtype": "dialect",
+    "request": "query", "ldaps": "ldap", "binddn": "username", "basedn": "base", "searchbase": "base",
+    "sharedsecret": "secret", "radiussecret": "secret", "redischeck": "redis", "grpchealth": "grpc",
 }  # fmt: skip
 """The same for words that mean something else outside of checks."""
 
@@ -194,6 +197,7 @@ def _example(key: str | None) -> str:
         "auth": ": `auth: {keys: [{secretFile: cluster.key}]}`",
         "maintenance": ": `maintenance: true` takes it out of service",
         "exec": ": `exec: {command: [/usr/local/bin/check], arguments: ldirectord}`",
+        "sql": ": `sql: {dialect: mysql, username: check}`, or `dialect: postgresql`",
         "dialogue": ': `dialogue: {steps: [{send: "hello\\n"}, {expect: hello}]}`',
         "fixed": ": `fixed: up` or `fixed: down`",
         "tls": ": `tls: starttls` or `tls: implicit`",

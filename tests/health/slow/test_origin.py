@@ -12,7 +12,7 @@ from tests.health.slow import hostile
 from tests.health.slow.trial import SHORT, Result, attempt
 from tests.health.targets import target
 from vedette.health.judge import Outcome
-from vedette.spec.probes import DialogueProbe, NtpProbe, SmtpProbe, Step
+from vedette.spec.probes import Dialect, DialogueProbe, NtpProbe, SmtpProbe, SqlProbe, Step
 from vedette.spec.resolved import Probe
 from vedette.state.health import Target
 
@@ -41,6 +41,23 @@ def test_a_connection_comes_from_the_first_source_address_that_this_machine_has(
 
     asyncio.run(scenario())
     assert peers == ["127.0.0.2"]
+
+
+def test_a_connection_that_is_lent_to_a_library_comes_from_there_too() -> None:
+    peers: list[str] = []
+
+    async def server(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        peers.append(writer.get_extra_info("peername")[0])
+
+    async def scenario() -> None:
+        async with hostile.tcp(server) as port:
+            for dialect in Dialect:
+                probe = SqlProbe(dialect, "karl")
+                assert (await attempt(aimed(port, probe, "127.0.0.2"))).outcome is Outcome.FAILED
+                assert (await attempt(aimed(port, probe, str(ABSENT)))).outcome is Outcome.BLOCKED
+
+    asyncio.run(scenario())
+    assert peers == ["127.0.0.2", "127.0.0.2"]
 
 
 def test_a_datagram_comes_from_the_source_address_too() -> None:

@@ -108,26 +108,27 @@ async def connect(
 
     Raises ``OSError`` when there is no connection, :class:`BlockedError` when it cannot be made as written.
     """
-    connection = await _connected(target)
+    connection = await dial(target)
     try:
         reader, writer = await asyncio.open_connection(sock=connection, limit=LINE, ssl=tls, server_hostname=name)
     except BaseException:
         connection.close()
         raise
     try:
-        if target.port >= _UNPRIVILEGED and writer.get_extra_info("sockname") == writer.get_extra_info("peername"):
-            # The kernel chose for us the very port that we connect to, and TCP talks to itself (RFC 9293, 3.5).
-            raise ConnectionRefusedError(errno.ECONNREFUSED, "connected to itself")
         yield Conversation(reader, writer, progress)
     finally:
         writer.transport.abort()
 
 
-async def _connected(target: Target) -> socket.socket:
+async def dial(target: Target) -> socket.socket:
+    """Return a connected socket that does not block; raises ``OSError`` and :class:`BlockedError` like ``connect``."""
     aimed = aim.at(target)
     connection = socket.socket(fileno=aimed.open(socket.SOCK_STREAM).detach())
     try:
         await asyncio.get_running_loop().sock_connect(connection, aimed.peer)
+        if target.port >= _UNPRIVILEGED and connection.getsockname() == connection.getpeername():
+            # The kernel chose for us the very port that we connect to, and TCP talks to itself (RFC 9293, 3.5).
+            raise ConnectionRefusedError(errno.ECONNREFUSED, "connected to itself")
     except BaseException:
         connection.close()
         raise

@@ -32,13 +32,18 @@ class Reply:
 
 
 @asynccontextmanager
-async def connected(target: Target, security: Encryption | None, progress: Progress) -> AsyncIterator[Conversation]:
-    """Connect as a check says: in the clear, also where TLS begins by a command, or over TLS."""
+async def connected(
+    target: Target, security: Encryption | None, progress: Progress, protocol: str = ""
+) -> AsyncIterator[Conversation]:
+    """Connect as a check says: in the clear, also where TLS begins by a command, or over TLS.
+
+    ``protocol`` is what to offer over TLS (ALPN), if anything.
+    """
     if security is None:
         async with connect(target, progress) as conversation:
             yield conversation
         return
-    made = tls.context(security)
+    made = tls.context(security, protocol)
     implicit = security.start is TlsStart.IMPLICIT
     try:
         async with connect(

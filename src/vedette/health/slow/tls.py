@@ -8,9 +8,10 @@ from vedette.spec.probes import Encryption
 from vedette.state.health import Target
 
 
-def context(encryption: Encryption) -> ssl.SSLContext:
-    """Return the context of a check; raises :class:`BlockedError` when its files are of no use."""
-    return tls.context(encryption, "")
+def context(encryption: Encryption, protocol: str = "") -> ssl.SSLContext:
+    """Return the context of a check, with a protocol to offer (ALPN), if any; raises :class:`BlockedError` when its
+    files are of no use."""
+    return tls.context(encryption, protocol)
 
 
 def name(encryption: Encryption, target: Target) -> str:

@@ -1,6 +1,6 @@
 """Health checks that the slow lane carries out: those that need a library, a program, a file or a dialogue."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -28,7 +28,9 @@ class Login(Shape):
 
 
 class OverTls(Shape):
-    """How the server is spoken to over TLS, if it is."""
+    """How the server is spoken to over TLS, if it is. ``ways``: the values of `tls` that the protocol knows."""
+
+    ways: ClassVar[tuple[str, ...]] = ("starttls", "implicit")
 
     tls: Literal["implicit", "starttls"] | None = optional(
         "Speak over TLS: implicit: from the beginning, starttls: by the protocol's command.", default="in the clear"
@@ -67,25 +69,43 @@ class Nntp(OverTls, Login):
     group: Annotated[str, Field(min_length=1, max_length=255)] | None = optional("Newsgroup that it must carry.")
 
 
-class Ldap(Login):
+class Ldap(OverTls, Login):
+    """A directory: the bind must be accepted, anonymous where no user is given, and the search find something."""
+
     base: Text | None = optional("Base of the search.", default="the root DSE")
-    filter: Text | None = optional("Search filter.")
+    filter: Text | None = optional("Search filter (RFC 4515).", default="(objectClass=*)")
+    scope: Literal["base", "one", "subtree"] | None = optional(
+        "How deep to search.", default="base, with a `filter` subtree"
+    )
 
 
-class Sql(Login):
-    """A query must give a row."""
+class Sql(OverTls, Login):
+    """A database: the login must be accepted, and a query give a row."""
 
-    dialect: Literal["mysql", "postgresql"] = required("Which protocol to speak.")
-    database: Text | None = optional("Database to use.")
+    ways: ClassVar[tuple[str, ...]] = ("starttls",)
+
+    tls: Literal["starttls"] | None = optional("Speak over TLS, by the protocol's command.", default="in the clear")
+    dialect: Literal["mysql", "postgresql"] = required("Which protocol to speak; mysql is MariaDB's too.")
+    database: Text | None = optional("Database to use.", default="mysql: none, postgresql: the user's name")
     query: Text | None = optional("Query to send.", default="SELECT 1")
+    expect: Text | None = optional(
+        "Regular expression that the first row must contain, its values separated by tabs.", default="any row"
+    )
 
 
-class Redis(Login):
-    pass
+class Redis(OverTls, Login):
+    """PING must be answered by PONG; `password` may stand alone."""
+
+    ways: ClassVar[tuple[str, ...]] = ("implicit",)
+
+    tls: Literal["implicit"] | None = optional("Speak over TLS.", default="in the clear")
+    role: Literal["master", "replica"] | None = optional("What the server must be.", default="either")
 
 
 class Radius(Login):
-    secret: Secret | None = optional("Shared secret with the server.")
+    """An Access-Request must be answered: by Access-Accept where a user is given, else by anything."""
+
+    secret: Secret = required("Shared secret with the server.")
 
 
 class Sip(Shape):
@@ -106,9 +126,12 @@ class Ntp(Shape):
     )
 
 
-class Grpc(Shape):
+class Grpc(OverTls):
     """The standard health service (grpc.health.v1) must say SERVING."""
 
+    ways: ClassVar[tuple[str, ...]] = ("implicit",)
+
+    tls: Literal["implicit"] | None = optional("Speak over TLS.", default="in the clear")
     service: Annotated[str, Field(max_length=255)] | None = optional("Service to ask about.", default="the server")
 
 

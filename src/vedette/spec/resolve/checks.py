@@ -7,6 +7,7 @@ from vedette.kit.net import IPAddress
 from vedette.spec import defaults, values, words
 from vedette.spec.model import checks as model
 from vedette.spec.resolve import slow_checks
+from vedette.spec.resolve.logins import Here
 from vedette.spec.resolve.requests import check_pattern, resolve_http
 from vedette.spec.resolve.scope import CHECKS, DeviceFiles, Scope, duration
 from vedette.spec.resolved import HealthCheck, PingProbe, Probe, TcpProbe, UdpProbe
@@ -136,7 +137,7 @@ class Checks:
             return PingProbe()
         if check.tcp is not None:
             return TcpProbe()
-        return slow_checks.resolve(check, slow_checks.Here(self._scope, self._files, path))
+        return slow_checks.resolve(check, Here(self._scope, self._files, path))
 
     def _udp(self, udp: model.Udp, path: Path) -> UdpProbe:
         if udp.send is not None and udp.send_hex is not None:

@@ -3,18 +3,15 @@
 import difflib
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
 from typing import Any
 
 from vedette.spec import values
 from vedette.spec.model import checks as model
 from vedette.spec.model import slow_checks as shapes
 from vedette.spec.probes import (
-    Account,
     Arguments,
     DialogueProbe,
     DnsProbe,
-    Encryption,
     ExecProbe,
     FileProbe,
     FixedProbe,
@@ -30,16 +27,13 @@ from vedette.spec.probes import (
     SmtpProbe,
     Step,
     SystemdProbe,
-    TlsStart,
     Transport,
 )
-from vedette.spec.resolve.scope import DeviceFiles, Scope
-from vedette.spec.secret import Secret
-from vedette.spec.tree import Path
+from vedette.spec.resolve import backends
+from vedette.spec.resolve.logins import WORD, Here, account, tls
 
 _ANY = re.compile(r".+", re.DOTALL)
 _HOST = r"[A-Za-z0-9_.-]+"
-_WORD = re.compile(r"[\x21-\x7e]+")
 _SIP_USER = re.compile(r"[A-Za-z0-9_.!~*'&=+$,;?/%()-]+")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _UNIT = re.compile(r"[A-Za-z0-9:_.\\@-]+")
@@ -60,43 +54,6 @@ _RECORDS: dict[str, tuple[re.Pattern[str], str]] = {
     (_ANY, ""),
 )  # fmt: skip
 """Record types by name (IANA, DNS parameters), what one looks like, and an example."""
-ESCAPE = "put a `\\` before `(`, `[`, `*` …"
-
-
-@dataclass(frozen=True, slots=True)
-class Here:
-    """A mapping inside a check: where it is written, and what it may name."""
-
-    scope: Scope
-    files: DeviceFiles
-    path: Path
-
-    def below(self, *keys: str | int) -> "Here":
-        return replace(self, path=(*self.path, *keys))
-
-    @property
-    def above(self) -> "Here":
-        return replace(self, path=self.path[:-1])
-
-    @property
-    def key(self) -> str | int:
-        return self.path[-1]
-
-    def fault(self, key: str | int, message: str, remedy: str, *, at_key: bool = False) -> None:
-        """Report a fault of a key of this mapping."""
-        if self.scope.sound((*self.path, key)):
-            self.scope.fault((*self.path, key), message, remedy, at_key=at_key)
-
-    def secret(self, key: str) -> Secret:
-        """Return the secret whose file ``key`` of this mapping names."""
-        return self.files.secret((*self.path, key, "secretFile"))
-
-    def check_pattern(self, key: str, pattern: str | None) -> None:
-        """Report what is no regular expression."""
-        try:
-            re.compile(pattern or "")
-        except (re.error, OverflowError, RecursionError):
-            self.fault(key, "this is not a regular expression", ESCAPE)
 
 
 def resolve(check: model.Probe, here: Here) -> SlowProbe | None:
@@ -150,17 +107,17 @@ def _dns(written: shapes.Dns, here: Here) -> DnsProbe:
 
 
 def _smtp(written: shapes.Smtp, here: Here) -> SmtpProbe:
-    if written.helo is not None and not _WORD.fullmatch(written.helo):
+    if written.helo is not None and not WORD.fullmatch(written.helo):
         here.fault("helo", "a name has no spaces", "write it like mail.example.org")
-    return SmtpProbe(helo=written.helo, tls=_tls(written, here), account=_account(written, written.tls, here))
+    return SmtpProbe(helo=written.helo, tls=tls(written, here), account=account(written, written.tls, here))
 
 
 def _imap(written: shapes.Mail, here: Here) -> ImapProbe:
-    return ImapProbe(tls=_tls(written, here), account=_account(written, written.tls, here))
+    return ImapProbe(tls=tls(written, here), account=account(written, written.tls, here))
 
 
 def _pop3(written: shapes.Mail, here: Here) -> Pop3Probe:
-    return Pop3Probe(tls=_tls(written, here), account=_account(written, written.tls, here))
+    return Pop3Probe(tls=tls(written, here), account=account(written, written.tls, here))
 
 
 def _ftp(written: shapes.Ftp, here: Here) -> FtpProbe:
@@ -170,52 +127,17 @@ def _ftp(written: shapes.Ftp, here: Here) -> FtpProbe:
     if written.expect is not None and written.path is None:
         here.fault("expect", "`expect` is for a file", "write its `path` too", at_key=True)
     return FtpProbe(
-        tls=_tls(written, here),
-        account=_account(written, written.tls, here),
+        tls=tls(written, here),
+        account=account(written, written.tls, here),
         path=written.path,
         expect=written.expect,
     )
 
 
 def _nntp(written: shapes.Nntp, here: Here) -> NntpProbe:
-    if written.group is not None and not _WORD.fullmatch(written.group):
+    if written.group is not None and not WORD.fullmatch(written.group):
         here.fault("group", "this is no newsgroup", "write it like comp.lang.c")
-    return NntpProbe(tls=_tls(written, here), account=_account(written, written.tls, here), group=written.group)
-
-
-def _tls(written: shapes.OverTls, here: Here) -> Encryption | None:
-    if written.tls is None:
-        for key, value in (
-            ("serverName", written.server_name), ("verify", written.verify), ("caFile", written.ca_file)
-        ):  # fmt: skip
-            if value is not None:
-                here.fault(key, f"`{key}` is for TLS", "write `tls: starttls` or `tls: implicit` too", at_key=True)
-        return None
-    if written.server_name is not None and not _WORD.fullmatch(written.server_name):
-        here.fault("serverName", "a name has no spaces", "write it like mail.example.org")
-    if written.verify is False and written.ca_file is not None:
-        here.fault("caFile", "`caFile` is of no use with `verify: false`", "keep one of them", at_key=True)
-    return Encryption(
-        start=TlsStart(written.tls),
-        verify=written.verify is not False,
-        server_name=written.server_name,
-        ca_file=None if written.ca_file is None else here.files.name(written.ca_file),
-    )
-
-
-def _account(written: shapes.Login, secure: object, here: Here) -> Account | None:
-    """Return whom to log in as; half of a login is a fault, and a password in the clear a warning."""
-    if written.username is not None and any(not letter.isprintable() for letter in written.username):
-        here.fault("username", "a user name has no control characters", "write one line")
-    if (written.username is None) != (written.password is None):
-        there, absent = ("username", "password") if written.password is None else ("password", "username")
-        here.fault(there, f"`{there}` needs `{absent}`", f"write `{absent}` too, or leave both out", at_key=True)
-    if written.username is None or written.password is None:
-        return None
-    if secure is None:
-        message = "the password goes over the network in the clear"
-        here.scope.findings.warn((*here.path, "password"), message, "write `tls: starttls` or `tls: implicit`")
-    return Account(written.username, here.secret("password"))
+    return NntpProbe(tls=tls(written, here), account=account(written, written.tls, here), group=written.group)
 
 
 def _sip(written: shapes.Sip, here: Here) -> SipProbe:
@@ -284,6 +206,11 @@ _KINDS: dict[str, Callable[[Any, Here], SlowProbe]] = {
     "nntp": _nntp,
     "sip": _sip,
     "ntp": _ntp,
+    "ldap": backends.ldap,
+    "sql": backends.sql,
+    "redis": backends.redis,
+    "radius": backends.radius,
+    "grpc": backends.grpc,
     "exec": _exec,
     "process": _process,
     "systemd": _systemd,
