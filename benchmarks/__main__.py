@@ -10,7 +10,7 @@ import argparse
 import os
 from collections.abc import Callable, Sequence
 
-from benchmarks import checks, deaths, documents, forgeries, heartbeats, ipvs, results, starts
+from benchmarks import checks, deaths, documents, edits, forgeries, heartbeats, ipvs, results, starts
 from benchmarks.results import Row
 
 Benchmark = Callable[[argparse.Namespace], Sequence[Row]]
@@ -18,6 +18,7 @@ ALL: dict[str, Benchmark] = {
     "checks": checks.run,
     "ipvs": ipvs.run,
     "documents": documents.run,
+    "edits": edits.run,
     "forgeries": forgeries.run,
     "heartbeats": heartbeats.run,
     "deaths": deaths.run,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from vedette.daemon.documents import LAST_GOOD, REMEMBERED, Archive, Version, read, read_all
+from vedette.daemon.documents import LAST_GOOD, REMEMBERED, Archive, Reader, Version, read
 from vedette.spec.resolved import ClusterSpec
 
 DOCUMENT = """\
@@ -108,11 +108,11 @@ def test_no_more_documents_of_old_are_remembered_than_fit(path: Path, tmp_path: 
 def test_files_that_hold_parts_of_the_document_are_named_also_when_it_is_faulty(path: Path) -> None:
     services = "  virtualServices: [{ports: [80], realServersFile: app.servers}]\n"
     path.write_text(DOCUMENT + services)
-    missing = read_all(path, path.read_bytes())
+    missing = Reader(path).read(path.read_bytes())
     assert isinstance(missing.outcome, tuple)
     assert missing.companions == (path.parent / "app.servers",)
     (path.parent / "app.servers").write_text("10.0.0.11:8080 5\n10.0.0.12\n")
-    spec = read_all(path, path.read_bytes()).outcome
+    spec = Reader(path).read(path.read_bytes()).outcome
     assert isinstance(spec, ClusterSpec)
     servers = spec.virtual_services[0].real_servers
     assert [(str(item.address), item.port, item.weight) for item in servers] == [
@@ -125,7 +125,7 @@ def test_a_page_is_read_from_its_file(path: Path) -> None:
     sorry = "sorryServer: {page: {bodyFile: sorry.html}}"
     path.write_text(f"{DOCUMENT}  virtualServices: [{{ports: [80], realServers: [{{address: 10.0.0.11}}], {sorry}}}]\n")
     (path.parent / "sorry.html").write_text("<p>sorry</p>")
-    spec = read_all(path, path.read_bytes()).outcome
+    spec = Reader(path).read(path.read_bytes()).outcome
     assert isinstance(spec, ClusterSpec)
     assert spec.virtual_services[0].sorry is not None
     assert spec.virtual_services[0].sorry.page is not None
@@ -145,7 +145,7 @@ def test_a_private_file_is_no_part_of_a_document(path: Path) -> None:
     """Else a document could have the cluster's key served as a page."""
     sorry = "sorryServer: {page: {bodyFile: cluster.key}}"
     path.write_text(f"{DOCUMENT}  virtualServices: [{{ports: [80], realServers: [{{address: 10.0.0.11}}], {sorry}}}]\n")
-    outcome = read_all(path, path.read_bytes()).outcome
+    outcome = Reader(path).read(path.read_bytes()).outcome
     assert isinstance(outcome, tuple)
     assert "is private" in outcome[0]
     assert "secret that is" not in outcome[0]

@@ -56,8 +56,9 @@ class World:
         self, spec: ClusterSpec, *, complete: bool = True, default: Health = Health.UP, **healths: Health
     ) -> None:
         by_address = {f"10.0.0.{name[1:]}": health for name, health in healths.items()}
+        self.table.sent.clear()
         self.reconciler.update(spec, verdicts(spec, by_address, default), complete=complete)
-        self.turn()
+        asyncio.run(self.reconciler.reconcile())
 
     def turn(self, *, after: int = 0) -> list[Action]:
         """Let time pass (ns) and make one pass; returns what was sent."""
@@ -93,6 +94,54 @@ def test_one_changed_weight_is_one_message(world: World) -> None:
     heavier = replace(SERVERS[1], weight=9)
     world.apply(document(service(real_servers=(SERVERS[0], heavier, SERVERS[2])), digest="2"))
     assert world.table.sent == [Update(DestinationId(WEB, at("10.0.0.12")), Destination(1), Destination(9))]
+
+
+def _heavier(spec: ClusterSpec, weight: int, *, digest: str = "2") -> ClusterSpec:
+    """The second of the three servers has another weight."""
+    (virtual,) = spec.virtual_services
+    servers = (virtual.real_servers[0], replace(virtual.real_servers[1], weight=weight), *virtual.real_servers[2:])
+    return replace(spec, virtual_services=(replace(virtual, real_servers=servers),), digest=digest)
+
+
+def test_an_edited_weight_is_sent_before_the_table_is_looked_at(world: World) -> None:
+    spec = document(service())
+    world.apply(spec)
+    looks = world.table.looks
+    world.reconciler.update(_heavier(spec, 9), verdicts(spec), complete=True)
+    assert world.table.table[WEB].destinations[at("10.0.0.12")].weight == 9
+    assert world.table.looks == looks
+    assert world.turn() == []
+    assert world.table.looks > looks
+    assert world.repairs == []
+
+
+def test_an_edited_weight_whose_destination_somebody_deleted_is_put_right_by_the_look(world: World) -> None:
+    spec = document(service())
+    world.apply(spec)
+    world.table.edit([Delete(DestinationId(WEB, at("10.0.0.12")), Destination(1))])
+    world.apply(_heavier(spec, 9))
+    assert world.table.table[WEB].destinations[at("10.0.0.12")].weight == 9
+    assert world.repairs == [Repair(WEB, Drift.MISSING, 1)]
+    assert not world.reconciler.problems()
+
+
+def test_an_edited_weight_waits_for_a_table_that_is_out_of_reach(world: World) -> None:
+    spec = document(service())
+    world.apply(spec)
+    world.table.broken = OSError(errno.ENOBUFS, "No buffer space")
+    world.apply(_heavier(spec, 9))
+    assert world.reconciler.problems()
+    world.table.broken = None
+    world.turn(after=60 * SECOND)
+    assert world.table.table[WEB].destinations[at("10.0.0.12")].weight == 9
+
+
+def test_while_it_is_left_alone_no_edited_weight_is_sent(world: World) -> None:
+    spec = document(service())
+    world.apply(spec)
+    world.reconciler.leave_alone(True)
+    world.apply(_heavier(spec, 9))
+    assert world.table.sent == []
 
 
 def test_a_restart_sends_nothing_even_before_the_first_verdicts(world: World, tmp_path: Path) -> None:

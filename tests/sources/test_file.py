@@ -1,6 +1,8 @@
 """A document kept as a file: each way of replacing it is noticed, and half of it is never read."""
 
 import asyncio
+import errno
+import fcntl
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -95,6 +97,85 @@ def test_the_same_content_written_again_is_not_a_new_version(tmp_path: Path) -> 
         return await asyncio.wait_for(following, 10)
 
     assert asyncio.run(scenario()) == b"other"
+
+
+def test_a_file_that_is_renamed_over_while_it_is_still_written_waits_too(tmp_path: Path) -> None:
+    async def scenario() -> tuple[bool, bytes | OSError]:
+        path = tmp_path / "cluster.yaml"
+        path.write_text("old")
+        versions = file.versions(path)
+        await _next(versions)
+        following = asyncio.ensure_future(anext(versions))
+        fresh = tmp_path / "fresh"
+        with fresh.open("w") as writer:
+            writer.write("ha")
+            writer.flush()
+            fresh.rename(path)
+            early, _ = await asyncio.wait([following], timeout=6 * file.SETTLE)
+            writer.write("lf")
+        return bool(early), await asyncio.wait_for(following, 10)
+
+    assert asyncio.run(scenario()) == (False, b"half")
+
+
+def _refuse_leases(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file system that has none."""
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EINVAL, "Invalid argument")
+
+    monkeypatch.setattr(fcntl, "fcntl", refuse)
+
+
+def _refuse_watches(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A user who has as many as there may be."""
+
+    def refuse(_: object) -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(file, "Watch", refuse)
+    monkeypatch.setattr(file, "LOOK", file.QUIET)
+
+
+@pytest.mark.parametrize("refuse", [_refuse_leases, _refuse_watches])
+@pytest.mark.parametrize("write", [_rename_over, _truncate_and_write, _swap_symlink])
+def test_what_the_kernel_does_not_offer_is_done_without(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    write: Callable[[Path, str], None],
+    refuse: Callable[[pytest.MonkeyPatch], None],
+) -> None:
+    async def scenario() -> list[bytes | OSError]:
+        path = tmp_path / "cluster.yaml"
+        write(path, "one")
+        versions = file.versions(path)
+        seen = [await _next(versions)]
+        write(path, "two")
+        return [*seen, await _next(versions)]
+
+    refuse(monkeypatch)
+    assert asyncio.run(scenario()) == [b"one", b"two"]
+
+
+def test_a_folder_that_comes_and_is_replaced_is_followed(tmp_path: Path) -> None:
+    async def scenario() -> list[bytes | OSError]:
+        folder = tmp_path / "vedette"
+        versions = file.versions(folder / "cluster.yaml")
+        seen = [await _next(versions)]
+        for text in ("one", "two"):
+            fresh = tmp_path / text
+            fresh.mkdir()
+            (fresh / "cluster.yaml").write_text(text)
+            if folder.exists():
+                folder.rename(tmp_path / "former")
+            fresh.rename(folder)
+            seen.append(await _next(versions))
+        _truncate_and_write(folder / "cluster.yaml", "three")
+        return [*seen, await _next(versions)]
+
+    missing, *others = asyncio.run(scenario())
+    assert isinstance(missing, FileNotFoundError)
+    assert others == [b"one", b"two", b"three"]
 
 
 def test_a_change_of_a_file_that_holds_a_part_of_the_document_is_a_change_of_the_document(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from vedette.api import control, fencing
 from vedette.api.status import Clocks, Problem, SpecStatus, status
 from vedette.daemon import documents
 from vedette.daemon.connections import Connections
-from vedette.daemon.documents import Archive, Version
+from vedette.daemon.documents import Archive, Reader, Version
 from vedette.daemon.server_orders import ServerOrders
 from vedette.daemon.sync import Running, Sync, next_revision
 from vedette.edits import masking
@@ -35,6 +35,7 @@ from vedette.sorry.client import SorryClient
 from vedette.sources import file
 from vedette.sources.names import Names
 from vedette.spec.resolved import ClusterSpec, Role
+from vedette.state.edits import reweighings
 from vedette.state.names import questions, with_names
 from vedette.state.placement import Liveness, View
 from vedette.state.targets import all_targets
@@ -47,6 +48,8 @@ LOOK = 100 * MILLISECOND
 """Between two looks (ns) at whether an order is carried out."""
 REPLY = 5.0
 """Seconds that the keeper may take to answer."""
+PATIENCE = 2.0
+"""Seconds that the table may take before the document is written down nevertheless."""
 
 
 _PUT_BACK = (
@@ -62,7 +65,9 @@ class Director:
         self._parent, self._path, self._node = parent, path, node
         self._run_dir, self._state_dir = run_dir, state_dir
         self._archive = Archive(state_dir)
+        self._reader = Reader(path)
         self._version: Version | None = None
+        self._unkept = asyncio.Event()
         self._text: bytes | None = None
         self._companions: tuple[Path, ...] = ()
         self._deciding = asyncio.Lock()
@@ -103,8 +108,11 @@ class Director:
                 tasks.create_task(self._follow_document())
                 tasks.create_task(self._direct())
                 tasks.create_task(self._sync.run())
+                tasks.create_task(self._keep_versions())
         finally:
             server.close()
+            if self._unkept.is_set() and self._version is not None:
+                self._keep(self._version)
 
     async def _direct(self) -> None:
         """What only a director does; a witness never gets here."""
@@ -121,7 +129,7 @@ class Director:
 
     async def _follow_document(self) -> None:
         async for content in file.versions(self._path, lambda: self._companions):
-            reading = await asyncio.to_thread(documents.read_all, self._path, content)
+            reading = await asyncio.to_thread(self._reader.read, content)
             self._companions, outcome = reading.companions, reading.outcome
             async with self._deciding:
                 if isinstance(outcome, ClusterSpec):
@@ -140,16 +148,20 @@ class Director:
         if self._version is None and former is not None and self._put_back(former, spec):
             await self._reject((f"{self._path}: {_PUT_BACK.format(former.revision)}",))
             return
-        revision = former.revision if same and former else self._edit_of(former, spec)
-        refusal = await self._offer(Version(revision=revision, spec=spec))
-        if refusal:
+        version = Version(former.revision if same and former else self._edit_of(former, spec), spec)
+        if self._version is not None and _is_same_cluster(self._version.spec, spec):
+            self._accept(version, content)  # nothing in it that the keeper could refuse: it hears of it afterwards
+        if refusal := await self._offer(version):
             await self._reject((f"{self._path}: {refusal}",))
             return
+        self._accept(version, content)
+
+    def _accept(self, version: Version, content: bytes | OSError) -> None:
         self._errors = ()
         self._text = content if isinstance(content, bytes) else None
-        if self._version is None or self._version.spec != spec:
-            self._apply(Version(revision=revision, spec=spec))
-            await self._keep()
+        if self._version is None or self._version.spec != version.spec:
+            self._apply(version)
+            self._unkept.set()
 
     def _put_back(self, former: Version, spec: ClusterSpec) -> bool:
         """Whether a start finds a document of old in the file, and not an edit: the others must not get that."""
@@ -173,7 +185,7 @@ class Director:
         async with self._deciding:
             if self._version is None or revision <= self._version.revision:
                 return "it is not newer than what runs here"
-            outcome = await asyncio.to_thread(documents.read, self._path, text)
+            outcome = (await asyncio.to_thread(self._reader.read, text)).outcome
             if not isinstance(outcome, ClusterSpec):
                 return outcome[0]
             if outcome.name != self._version.spec.name or not outcome.digest.startswith(digest):
@@ -186,7 +198,7 @@ class Director:
             log.event(logger, logging.WARNING, "document.received", node=source, revision=revision, digest=digest)
             self._errors, self._text = (), text
             self._apply(Version(revision=revision, spec=outcome))
-            await self._keep()
+            self._unkept.set()
         return None
 
     async def _leave(self, names: Sequence[str]) -> None:
@@ -245,20 +257,31 @@ class Director:
 
     def _expand(self, spec: ClusterSpec) -> None:
         """Bring the document together with the addresses that its names stand for."""
-        self._expanded = with_names(spec, self._names.answers)
+        former, self._expanded = self._expanded, with_names(spec, self._names.answers)
         self._orders.apply(self._expanded)
-        self._assign()
+        if former is None or reweighings(former, self._expanded) is None:
+            self._assign()
 
     def _names_changed(self) -> None:
         if self._version is not None:
             self._expand(self._version.spec)
             self._reconcile()
 
-    async def _keep(self) -> None:
-        """Write the last good version; a full disk costs no service, only this safety."""
-        assert self._version is not None
+    async def _keep_versions(self) -> None:
+        """Write the last good version down, behind the kernel's table: that comes first, and takes the processor."""
+        while True:
+            await self._unkept.wait()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(PATIENCE if self._directing.is_set() else 0):
+                    await self._reconciler.caught_up()
+            self._unkept.clear()
+            assert self._version is not None
+            await asyncio.to_thread(self._keep, self._version)
+
+    def _keep(self, version: Version) -> None:
+        """A full disk costs no service, only this safety."""
         try:
-            await asyncio.to_thread(self._archive.write, self._version)
+            self._archive.write(version)
         except OSError as error:
             log.event(logger, logging.ERROR, "document.not_kept", reason=error.strerror)
 
@@ -473,6 +496,11 @@ class Director:
             Problem(f"sorry page at {net.endpoint(*place)}", message) for place, message in self._sorry.problems.items()
         ]
         return found
+
+
+def _is_same_cluster(one: ClusterSpec, other: ClusterSpec) -> bool:
+    """Whether they differ at most in what the keeper does not see."""
+    return replace(one, virtual_services=(), digest="") == replace(other, virtual_services=(), digest="")
 
 
 def _log_repairs(repairs: Sequence[Repair]) -> None:

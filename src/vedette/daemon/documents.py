@@ -1,12 +1,13 @@
 """From the document on disk to the version that is applied: numbered, kept, and never replaced by a broken one."""
 
 import json
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from vedette.kit import files, plain
-from vedette.spec import load
+from vedette.spec.rereading import Rereader
 from vedette.spec.resolved import ClusterSpec
 
 LAST_GOOD = "last-good.json"
@@ -71,21 +72,36 @@ class Reading:
     companions: tuple[Path, ...] = ()
 
 
+class Reader:
+    """Reads the versions of the document at ``path``, one at a time; what an edit does not touch is not read again."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._rereader = Rereader(str(path), path.parent)
+        self._alone = threading.Lock()
+
+    def read(self, content: bytes | OSError) -> Reading:
+        """Turn what the file holds into a spec, or into the problems that keep it from being one."""
+        text = _text(self._path, content)
+        if not isinstance(text, str):
+            return Reading(text)
+        with self._alone:
+            report = self._rereader.check(text)
+        return Reading(report.spec or tuple(str(problem) for problem in report.problems), report.companions)
+
+
 def read(path: Path, content: bytes | OSError) -> ClusterSpec | tuple[str, ...]:
-    """Turn what the file holds into a spec, or into the problems that keep it from being one."""
-    return read_all(path, content).outcome
+    """Read one version alone, as :class:`Reader` does."""
+    return Reader(path).read(content).outcome
 
 
-def read_all(path: Path, content: bytes | OSError) -> Reading:
-    """The same, with the files that are to be watched beside it."""
+def _text(path: Path, content: bytes | OSError) -> str | tuple[str, ...]:
     if isinstance(content, OSError):
-        return Reading((f"{path}: cannot be read: {content.strerror}",))
+        return (f"{path}: cannot be read: {content.strerror}",)
     try:
-        text = content.decode()
+        return content.decode()
     except UnicodeDecodeError as error:
-        return Reading((f"{path}: is not UTF-8 text (byte {error.start})",))
-    report = load.check_text(text, name=str(path), directory=path.parent, secrets=load.Secrets.REQUIRED)
-    return Reading(report.spec or tuple(str(problem) for problem in report.problems), report.companions)
+        return (f"{path}: is not UTF-8 text (byte {error.start})",)
 
 
 def replace(path: Path, text: bytes) -> str | None:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+from vedette.ipvs.express import reweigh
 from vedette.ipvs.inventory import Inventory
 from vedette.ipvs.kernel import KernelTable
 from vedette.ipvs.lives import Connections, Lives
@@ -42,6 +43,7 @@ from vedette.reconcile.outcome import Done, Outcome, RetryAfter, Stalled
 from vedette.reconcile.plan import Create, Delete, Update
 from vedette.reconcile.retry import Retries
 from vedette.spec.resolved import ClusterSpec
+from vedette.state.edits import reweighings
 from vedette.state.health import Verdicts
 
 SHORTEST_REST = 50 * MILLISECOND
@@ -134,6 +136,10 @@ class Reconciler:
         self._differences = 0
         self._wanted: dict[ServiceKey, Service] | None = None
         self._left: dict[ServiceKey, Service] | None = None
+        self._left_for: ClusterSpec | None = None
+        """The document that it was left for."""
+        self._passing = False
+        self._caught_up = asyncio.Event()
         self._observation = _NOTHING
         self._inspected = 0
         self._fingerprint = b""
@@ -149,7 +155,13 @@ class Reconciler:
         self._spec, self._verdicts = spec, verdicts
         self._complete = self._complete or complete
         self._wanted = None
+        self._caught_up.clear()
+        self._hasten(spec)
         self.wake()
+
+    async def caught_up(self) -> None:
+        """Wait until a pass has begun and ended with the present document and verdicts, however it ended."""
+        await self._caught_up.wait()
 
     def leave_alone(self, on: bool) -> None:
         """While ``on``, as in maintenance: look, but touch nothing."""
@@ -167,6 +179,8 @@ class Reconciler:
             while True:
                 self._woken.clear()
                 await self.reconcile()
+                if not self._woken.is_set():
+                    self._caught_up.set()
                 await self._rest()
         finally:
             self._driver.close()
@@ -180,15 +194,19 @@ class Reconciler:
             if not self._left_alone:
                 self._keep_screen(self._spec)
         else:
+            self._passing = True
             try:
                 await self._pass(self._spec)
             except (PermanentError, TransientError, OSError) as error:
                 self._fail(error)
             else:
                 self._whole.succeeded(_TABLE)
+            finally:
+                self._passing = False
         self._settle()
 
     async def _pass(self, spec: ClusterSpec) -> None:
+        self._left_for = spec
         self._fingerprint = self._driver.fingerprint()
         started = self._clock()
         observed = self._driver.observe()
@@ -296,6 +314,22 @@ class Reconciler:
         return {key: failure.reason for key, failure in self._entries.failures.items()}
 
     # Steps of a pass
+
+    def _hasten(self, spec: ClusterSpec) -> None:
+        """Send edited weights at once: the look at the whole table that follows takes a while when it is large."""
+        former, left = self._left_for, self._left
+        if former is None or former is spec or left is None or self._passing or self._left_alone or not self._complete:
+            return
+        actions: list[Action] = [*reweigh(reweighings(former, spec) or (), left)]
+        if not 0 < len(actions) <= BATCH or not self._whole.due(_TABLE, self._clock()):
+            return
+        try:
+            outcomes = self._driver.perform(actions)
+        except (PermanentError, TransientError, OSError):
+            return  # the pass that follows says so
+        done = [action for action, outcome in zip(actions, outcomes, strict=True) if isinstance(outcome, Done)]
+        self._tell(done, left)
+        self._left, self._left_for, self._inspected = apply(left, done), spec, 0
 
     def _concerned(self, spec: ClusterSpec) -> bool:
         """A document without virtual services needs no IPVS in its kernel; what is there may still be ours to clear."""

@@ -3,6 +3,10 @@
 Renaming over the file, swapping a symbolic link on the way to it (ConfigMaps, git-sync), and truncating and
 writing all end in the same step: read again, and compare. Events only make that prompt; a slow look at the file
 catches what has none (network file systems).
+
+A file is read while the kernel gives us a read lease of it (fcntl(2)): then nobody has it open for writing, and nobody
+can open it so until it is read. What was made elsewhere and then put here by renaming is whole, and taken at once;
+what was written in place must stay as it is for a moment, since some programs open a file several times to write it.
 """
 
 import asyncio
@@ -12,19 +16,28 @@ import fcntl
 import os
 import signal
 import time
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from pathlib import Path
 
-import watchfiles
+from vedette.kit.inotify import MOVED_TO, Event, Watch
 
+QUIET = 0.02
+"""Seconds that a document written in place must stay as it is: an editor's several writes are one edit."""
 SETTLE = 0.05
-"""Seconds that a document must stay as it is before it is read: an editor's several writes are one edit."""
+"""The same, where the kernel gives no lease, and for a file that cannot be read: it may be about to come."""
 SETTLING = 1_000_000_000
 """A file beside the document that was written longer ago (ns) is taken as it is."""
 LOOK = 1
 """Seconds between looks at the file without any event."""
 LARGEST = 32 << 20
 """Bytes of the largest document that is read."""
+
+Place = tuple[Path, str]
+"""An entry of a folder."""
+
+
+class _BusyError(Exception):
+    """Somebody has the file open for writing."""
 
 
 async def versions(path: Path, companions: Callable[[], Iterable[Path]] = tuple) -> AsyncIterator[bytes | OSError]:
@@ -33,11 +46,11 @@ async def versions(path: Path, companions: Callable[[], Iterable[Path]] = tuple)
     The same content, or the same error, is not yielded twice in a row, unless one of ``companions`` has changed: the
     files that hold parts of the document, as they are known when one is asked for them.
     """
-    signal.signal(signal.SIGIO, signal.SIG_IGN)  # see _being_written
+    signal.signal(signal.SIGIO, signal.SIG_IGN)  # see _lease
     last: object = None
     beside: dict[Path, object] = {}
-    async for _ in _stirrings(path, companions):
-        current = await _settled(path)
+    async for whole in _stirrings(path, companions):
+        current = await _settled(path, whole=whole)
         states = {item: await _settled_state(item) for item in companions()}
         token = current if isinstance(current, bytes) else (current.errno, current.strerror)
         changed = states != {item: beside.get(item) for item in states}
@@ -47,57 +60,108 @@ async def versions(path: Path, companions: Callable[[], Iterable[Path]] = tuple)
             yield current
 
 
-async def _stirrings(path: Path, companions: Callable[[], Iterable[Path]]) -> AsyncIterator[None]:
-    """Yield once at the start, then whenever a file may have changed, and at least every LOOK seconds."""
+async def _stirrings(path: Path, companions: Callable[[], Iterable[Path]]) -> AsyncIterator[bool]:
+    """Yield once at the start, then whenever a file may have changed, and at least every LOOK seconds.
 
-    def _all_folders() -> list[Path]:
-        return list(dict.fromkeys(folder for item in (path, *companions()) for folder in _folders(item)))
+    True: what stands at ``path`` now was put there by renaming.
+    """
 
-    yield
+    def _all_places() -> list[Place]:
+        return list(dict.fromkeys(place for item in (path, *companions()) for place in _places(item)))
+
     while True:
-        folders = _all_folders()
-        events = watchfiles.awatch(
-            *folders, step=20, debounce=200, recursive=False, rust_timeout=LOOK * 1000, yield_on_timeout=True
-        )
-        try:
-            async for _ in events:
-                yield
-                if _all_folders() != folders:
-                    break
-        except OSError:
-            await asyncio.sleep(LOOK)
-            yield
+        places = _all_places()
+        folders = _folders(places)
+        with _watch(folders) as watch:  # before the look, so that no change falls between the two
+            yield False
+            while _all_places() == places and _folders(places) == folders:
+                yield await _change(watch, places)
 
 
-def _folders(path: Path) -> list[Path]:
-    """Every folder in which a rename can change what ``path`` leads to: one for each link that is followed."""
-    folders, here = [], path.absolute()
+async def _change(watch: Watch | None, places: list[Place]) -> bool:
+    """Wait for an event at one of the places, or LOOK seconds; tell whether the last was a renaming."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(LOOK):
+            while True:
+                if watch is None:
+                    await asyncio.sleep(LOOK)
+                else:
+                    events = [event for event in await watch.wait() if _concerns(event, places)]
+                    if events:
+                        return bool(events[-1].mask & MOVED_TO)
+    return False
+
+
+def _concerns(event: Event, places: list[Place]) -> bool:
+    return event.folder is None or not event.name or (event.folder, event.name) in places
+
+
+@contextlib.contextmanager
+def _watch(folders: Iterable[Path]) -> Iterator[Watch | None]:
+    """Without a watch (the user's inotify instances are used up) there are the slow looks."""
+    try:
+        watch = Watch(folders)
+    except OSError:
+        yield None
+        return
+    try:
+        yield watch
+    finally:
+        watch.close()
+
+
+def _places(path: Path) -> list[Place]:
+    """Every entry of a folder that decides what ``path`` leads to: the file itself, and each link that is followed."""
+    places, here = [], path.absolute()
     for _ in range(40):
-        if here.parent.is_dir() and here.parent not in folders:
-            folders.append(here.parent)
+        places.append((here.parent, here.name))
         step = next((part for part in (*reversed(here.parents), here) if part.is_symlink()), None)
         if step is None:
             break
-        if step.parent not in folders:
-            folders.append(step.parent)
+        places.append((step.parent, step.name))
         here = Path(os.path.normpath(step.parent / step.readlink() / here.relative_to(step)))
-    return folders or [Path("/")]
+    return list(dict.fromkeys(places))
 
 
-async def _settled(path: Path) -> bytes | OSError:
-    """Read until two looks SETTLE apart agree and nobody has the file open for writing."""
+def _folders(places: list[Place]) -> dict[Path, tuple[int, int] | None]:
+    """The folders of these places, and which they are now: another may have taken the name of one."""
+    found: dict[Path, tuple[int, int] | None] = {}
+    for folder, _ in places:
+        try:
+            status = folder.stat()
+            found[folder] = status.st_dev, status.st_ino
+        except OSError:
+            found[folder] = None
+    return found
+
+
+async def _settled(path: Path, *, whole: bool) -> bytes | OSError:
+    """Read until it is clear that this is what somebody meant to be there."""
     before: bytes | OSError | None = None
     while True:
-        try:
-            current: bytes | OSError = _read(path)
-        except OSError as error:
-            current = error
-        if isinstance(current, OSError) and isinstance(before, OSError) and current.errno == before.errno:
+        current, leased = _look(path)
+        if isinstance(current, bytes):
+            if current == before or (whole and leased):
+                return current
+        elif isinstance(current, OSError) and isinstance(before, OSError) and current.errno == before.errno:
             return current
-        if isinstance(current, bytes) and current == before and not _being_written(path):
-            return current
-        before = current
-        await asyncio.sleep(SETTLE)
+        before, whole = current, whole and current is not None
+        await asyncio.sleep(QUIET if leased else SETTLE)
+
+
+def _look(path: Path) -> tuple[bytes | OSError | None, bool]:
+    """What the file holds, None while it is being written; and whether the kernel's word stands behind that."""
+    try:
+        with path.open("rb") as file:
+            leased = _lease(file.fileno())
+            data = file.read(LARGEST + 1)  # closing the file gives the lease back
+    except _BusyError:
+        return None, True
+    except OSError as error:
+        return error, False
+    if len(data) > LARGEST:
+        return OSError(errno.EFBIG, f"larger than {LARGEST >> 20} MiB"), False
+    return data, leased
 
 
 async def _settled_state(path: Path) -> object:
@@ -121,23 +185,26 @@ def _state(path: Path) -> tuple[int, ...] | int:
     return status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino
 
 
-def _read(path: Path) -> bytes:
-    with path.open("rb") as file:
-        data = file.read(LARGEST + 1)
-    if len(data) > LARGEST:
-        raise OSError(errno.EFBIG, f"larger than {LARGEST >> 20} MiB")
-    return data
-
-
 def _being_written(path: Path) -> bool:
-    """Ask the kernel for a read lease, which it refuses while somebody has the file open for writing (fcntl(2)).
-
-    A writer that comes while the lease is held makes the kernel send SIGIO, hence the ignored signal.
-    """
-    with contextlib.suppress(OSError), path.open("rb") as file:
-        try:
-            fcntl.fcntl(file, fcntl.F_SETLEASE, fcntl.F_RDLCK)
-        except OSError as error:
-            return error.errno == errno.EAGAIN
-        fcntl.fcntl(file, fcntl.F_SETLEASE, fcntl.F_UNLCK)
+    try:
+        with path.open("rb") as file:
+            _lease(file.fileno())
+    except _BusyError:
+        return True
+    except OSError:
+        return False
     return False
+
+
+def _lease(descriptor: int) -> bool:
+    """Ask the kernel for a read lease: refused while somebody has the file open for writing, and not had everywhere.
+
+    A writer that comes while the lease is held waits for us; the kernel sends SIGIO, hence the ignored signal.
+    """
+    try:
+        fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_RDLCK)
+    except OSError as error:
+        if error.errno == errno.EAGAIN:
+            raise _BusyError from None
+        return False
+    return True

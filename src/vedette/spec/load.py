@@ -4,8 +4,6 @@
 the faults (``vedette validate``).
 """
 
-import hashlib
-import json
 import os
 import sys
 from dataclasses import dataclass
@@ -13,9 +11,12 @@ from pathlib import Path
 
 from vedette.spec import companion_files, device_files, reader, rules, structure
 from vedette.spec import secrets as secret_files
+from vedette.spec.canonical import Canonical
 from vedette.spec.findings import MOST_PROBLEMS, Enough, Findings
+from vedette.spec.model import HACluster
 from vedette.spec.problem import Problem, Problems
 from vedette.spec.resolve import resolve
+from vedette.spec.resolve.expansions import Expansions
 from vedette.spec.resolved import ClusterSpec
 from vedette.spec.secrets import Secrets
 from vedette.spec.tree import Tree
@@ -86,51 +87,74 @@ def check_bytes(content: bytes, *, name: str, directory: Path, secrets: Secrets 
 
 def check_text(text: str, *, name: str, directory: Path, secrets: Secrets = Secrets.IF_PRESENT) -> Report:
     """Read text and report everything that is wrong with it, in the order of the text."""
+    return read(text, name=name, directory=directory, secrets=secrets).report
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What was made of a text, and on the way to it; ``document``: as written, None where nothing useful is left."""
+
+    report: Report
+    findings: Findings
+    document: HACluster | None = None
+
+
+def read(
+    text: str,
+    *,
+    name: str,
+    directory: Path,
+    secrets: Secrets,
+    expansions: Expansions | None = None,
+    canonical: Canonical | None = None,
+) -> Reading:
+    """The passes in their order; each goes on with what the one before it left sound.
+
+    ``expansions`` and ``canonical`` are filled with what helps to read the next version.
+    """
     findings = Findings(name, Tree())
+    document = None
     try:
-        return _check(text, directory, findings, secrets)
+        reader.read(text, findings)
+        forget_kubernetes(findings.tree.root)
+        digest = (canonical or Canonical()).digest(findings.tree.root)
+        document = structure.validate(findings) if findings.tree.root else None
+        if document is None:
+            return Reading(_report(findings, None), findings)
+        rules.check(document, findings)
+        report = interpret(document, findings, digest, directory, secrets, expansions)
     except Enough:
         findings.problems.append(Problem(name, 0, 0, "", f"more than {MOST_PROBLEMS} problems: the rest is not shown"))
-        return _report(findings, None)
+        report = _report(findings, None)
+    return Reading(report, findings, document)
 
 
-def _check(text: str, directory: Path, findings: Findings, secrets: Secrets) -> Report:
-    """The passes in their order; each goes on with what the one before it left sound."""
-    reader.read(text, findings)
-    root = findings.tree.root
-    if not root:
-        return _report(findings, None)
-    _forget_kubernetes(root)
-    digest = _digest(root)
-    document = structure.validate(findings)
-    if document is None:
-        return _report(findings, None)
-    rules.check(document, findings)
+def interpret(
+    document: HACluster,
+    findings: Findings,
+    digest: str,
+    directory: Path,
+    secrets: Secrets,
+    expansions: Expansions | None = None,
+) -> Report:
+    """The passes behind the structure and its rules: what stands in other files, and what everything means."""
     keys = secret_files.read(document, directory, findings, secrets=secrets)
     devices = device_files.read(document, directory, findings, secrets=secrets)
     required = secrets is Secrets.REQUIRED
     parts = companion_files.read(document, directory, findings, required=required)
-    spec = resolve(document, findings, digest=digest, keys=keys, files=devices, companions=parts)
+    spec = resolve(document, findings, digest=digest, keys=keys, files=devices, companions=parts, expansions=expansions)
     beside = tuple(item.file for item in companion_files.files(document, directory))
     files = (*secret_files.files(document, directory), *device_files.files(document, directory))
     return _report(findings, spec, tuple(dict.fromkeys(item.file for item in files)), tuple(dict.fromkeys(beside)))
 
 
-def _forget_kubernetes(root: dict[str, object]) -> None:
+def forget_kubernetes(root: dict[str, object]) -> None:
     """Leave out what ``kubectl get -o yaml`` prints beside what people write."""
     root.pop("status", None)
     metadata = root.get("metadata")
     if isinstance(metadata, dict):
         for key in KUBERNETES_METADATA:
             metadata.pop(key, None)
-
-
-def _digest(root: dict[str, object]) -> str:
-    """Return the SHA-256 of name and spec in canonical JSON: comments, order of keys and layout do not count."""
-    metadata = root.get("metadata")
-    named = {"name": metadata.get("name") if isinstance(metadata, dict) else None, "spec": root.get("spec")}
-    text = json.dumps(named, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str)
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _report(

@@ -5,7 +5,7 @@ bounded while they arrive. Tags, merge keys and several documents in one text ar
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable
 from typing import Any
 
 import yaml
@@ -49,7 +49,7 @@ def read(text: str, findings: Findings) -> None:
 class _Reader:
     def __init__(self, text: str, findings: Findings) -> None:
         self._findings, self._tree, self._text = findings, findings.tree, text
-        self._events: Iterator[Any] = iter(())
+        self._next: Callable[[], Any] = lambda: None
         self._count = 0
         self._anchors: dict[str, tuple[Any, int]] = {}
         self._open: set[str] = set()
@@ -57,7 +57,7 @@ class _Reader:
 
     def read(self) -> None:
         try:
-            self._events = yaml.parse(self._text, Loader=_LOADER)
+            self._next = _LOADER(self._text).get_event  # yaml.parse would take twice the time
             self._document()
         except yaml.YAMLError as error:
             fault = syntax.explain(error, self._text)
@@ -74,11 +74,11 @@ class _Reader:
             self._tree.put(self._at, FAULTY)
 
     def _document(self) -> None:
-        next(self._events)
-        if isinstance(next(self._events), yaml.StreamEndEvent):
+        self._next()
+        if isinstance(self._next(), yaml.StreamEndEvent):
             self._findings.add_at(1, 1, (), "the document is empty", "see `vedette schema`, or the examples")
             raise _Stop
-        first = next(self._events)
+        first = self._next()
         if isinstance(first, yaml.MappingStartEvent):
             self._mapping(first, (), self._tree.root)
         else:
@@ -87,8 +87,8 @@ class _Reader:
             place = (1, 1) if empty else _place(first)
             self._findings.add_at(*place, (), message, "start with `apiVersion: vedette.dev/v1alpha1`")
             raise _Stop
-        next(self._events)
-        second = next(self._events)
+        self._next()
+        second = self._next()
         if isinstance(second, yaml.DocumentStartEvent):
             line, column = _place(second)
             self._findings.add_at(
@@ -96,24 +96,23 @@ class _Reader:
             )
 
     def _mapping(self, start: Any, path: Path, mapping: dict[str, Any]) -> None:
-        first_places: dict[str, int] = {}
-        while not isinstance(event := next(self._events), yaml.MappingEndEvent):
+        spots, next_event = self._tree.spots(mapping), self._next
+        while (event := next_event()).__class__ is not yaml.MappingEndEvent:
             key = self._key(event, path)
-            value_event = next(self._events)
+            mark = event.start_mark
+            value_event = next_event()
             here = (*path, key)
-            if key in first_places:
-                message = f"`{key}` is written twice; the first is in line {first_places[key]}"
+            if key in mapping:
+                message = f"`{key}` is written twice; the first is in line {spots[key].key_line}"
                 self._findings.add_at(*_place(event), here, message, "keep one of them")
                 self._value(value_event, here, None)
                 continue
-            key_line, key_column = _place(event)
-            first_places[key] = key_line
-            self._tree.place(mapping, key, Spot(*_place(value_event), key_line, key_column))
+            spots[key] = Spot(*_place(value_event), mark.line + 1, mark.column + 1)
             self._value(value_event, here, mapping)
 
     def _key(self, event: Any, path: Path) -> str:
         self._grow(event)
-        if isinstance(event, yaml.ScalarEvent):
+        if event.__class__ is yaml.ScalarEvent:
             return str(event.value)
         self._findings.add_at(
             *_place(event), path, "a key must be plain text",
@@ -123,9 +122,9 @@ class _Reader:
 
     def _sequence(self, path: Path, items: list[Any]) -> None:
         index = 0
-        while not isinstance(event := next(self._events), yaml.SequenceEndEvent):
-            line, column = _place(event)
-            self._tree.place(items, index, Spot(line, column, line, column))
+        spots = self._tree.spots(items)
+        while (event := self._next()).__class__ is not yaml.SequenceEndEvent:
+            spots[index] = Spot(*_place(event), *_place(event))
             self._value(event, (*path, index), items)
             index += 1
 
@@ -138,26 +137,26 @@ class _Reader:
             self._findings.add_at(*_place(event), path, f"more than {DEEPEST} levels inside each other")
             raise _Stop
         size = self._count
-        anchor = getattr(event, "anchor", None)
-        if isinstance(event, yaml.ScalarEvent):
+        if event.__class__ is yaml.ScalarEvent:
             value = self._scalar(event, path)
             self._attach(holder, path, value)
-        elif isinstance(event, yaml.AliasEvent):
+        elif event.__class__ is yaml.AliasEvent:
             self._attach(holder, path, self._alias(event, path))
             return
         else:
             self._refuse_tag(event, path)
-            if anchor:
-                self._open.add(anchor)
+            if event.anchor:
+                self._open.add(event.anchor)
             value = self._container(event, path, holder)
-        if anchor:
-            self._open.discard(anchor)
-            self._anchors[anchor] = (value, self._count - size + 1)
+        if event.anchor:
+            self._open.discard(event.anchor)
+            self._anchors[event.anchor] = (value, self._count - size + 1)
+            self._tree.anchored = True
 
     def _container(self, event: Any, path: Path, holder: Any) -> Any:
         """Attach the container before it is filled, so that a syntax error inside it leaves what came before."""
         value: Any
-        if isinstance(event, yaml.MappingStartEvent):
+        if event.__class__ is yaml.MappingStartEvent:
             value = {}
             self._attach(holder, path, value)
             self._mapping(event, path, value)

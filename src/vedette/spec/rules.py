@@ -4,7 +4,7 @@ release does not do yet.
 One walk over the models, which knows for each shape beforehand where there is anything to see.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import Any
 
@@ -18,6 +18,13 @@ from vedette.spec.tree import Path
 def check(document: HACluster, findings: Findings) -> None:
     """Report every rule that the written document breaks."""
     _visit(document, (), findings)
+
+
+def check_item(items: Sequence[Shape], index: int, path: Path, findings: Findings) -> None:
+    """Report what is wrong about one item of the list at ``path``, or has become wrong by it."""
+    if isinstance(items[index], Item) and "name" in type(items[index]).model_fields:
+        _check_names(items, path, findings)
+    _visit(items[index], (*path, index), findings)
 
 
 @cache

@@ -5,7 +5,7 @@ the values leaves its place behind, and list items keep the index that they have
 """
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 Key = str | int
 Path = tuple[Key, ...]
@@ -19,8 +19,7 @@ class Faulty:
 FAULTY = Faulty()
 
 
-@dataclass(frozen=True, slots=True)
-class Spot:
+class Spot(NamedTuple):
     """Line and column, counted from 1, of a value and of its key (the same for list items)."""
 
     line: int
@@ -31,28 +30,43 @@ class Spot:
 
 @dataclass(slots=True)
 class Tree:
-    """``root`` is what is left of the document; ``cut_off``: the text ended in a syntax error."""
+    """``root`` is what is left of the document; ``cut_off``: the text ended in a syntax error.
+
+    ``anchored``: the text has an anchor, so that a value may stand in several places.
+    """
 
     root: dict[str, Any] = field(default_factory=dict)
     cut_off: bool = False
-    _spots: dict[int, dict[Key, Spot]] = field(default_factory=dict)
+    anchored: bool = False
+    _spots: dict[int, tuple[dict[Key, Spot], Any]] = field(default_factory=dict)
+    """By the id of the container, which stands beside them so that its id is not used again."""
     _kept: dict[int, list[int]] = field(default_factory=dict)
-    _containers: list[Any] = field(default_factory=list)
 
-    def place(self, container: dict[str, Any] | list[Any], key: Key, spot: Spot) -> None:
-        """Record where the value of ``key`` in ``container`` stands."""
-        spots = self._spots.get(id(container))
-        if spots is None:
-            self._containers.append(container)  # keeps the id from being used again
-            spots = self._spots[id(container)] = {}
-        spots[key] = spot
+    def spots(self, container: dict[str, Any] | list[Any]) -> dict[Key, Spot]:
+        """Where the values in ``container`` stand, by their keys: to fill while it is read, to look at afterwards."""
+        known = self._spots.get(id(container))
+        if known is None:
+            known = self._spots[id(container)] = {}, container
+        return known[0]
+
+    def exchange(self, items: list[Any], index: int, mapping: dict[str, Any], spots: dict[Key, Spot]) -> None:
+        """Put another mapping of plain values in the place of one, which is forgotten."""
+        self._spots.pop(id(items[index]), None)
+        items[index] = mapping
+        self._spots[id(mapping)] = spots, mapping
+
+    @property
+    def whole(self) -> bool:
+        """Whether it holds all that the text does."""
+        return not self._kept and not self.cut_off
 
     def spot(self, path: Path) -> Spot:
         """Return the place of what is at ``path``, or else of what would hold it."""
         found = Spot(1, 1, 1, 1)
         container: Any = self.root
         for key in path:
-            spot = self._spots.get(id(container), {}).get(key)
+            known = self._spots.get(id(container))
+            spot = known[0].get(key) if known is not None else None
             if spot is None:
                 break
             found = spot

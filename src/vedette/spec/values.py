@@ -33,10 +33,10 @@ class AddressRange:
     prefix_length: int | None = None
 
     def __len__(self) -> int:
-        return int(self.last) - int(self.first) + 1
+        return 1 if self.first is self.last else int(self.last) - int(self.first) + 1
 
     def expand(self) -> tuple[IPAddress, ...]:
-        if self.first == self.last:
+        if self.first is self.last:
             return (self.first,)
         kind = type(self.first)
         return tuple(kind(number) for number in range(int(self.first), int(self.last) + 1))
@@ -122,6 +122,7 @@ def parse_host_name(text: str) -> str:
     return name
 
 
+@lru_cache(maxsize=1 << 15)
 def parse_range(text: str) -> AddressRange:
     """Read ``10.0.0.11`` or ``10.0.0.11-10.0.0.19`` (IPv4 or IPv6)."""
     first_text, dash, last_text = text.partition("-")

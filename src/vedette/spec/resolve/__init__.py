@@ -3,6 +3,7 @@
 from vedette.spec.findings import Findings
 from vedette.spec.model import HACluster
 from vedette.spec.resolve import cluster, connections, devices, fencing, groups, interfaces, kernel, nodes
+from vedette.spec.resolve.expansions import Expansions
 from vedette.spec.resolve.scope import Companions, DeviceFiles, Scope
 from vedette.spec.resolve.services import Services
 from vedette.spec.resolved import ClusterSpec, Key
@@ -16,12 +17,13 @@ def resolve(
     keys: tuple[Key, ...],
     files: DeviceFiles,
     companions: Companions,
+    expansions: Expansions | None = None,
 ) -> ClusterSpec:
-    """Return what the document means.
+    """Return what the document means. ``expansions`` of the document before this one save time.
 
     When ``findings`` holds problems afterwards, the result is a guess about a faulty document and must not be used.
     """
-    scope = Scope(document.spec, findings, companions)
+    scope = Scope(document.spec, findings, expansions or Expansions(), companions)
     all_devices = devices.resolve_devices(scope, files)
     all_nodes = nodes.resolve_nodes(scope)
     links = nodes.resolve_links(scope)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from vedette.spec import values
 from vedette.spec.findings import Findings
 from vedette.spec.model.document import Spec
+from vedette.spec.resolve.expansions import Expansions
 from vedette.spec.resolved import Secret
 from vedette.spec.tree import Path
 
@@ -52,6 +53,7 @@ class Scope:
 
     spec: Spec
     findings: Findings
+    expansions: Expansions = field(default_factory=Expansions)
     companions: Companions = field(default_factory=dict)
 
     def fault(self, path: Path, message: str, remedy: str = "", *, at_key: bool = False) -> None:

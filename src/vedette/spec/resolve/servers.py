@@ -1,11 +1,12 @@
 """Real servers: ranges expanded, pools followed, and every server once."""
 
-from collections.abc import Container, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from vedette.kit.net import IPAddress, endpoint
 from vedette.spec import server_list, values, words
 from vedette.spec.model import balancing as model
+from vedette.spec.resolve.expansions import Expansion
 from vedette.spec.resolve.scope import Scope
 from vedette.spec.resolved import NameKind, RealServer, ServerName
 from vedette.spec.tree import Path
@@ -33,8 +34,9 @@ class Servers:
 class Pools:
     """The server pools of a document, each resolved once."""
 
-    def __init__(self, scope: Scope, taken: Container[IPAddress]) -> None:
+    def __init__(self, scope: Scope, taken: Collection[IPAddress]) -> None:
         self._scope, self._taken = scope, taken
+        scope.expansions.begin(taken)
         self._room = MOST_SERVERS
         self._pools = {
             pool.name: self._pool(pool, (*POOLS, index)) for index, pool in enumerate(scope.spec.server_pools or ())
@@ -102,6 +104,19 @@ class Pools:
         return None
 
     def expand(self, items: Sequence[model.RealServer], path: Path, *, shared: bool) -> Servers:
+        """Return all servers of a list; one that stood here before, but for weights, is not gone through again."""
+        known = self._scope.expansions.again(path, items, _server)
+        if known is not None and len(known.servers) <= self._room:
+            self._room -= len(known.servers)
+        else:
+            faults = len(self._scope.findings.problems)
+            known = self._expand(items, path)
+            if len(self._scope.findings.problems) > faults:
+                return Servers(known.servers, known.origins, path, shared, known.names)
+        self._scope.expansions.keep(path, known)
+        return Servers(known.servers, known.origins, path, shared, known.names)
+
+    def _expand(self, items: Sequence[model.RealServer], path: Path) -> Expansion:
         servers: list[RealServer] = []
         origins: list[int] = []
         seen: dict[tuple[IPAddress, int | None], int] = {}
@@ -127,7 +142,7 @@ class Pools:
             if fault:
                 self._scope.fault((*path, index, "address"), *fault)
             self._check_limits(item, (*path, index))
-        return Servers(tuple(servers), tuple(origins), path, shared, tuple(names.values()))
+        return Expansion(items, tuple(servers), tuple(origins), tuple(names.values()))
 
     def _named(self, item: model.RealServer, names: dict[tuple[str, int | None], ServerName], path: Path) -> None:
         """A name stands for servers that are not known before it is looked up."""
