@@ -26,7 +26,7 @@ MODEL_PACKAGES := spin gcc libc6-dev
 PEER_PACKAGES := ldirectord
 
 # What benchmarks measure beside us: other people's load balancers, and the least that C takes.
-BENCH_PACKAGES := keepalived ldirectord ipvsadm gcc libc6-dev util-linux
+BENCH_PACKAGES := keepalived ldirectord ipvsadm nginx openssl gcc libc6-dev util-linux
 
 # Marks of tests that need more than Python: kernels, machines, simulators, servers of other people, Spin.
 REAL := kernel or lab or fencing or servers or model

@@ -19,15 +19,21 @@ from pathlib import Path
 from benchmarks.peers import checkers
 from benchmarks.peers.checkers import FIRST, Work
 from benchmarks.peers.programs import Server, build, processor_time, resident, server, until
+from benchmarks.peers.web import Web, web
 from benchmarks.results import Row
 from vedette.health.client import CheckerClient
 from vedette.health.engine import Engine
 from vedette.kit.units import SECOND
 from vedette.spec.resolved import HealthCheck, HttpProbe, Probe, TcpProbe
+from vedette.spec.tls import Tls
 from vedette.state.health import Target
 
-PORT = 8180
-PROBES: dict[str, Probe] = {"tcp": TcpProbe(), "http": HttpProbe(path="/health", body="status: OK")}
+PORT, SECURE = 8180, 8183
+PROBES: dict[str, Probe] = {
+    "tcp": TcpProbe(),
+    "http": HttpProbe(path="/health", body="status: OK"),
+    "https": HttpProbe(path="/health", body="status: OK", tls=Tls(verify=False)),
+}
 WARM, WINDOW = 3.0, 4.0
 """Seconds that a checker runs before it is looked at, and for which it is."""
 
@@ -44,32 +50,32 @@ def run(options: argparse.Namespace) -> list[Row]:
         folder = Path(name)
         build(folder)
         with server(folder, PORT) as target:
-            for kind in PROBES:
+            for kind in ("tcp", "http"):
                 for rate in rates:
                     rows += _cost(folder, target, Work(kind, rate, rate, PORT), options.rounds)
             rows += _large(folder, target, Work("tcp", many, many // 2, PORT), options.rounds)
             rows += _serial(folder, target, Work("tcp", 100, 100, PORT), options.rounds)
+        with web(folder, SECURE) as secure:
+            rows += _cost(folder, secure, Work("https", rates[0] // 5, rates[0] // 5, SECURE), options.rounds)
     rows += _late(rates, options.rounds)
     return rows
 
 
-def _cost(folder: Path, target: Server, work: Work, rounds: int) -> list[Row]:
+def _cost(folder: Path, target: Server | Web, work: Work, rounds: int) -> list[Row]:
     """CPU per check, in turns."""
-    programs: dict[str, Checker] = {
-        "ours": vedette,
-        "keepalived": checkers.keepalived,
-        "C, epoll": checkers.epoll,
-    }
+    programs: dict[str, Checker] = {"ours": vedette, "keepalived": checkers.keepalived}
+    if work.kind != "https":
+        programs["C, epoll"] = checkers.epoll
     taken: dict[str, list[float]] = {name: [] for name in programs}
     for _ in range(rounds):
         for name, program in programs.items():
             with program(folder, work) as pid:
                 taken[name].append(_watch(pid, target)[0])
     line = f"{work.kind} check, CPU at {work.rate:,} a second"
-    return [
-        Row(line, "µs", taken["ours"], "keepalived", taken["keepalived"], goal="ratio ≤ 1"),
-        Row(f"{line} (beside the least)", "µs", taken["ours"], "C, epoll", taken["C, epoll"]),
-    ]
+    rows = [Row(line, "µs", taken["ours"], "keepalived", taken["keepalived"], goal="ratio ≤ 1")]
+    if "C, epoll" in taken:
+        rows.append(Row(f"{line} (beside the least)", "µs", taken["ours"], "C, epoll", taken["C, epoll"]))
+    return rows
 
 
 def _large(folder: Path, target: Server, work: Work, rounds: int) -> list[Row]:
@@ -104,7 +110,7 @@ def _serial(folder: Path, target: Server, work: Work, rounds: int) -> list[Row]:
     return [Row(line, "µs", taken["ours"], "ldirectord", taken["ldirectord"])]
 
 
-def _watch(pid: int, target: Server, *, warm: float = WARM) -> tuple[float, float]:
+def _watch(pid: int, target: Server | Web, *, warm: float = WARM) -> tuple[float, float]:
     """Microseconds of processor time per check, and checks a second."""
     time.sleep(warm)
     checks, cpu, began = target.accepted, processor_time(pid), time.monotonic()

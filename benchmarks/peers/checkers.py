@@ -41,6 +41,7 @@ def epoll(folder: Path, work: Work) -> Iterator[int]:
 
 _KEEPALIVED_CHECK = {
     "tcp": "TCP_CHECK {\n connect_timeout 1\n }",
+    "https": 'SSL_GET {\n url {\n path /health\n status_code 200\n regex "status: OK"\n }\n connect_timeout 1\n }',
     "http": 'HTTP_GET {\n url {\n path /health\n status_code 200\n regex "status: OK"\n }\n connect_timeout 1\n }',
 }
 
