@@ -3,7 +3,7 @@
 from ipaddress import ip_address
 
 import pytest
-from tests.spec.documents import document, faults, resolve
+from tests.spec.documents import document, resolve
 
 from vedette.realserver.desired import wanted
 from vedette.realserver.model import Device, Kind, Port, Wanted
@@ -69,13 +69,8 @@ def test_an_address_of_the_other_family_is_not_for_direct_routing() -> None:
 
 
 TUNNEL = DIRECT.replace("directRouting", "tunnel")
-tunnels = pytest.mark.skipif(
-    bool(faults(document(f"virtualServices: [{TUNNEL}}}]"))), reason="documents have no tunnels in this release"
-)
-"""Where the document refuses them, there is nothing to set up either."""
 
 
-@tunnels
 @pytest.mark.parametrize(
     ("tunnel", "own", "device", "ports"),
     [
@@ -94,7 +89,6 @@ def test_a_tunnel_ends_at_the_machine_s_own_address(tunnel: str, own: str, devic
     assert not found.direct
 
 
-@tunnels
 def test_one_end_cannot_have_checksums_and_none() -> None:
     plain = TUNNEL + ", tunnel: {type: gre}}"
     summed = TUNNEL.replace("[80]", "[81]") + ", tunnel: {type: gre, checksum: full}}"
@@ -102,7 +96,6 @@ def test_one_end_cannot_have_checksums_and_none() -> None:
     assert "with and without `checksum`" in _wanted(f"{plain}, {summed}", "10.0.0.11").problems[0]
 
 
-@tunnels
 def test_a_foreign_mark_may_be_on_packets_to_any_address_of_its_group() -> None:
     found = _wanted(
         "{name: marked, group: default, firewallMark: 7, forwarding: directRouting, checks: [], "

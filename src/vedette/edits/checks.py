@@ -6,7 +6,7 @@ from dataclasses import is_dataclass
 
 from vedette.edits.change import Change, Severity, listed
 from vedette.edits.fields import camel, shown, told
-from vedette.edits.pairs import entries, pairs
+from vedette.edits.pairs import pairs
 from vedette.kit.units import show
 from vedette.spec.resolved import ClusterSpec, HealthCheck, VirtualService
 from vedette.state.health import Target
@@ -47,7 +47,7 @@ def _consequence(former: VirtualService, virtual: VirtualService) -> str:
 
 
 def _targets(virtual: VirtualService) -> Iterator[Target]:
-    for endpoint in entries(virtual):
+    for endpoint in virtual.entries:
         for server in virtual.real_servers:
             yield from targets(virtual, endpoint, server)
 

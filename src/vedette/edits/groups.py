@@ -6,7 +6,7 @@ from vedette.edits import fields
 from vedette.edits.change import Change, Live, Severity, listed
 from vedette.kit.net import IPAddress
 from vedette.kit.units import show
-from vedette.spec.resolved import ClusterSpec, Failback, Group, Role
+from vedette.spec.resolved import ClusterSpec, Failback, Group, Role, VirtualService
 
 _HANDED = "it is handed over: a gap of milliseconds, open connections go on where both directors know them"
 _KEPT = "nothing moves: who holds it keeps it"
@@ -50,8 +50,8 @@ def _addresses(old: ClusterSpec, new: ClusterSpec) -> Iterator[Change]:
     yield from _seats(old, new)
 
 
-def _serves(virtual: object, address: IPAddress) -> bool:
-    return any(item.address == address for item in getattr(virtual, "endpoints", ()))
+def _serves(virtual: VirtualService, address: IPAddress) -> bool:
+    return any(item.address == address for item in virtual.endpoints)
 
 
 def _seats(old: ClusterSpec, new: ClusterSpec) -> Iterator[Change]:

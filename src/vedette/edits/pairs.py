@@ -1,13 +1,6 @@
 """Which virtual service of a new document is which of the old one: by name, or by where clients connect."""
 
-from typing import Any
-
 from vedette.spec.resolved import ClusterSpec, VirtualService
-
-
-def entries(virtual: VirtualService) -> Any:
-    """What the kernel's table knows a service by: its endpoints, or a firewall mark that stands for all of them."""
-    return getattr(virtual, "entries", virtual.endpoints)
 
 
 def pairs(old: ClusterSpec, new: ClusterSpec) -> list[tuple[VirtualService, VirtualService]]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from vedette.edits import fields
 from vedette.edits.change import Change, Live, Severity, listed
-from vedette.edits.pairs import entries, pairs
+from vedette.edits.pairs import pairs
 from vedette.ipvs.desired import desired, destination_key, service_key
 from vedette.ipvs.model import (
     Destination,
@@ -60,7 +60,7 @@ class _Side:
 
     def __post_init__(self) -> None:
         for virtual in self.spec.virtual_services:
-            for entry in entries(virtual):
+            for entry in virtual.entries:
                 key = service_key(entry)
                 self.services[key] = virtual
                 for server in virtual.real_servers:
@@ -307,7 +307,7 @@ def _servers(destinations: Iterable[DestinationKey]) -> str:
 
 def drain_of(virtual: VirtualService) -> int:
     """How long (ns) a server that a person takes out may finish what it has; 0: not at all."""
-    return int(getattr(getattr(virtual, "life", None), "drain", 0))
+    return virtual.life.drain
 
 
 def _called(item: str) -> str:
@@ -360,7 +360,7 @@ def _behaviour(old: ClusterSpec, new: ClusterSpec) -> Iterator[Change]:
 
 def _marked(subject: str, old: VirtualService, new: VirtualService) -> Iterator[Change]:
     """Endpoints behind a firewall mark: the table has only the mark, and the packets that get it change."""
-    if not (getattr(old, "mark", None) and getattr(new, "mark", None)):
+    if old.mark is None or new.mark is None:
         return
     gone = [item for item in old.endpoints if item not in new.endpoints]
     come = [item for item in new.endpoints if item not in old.endpoints]
@@ -373,8 +373,8 @@ def _marked(subject: str, old: VirtualService, new: VirtualService) -> Iterator[
 
 
 def _place(item: Endpoint) -> str:
-    last = getattr(item, "last_port", None)
-    return f"{item.protocol.value} {endpoint(item.address, item.port)}" + (f"-{last}" if last else "")
+    last = "" if item.last_port is None else f"-{item.last_port}"
+    return f"{item.protocol.value} {endpoint(item.address, item.port)}{last}"
 
 
 _LATER = "in force from now on; nothing happens at once"

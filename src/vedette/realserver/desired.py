@@ -93,16 +93,14 @@ def _virtual(spec: ClusterSpec, service: VirtualService) -> list[IPAddress]:
     """The service's addresses; a firewall mark may be on a packet to any address of its group."""
     if service.endpoints:
         return list(dict.fromkeys(endpoint.address for endpoint in service.endpoints))
-    version = getattr(getattr(service, "mark", None), "version", None)
+    version = None if service.mark is None else service.mark.version
     groups = (group for group in spec.groups if group.name == service.group)
     return [item.address for group in groups for item in group.addresses if version in (None, item.address.version)]
 
 
 def tunnel_of(service: VirtualService) -> Tunnel:
     """How the service's packets are wrapped."""
-    found = getattr(service, "tunnel", None)
-    if found is None:
-        return Tunnel()
+    found = service.tunnel
     return Tunnel(found.encapsulation.value, found.port or GUE_PORT, found.checksum.value == "full")
 
 

@@ -182,7 +182,7 @@ def _ways_back(wanted: Wanted, observed: Observed, exits: frozenset[str]) -> Ite
 
 def _listeners(endpoints: Iterable[Endpoint], listening: frozenset[Listening]) -> Iterator[Finding]:
     """A server that listens at its own address only is the other classic. Ranges of ports are not looked at."""
-    single = [item for item in endpoints if item.port and getattr(item, "last_port", None) is None]
+    single = [item for item in endpoints if item.single]
     deaf = [item for item in single if item.protocol is not Protocol.SCTP]
     for item in sorted(deaf, key=lambda found: (found.address.version, int(found.address), found.port)):
         if not any((item.protocol, address, item.port) in listening for address in (item.address, None)):
