@@ -21,11 +21,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from benchmarks.machine import Figures, inside
 from benchmarks.results import Row
 from benchmarks.starts import destinations, flush
-from vedette.lab.guest import Boot, Guest
-
-Figures = dict[str, list[float]]
 
 HEAD = """\
 apiVersion: vedette.dev/v1alpha1
@@ -49,24 +47,7 @@ LIMIT = 120.0
 def run(options: argparse.Namespace) -> list[Row]:
     """Milliseconds from the save to the table; processor time of who made it so."""
     size = 500 if options.quick else 10_000
-    with tempfile.TemporaryDirectory() as directory:
-        machine = Guest(Path(directory), Boot(hostname="bench", ip=("link set lo up",)))
-        machine.power_on()
-        try:
-            answer = machine.request(
-                "run",
-                limit=900.0,
-                argv=[sys.executable, "-m", "benchmarks.edits", str(size), str(options.rounds)],
-                stdin="",
-                timeout=900.0,
-                environment={},
-                directory=str(Path(__file__).parents[1]),
-            )
-        finally:
-            machine.power_off()
-    if answer["code"] != 0:
-        raise SystemExit(answer["out"] + answer["err"])
-    found: Figures = json.loads(answer["out"])
+    found = inside("benchmarks.edits", size, options.rounds)
     work = f"one weight of {size:,}"
     return [
         Row(f"{work}, saved by renaming, to the table", "ms", found["rename"], "keepalived", found["keepalived"],

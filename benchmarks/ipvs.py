@@ -18,13 +18,13 @@ from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
 
+from benchmarks.machine import Figures, inside
 from benchmarks.results import Row
 from vedette.ipvs.desired import desired
 from vedette.ipvs.kernel import KernelTable
 from vedette.ipvs.plan import plan
 from vedette.ipvs.reconciler import Reconciler
 from vedette.kit.units import SECOND
-from vedette.lab.guest import Boot, Guest
 from vedette.spec.resolved import (
     ClusterSpec,
     Endpoint,
@@ -36,23 +36,15 @@ from vedette.spec.resolved import (
 )
 
 SERVICES = 100
-Times = dict[str, list[float]]
-"""Milliseconds of each kind of work."""
 
 
 def run(options: argparse.Namespace) -> list[Row]:
     """Boot a machine, measure in it, and compare with ipvsadm there."""
     sizes = (200,) if options.quick else (1000, 10_000)
-    with tempfile.TemporaryDirectory() as directory:
-        machine = Guest(Path(directory), Boot(hostname="bench", ip=("link set lo up",)))
-        machine.power_on()
-        try:
-            return [row for size in sizes for row in rows(size, run_inside(machine, size, options.rounds))]
-        finally:
-            machine.power_off()
+    return [row for size in sizes for row in rows(size, inside("benchmarks.ipvs", size, options.rounds))]
 
 
-def rows(size: int, times: Times) -> list[Row]:
+def rows(size: int, times: Figures) -> list[Row]:
     work = f"{size:,} destinations"
     pairs = (
         ("programme an empty table", "program: send", "program: ipvsadm -R", "ipvsadm -R", "ratio ≤ 0.05"),
@@ -68,26 +60,10 @@ def rows(size: int, times: Times) -> list[Row]:
     ]
 
 
-def run_inside(machine: Guest, size: int, rounds: int) -> Times:
-    answer = machine.request(
-        "run",
-        limit=600.0,
-        argv=[sys.executable, "-m", "benchmarks.ipvs", str(size), str(rounds)],
-        stdin="",
-        timeout=600.0,
-        environment={},
-        directory=str(Path(__file__).parents[1]),
-    )
-    if answer["code"] != 0:
-        raise SystemExit(answer["out"] + answer["err"])
-    times: Times = json.loads(answer["out"])
-    return times
-
-
-def measure(size: int, rounds: int) -> Times:
+def measure(size: int, rounds: int) -> Figures:
     """Milliseconds by row; ours and the peer's take turns."""
     spec = document(size, SERVICES)
-    rows: Times = {}
+    rows: Figures = {}
     table = KernelTable()
     table.observe()
     for _ in range(rounds):
@@ -112,7 +88,7 @@ def measure(size: int, rounds: int) -> Times:
 EDIT = ("-e", "-t", "203.0.113.1:80", "-r", "10.0.0.1:80", "-m", "-w", "7")
 
 
-def passes(rows: Times, spec: ClusterSpec, run_dir: Path) -> None:
+def passes(rows: Figures, spec: ClusterSpec, run_dir: Path) -> None:
     """The reconciler from an empty table, again with nothing to do, and after one weight was edited."""
     reconciler = Reconciler(run_dir=run_dir)
     first = spec.virtual_services[0]
@@ -162,7 +138,7 @@ def ipvsadm(*arguments: str, stdin: str = "") -> str:
     return subprocess.run(["ipvsadm", *arguments], input=stdin, capture_output=True, text=True, check=True).stdout
 
 
-def clocked(rows: Times, row: str, work: Callable[[], object]) -> None:
+def clocked(rows: Figures, row: str, work: Callable[[], object]) -> None:
     started = time.perf_counter()
     work()
     rows.setdefault(row, []).append(1000 * (time.perf_counter() - started))

@@ -15,10 +15,9 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from benchmarks.machine import Figures, inside
 from benchmarks.results import Row
-from vedette.lab.guest import Boot, Guest
 
-Times = dict[str, list[float]]
 PER_SERVICE = 100
 """Real servers of each virtual service."""
 
@@ -38,24 +37,7 @@ spec:
 def run(options: argparse.Namespace) -> list[Row]:
     """Seconds of wall time."""
     size = 1000 if options.quick else 10_000
-    with tempfile.TemporaryDirectory() as directory:
-        machine = Guest(Path(directory), Boot(hostname="bench", ip=("link set lo up",)))
-        machine.power_on()
-        try:
-            answer = machine.request(
-                "run",
-                limit=900.0,
-                argv=[sys.executable, "-m", "benchmarks.starts", str(size), str(options.rounds)],
-                stdin="",
-                timeout=900.0,
-                environment={},
-                directory=str(Path(__file__).parents[1]),
-            )
-        finally:
-            machine.power_off()
-    if answer["code"] != 0:
-        raise SystemExit(answer["out"] + answer["err"])
-    times: Times = json.loads(answer["out"])
+    times = inside("benchmarks.starts", size, options.rounds)
     work = f"start with {size:,} destinations"
     return [
         Row(f"{work}: all in the kernel", "s", times["programmed"], "keepalived", times["keepalived"]),
@@ -63,12 +45,12 @@ def run(options: argparse.Namespace) -> list[Row]:
     ]
 
 
-def measure(size: int, rounds: int) -> Times:
+def measure(size: int, rounds: int) -> Figures:
     """In the machine."""
     subprocess.run(["ip", "link", "add", "net0", "type", "dummy"], check=True)
     subprocess.run(["ip", "link", "set", "net0", "up"], check=True)
     subprocess.run(["ip", "addr", "add", "10.77.0.1/24", "dev", "net0"], check=True)
-    times: Times = {"programmed": [], "adopted": [], "keepalived": []}
+    times: Figures = {"programmed": [], "adopted": [], "keepalived": []}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "key").write_text("0123456789abcdef0123456789abcdef")
