@@ -83,7 +83,7 @@ def keepalived_with(folder: Path, places: Sequence[tuple[str, int]], interval: f
     ``removals`` gets the time of every destination that is deleted, as doubles (CLOCK_MONOTONIC, s).
     """
     config, pid = folder / "keepalived.conf", folder / "checkers.pid"
-    check = "TCP_CHECK {\n connect_timeout 1\n retry 1\n delay_before_retry 1\n }"
+    check = f"TCP_CHECK {{\n connect_timeout 1\n retry 1\n delay_before_retry {interval:g}\n }}"
     servers = "\n".join(f"real_server {address} {port} {{\n weight 1\n {check}\n }}" for address, port in places)
     config.write_text(
         "virtual_server 127.255.0.1 80 {\n"
