@@ -102,13 +102,13 @@ def keepalived_with(folder: Path, places: Sequence[tuple[str, int]], interval: f
 @contextmanager
 def ldirectord(folder: Path, work: Work) -> Iterator[int]:
     """Debian's ldirectord, where ipvsadm does nothing; it checks one server after the other."""
-    kind = "connect" if work.kind == "tcp" else 'negotiate\n request="health"\n receive="status: OK"'
-    real = "\n".join(f" real={address}:{work.port} masq 1" for address in work.addresses())
+    kind = "connect" if work.kind == "tcp" else 'negotiate\n\trequest="health"\n\treceive="status: OK"'
+    real = "\n".join(f"\treal={address}:{work.port} masq 1" for address in work.addresses())
     config, idle = folder / "ldirectord.cf", folder / "ipvsadm"
     config.write_text(
-        f"checktimeout=1\nchecktimeout=1\ncheckinterval={max(1, round(work.interval))}\nautoreload=no\nquiescent=yes\n"
-        f'logfile="/dev/null"\nvirtual=127.255.0.1:80\n{real}\n service=http\n scheduler=rr\n protocol=tcp\n'
-        f" checktype={kind}\n"
+        f"checktimeout=1\ncheckinterval={max(1, round(work.interval))}\nautoreload=no\nquiescent=yes\n"
+        f'logfile="/dev/null"\nvirtual=127.255.0.1:80\n{real}\n\tservice=http\n\tscheduler=rr\n\tprotocol=tcp\n'
+        f"\tchecktype={kind}\n"
     )
     idle.write_text("#!/bin/sh\nexit 0\n")
     idle.chmod(0o755)
