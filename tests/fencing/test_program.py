@@ -70,6 +70,7 @@ def test_a_call_that_is_cancelled_while_it_starts_ends_the_whole_group(tmp_path:
 def test_what_a_program_leaves_behind_ends_with_it(tmp_path: Path) -> None:
     told = tmp_path / "pid"
     run("/bin/sh", "-c", f"sleep 600 >/dev/null 2>&1 & echo $! > {told}")
+    assert told.exists()
     machines.wait(lambda: not alive(told), "the end of the group")
 
 

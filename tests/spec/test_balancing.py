@@ -182,3 +182,8 @@ def test_a_tunnel_into_the_other_family_and_synchronised_connections_exclude_eac
     assert any("cannot synchronise connections" in fault for fault in faults(document(sync + service, groups=BOTH)))
     by_mark = f"[{{firewallMark: 1, checks: [], forwarding: tunnel, {SERVERS}}}]"
     assert not any("cannot synchronise" in fault for fault in faults(document(sync + by_mark, groups=BOTH)))
+
+
+def test_a_scheduler_that_is_none_says_nothing_about_its_flags() -> None:
+    found = faults(document("virtualServices: [{ports: [80], scheduler: mhh, schedulerFlags: [port]}]"))
+    assert len(found) == 1

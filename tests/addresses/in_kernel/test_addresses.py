@@ -234,6 +234,8 @@ def test_in_maintenance_a_released_group_goes_all_the_same(wire: Wire, tmp_path:
             place.addresses.leave_alone(True)
             place.addresses.release(WEB.name)
             await place.hears(Emptied(WEB.name))
+            assert found(VIP) == found(VIP6) == []
+            assert WEB.name not in place.addresses.held()
 
     asyncio.run(scenario())
 

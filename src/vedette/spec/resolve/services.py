@@ -97,7 +97,7 @@ class Services:
         scheduler = self._first(written, "scheduler") or defaults.SCHEDULER
         inherits = written.scheduler is None
         flags = written.scheduler_flags or (self._defaults.scheduler_flags if inherits else None) or ()
-        if flags and scheduler not in ("sh", "mh"):
+        if flags and scheduler not in ("sh", "mh") and self._scope.sound((*path, "scheduler")):
             remedy = "leave them out, or write `scheduler: mh`"
             self._scope.fault((*path, "schedulerFlags"), f"the scheduler `{scheduler}` has no flags", remedy)
         forwarding = Forwarding(self._first(written, "forwarding") or "masquerade")
