@@ -10,7 +10,8 @@ SEEDS ?= 300
 FIRST := $(or $(FIRST),$(shell date +%s))
 
 # The lab's machines are User Mode Linux kernels; what their wires, tables and captures are made and looked at with.
-LAB_PACKAGES := user-mode-linux iproute2 ipvsadm keepalived nftables tcpdump kmod procps curl
+# tcc makes a small library for hosts with AMX (src/vedette/lab/xstate.c).
+LAB_PACKAGES := user-mode-linux iproute2 ipvsadm keepalived nftables tcpdump kmod procps curl tcc
 
 # What fencing is tested against: controllers and power strips that somebody else wrote, and fence agents.
 FENCING_PACKAGES := ipmitool openipmi snmp snmpd openssh-client openssh-server openssl fence-agents iproute2

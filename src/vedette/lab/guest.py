@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from vedette.kit.errors import PermanentError, TransientError
-from vedette.lab import agent, namespace
+from vedette.lab import agent, namespace, xstate
 from vedette.spec.resolved import Role
 
 KERNEL = "linux.uml"
@@ -161,6 +161,7 @@ class Guest:
         self.directory.mkdir(parents=True, exist_ok=True)
         plan = self.directory / "boot.json"
         plan.write_text(json.dumps(self.boot.plain()))
+        extended = xstate.environment(self.directory)
         ours, theirs = socket.socketpair()
         self.terminal, line = os.openpty()
         tty.setraw(line)
@@ -172,7 +173,7 @@ class Guest:
                 stdout=console,
                 stderr=console,
                 pass_fds=(theirs.fileno(), line),
-                env=os.environ | {"TMPDIR": namespace.MEMORY},
+                env=os.environ | {"TMPDIR": namespace.MEMORY} | extended,
                 start_new_session=True,
             )
         os.close(line)
