@@ -117,7 +117,7 @@ class Stage:
         self._progress.step("starting the daemons")
         begun = time.monotonic_ns()
         scene = self._scene({}, any_answer)
-        scene.start_missing_daemons()
+        scene.faults.start_missing_daemons()
         settled = scene.wait(scene.settled, patience=FIRST_SETTLING)
         took = time.monotonic_ns() - begun
         if settled:
@@ -208,7 +208,7 @@ class Stage:
         where = _whereabouts(scene)
         with contextlib.suppress(VedetteError):
             scene.restore()
-            scene.edit(self._text)
+            scene.operator.edit(self._text)
             scene.wait(scene.settled, patience=SETTLING)
         return [f"it did not settle after the fault was undone: {where}"]
 
@@ -253,7 +253,7 @@ class Stage:
             scene.restore()
             if not scene.wait(scene.settled, patience=SETTLING):
                 raise TransientError(f"it could not begin: {_whereabouts(scene)}")
-        return scene.kernel_holders()
+        return scene.kernels.holders(scene.reached)
 
     def _scene(self, holders: dict[str, str], accept: Accept) -> Scene:
         return Scene(self.lab, self.observers, self.ground, holders, self._text, accept)
@@ -265,7 +265,11 @@ def _whereabouts(scene: Scene) -> str:
     words = [f"{group.name} is answered for by {scene.holder(group) or 'nobody'}" for group in scene.reached]
     if not scene.flowing():
         words.append("the client is not served")
-    silent = [node for node in scene.directors if scene.lab.machines[node].alive and scene.status(node) is None]
+    silent = [
+        node
+        for node in scene.ground.directors
+        if scene.lab.machines[node].alive and scene.operator.status(node) is None
+    ]
     if silent:
         words.append(f"no daemon answers on {', '.join(silent)}")
     return "; ".join(words)

@@ -31,7 +31,7 @@ def _restore(scene: Scene) -> None:
 
 def _change(scene: Scene, text: str, dead_after: int) -> None:
     """Edit the document everywhere, and wait until every node keeps to it."""
-    scene.edit(text)
+    scene.operator.edit(text)
     patience = AGREED + 4 * scene.ground.spec.heartbeat.dead_after
     for node in scene.lab.machines:
         if not scene.wait(partial(_keeps_to, scene, node, dead_after), patience=patience):
@@ -40,7 +40,7 @@ def _change(scene: Scene, text: str, dead_after: int) -> None:
 
 
 def _keeps_to(scene: Scene, node: str, dead_after: int) -> bool:
-    status = scene.status(node)
+    status = scene.operator.status(node)
     if status is None or status["spec"]["error"]:
         return False
     config = status["config"]
