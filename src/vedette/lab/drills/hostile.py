@@ -12,9 +12,9 @@ RATE = 5000
 """Datagrams a second."""
 WATCHED = 4 * SECOND
 """How long (ns) the daemon's processor time is watched, without and with the flood."""
-SHARE = 0.5
-"""Of one processor of a lab's machine: what refusing them may cost. It is a quarter of a real one's; but a system call
-takes 50 times as long here (docs/design/lab.md). What it costs in reality is measured by benchmarks/forgeries.py."""
+SHARE = 0.25
+"""Of one processor: what refusing them may cost, here too, where a system call takes 50 times as long as on a real one
+(docs/design/lab.md). What it costs there is measured by benchmarks/forgeries.py."""
 MILLION = 1_000_000
 BASELINE, FLOODED, SENT = "baseline", "flooded", "sent"
 
@@ -67,7 +67,7 @@ def _cheap(scene: Scene) -> list[str]:
 
 
 def _ignored(_: Ground) -> Expectation:
-    return expectations.nothing_lost("nothing lost; at most half a processor of the lab")
+    return expectations.nothing_lost("nothing lost; at most a quarter of a processor")
 
 
 DRILLS = (
