@@ -2,11 +2,10 @@
 
 import argparse
 import json
-import sys
 from pathlib import Path
 
 from vedette.api import control
-from vedette.cli.order import author
+from vedette.cli import order
 from vedette.kit.errors import UsageError
 
 NAME = "confirm-off"
@@ -39,18 +38,12 @@ Exit codes: 0 confirmed; 2 refused (the reason is said), or the name was not rep
 
 
 def run(args: argparse.Namespace) -> int:
-    typed = args.seen_off if args.seen_off is not None else _ask(args.node)
+    node, typed = args.node, args.seen_off
+    if typed is None:
+        typed = order.typed(WARNING.format(node=node), option=f"--seen-off {node}")
     if typed != args.node:
         raise UsageError(f"{typed!r} is not {args.node}: nothing is confirmed")
-    request = {"verb": NAME, "node": args.node, "typed": typed, "author": author()}
+    request = {"verb": NAME, "node": args.node, "typed": typed, "author": order.author()}
     reply = control.ask(args.run_dir, request)
     print(json.dumps(reply) if args.output == "json" else reply["done"])
     return 0
-
-
-def _ask(node: str) -> str:
-    if not sys.stdin.isatty():
-        raise UsageError(f"this must be typed on a terminal, or said with --seen-off {node}")
-    print(WARNING.format(node=node), file=sys.stderr)
-    print("Type the name of the node to confirm: ", end="", file=sys.stderr, flush=True)
-    return sys.stdin.readline().strip()

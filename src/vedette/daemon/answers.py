@@ -15,7 +15,7 @@ from vedette.daemon.versions import Versions
 from vedette.edits import masking
 from vedette.fencing import history
 from vedette.kit import clock, plain
-from vedette.kit.errors import UsageError
+from vedette.kit.errors import TransientError, UsageError
 from vedette.kit.units import MILLISECOND, seconds
 from vedette.state.placement import Liveness
 
@@ -65,9 +65,7 @@ class Answers:
         return {"spec": plain.dump(spec), "revision": version.revision, "status": self._status()}
 
     async def _command(self, request: control.Request) -> control.Reply:
-        reply = await self._keeper.ask({"command": request}, limit=REPLY + seconds(control.CARRIED_OUT))
-        if "error" in reply:
-            raise UsageError(reply["error"])
+        reply = await self._keeper.carry_out(request, limit=REPLY + seconds(control.CARRIED_OUT))
         return {name: reply[name] for name in ("done", "pending") if name in reply}
 
     async def _server(self, request: control.Request) -> control.Reply:
@@ -93,10 +91,11 @@ class Answers:
             case "history":
                 return {"entries": await self._history(request.get("node"))}
             case "test" | "on":
-                reply = await self._keeper.ask({"command": request}, limit=control.DEVICES)
-                if "error" in reply:
-                    raise UsageError(reply["error"])
+                reply = await self._keeper.carry_out(request, limit=control.DEVICES)
                 return {"levels": reply["levels"], "living": self._lives(request.get("node"))}
+            case "off":
+                reply = await self._keeper.carry_out(request, limit=control.DEVICES)
+                return {name: reply[name] for name in ("proof", "problem", "evidence")}
             case other:
                 raise UsageError(f"fence {other} is not known here: is the daemon of another release?")
 
@@ -108,7 +107,7 @@ class Answers:
         try:
             entries = await asyncio.to_thread(history.read, self._state_dir)
         except OSError as error:
-            raise UsageError(f"the history cannot be read: {error.strerror}") from error
+            raise TransientError(f"the history cannot be read: {error.strerror}") from error
         return [entry for entry in entries if node in (None, entry.get("node"))]
 
     def _fencing(self) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from typing import Any
 
 from vedette.api import control
 from vedette.cluster import events
-from vedette.daemon import confirmation, orders
+from vedette.daemon import confirmation, orders, trial
 from vedette.daemon.core import Core
 from vedette.daemon.fencing import Fencing
 from vedette.kit import clock
@@ -25,7 +25,7 @@ async def carry_out(command: dict[str, Any], *, core: Core, spec: ClusterSpec, f
     """
     match command["verb"]:
         case "fence":
-            return await _ask_fencer(command, spec, fencing)
+            return await _ask_fencer(command, spec, core.view(), fencing)
         case "confirm-off":
             return _confirm_off(command, spec, core.view(), fencing)
         case "force-config":
@@ -41,16 +41,21 @@ async def carry_out(command: dict[str, Any], *, core: Core, spec: ClusterSpec, f
     return {"pending": pending} if pending else {"done": order.done}
 
 
-async def _ask_fencer(command: dict[str, Any], spec: ClusterSpec, fencing: Fencing) -> dict[str, Any]:
-    """Have the devices of a node tested, or asked to switch it on again."""
+async def _ask_fencer(command: dict[str, Any], spec: ClusterSpec, view: View, fencing: Fencing) -> dict[str, Any]:
+    """Have the devices of a node tested, with switching or without, or asked to switch it on again."""
     node, what = str(command.get("node")), str(command.get("what"))
     able = [item.name for item in spec.nodes if item.fencing is not None]
     if node not in able:
         raise UsageError(f"the document has no fencing for {node} (it has for: {', '.join(able) or 'no node'})")
-    answer = await fencing.ask(what, node)
+    more: dict[str, Any] = {}
+    if what == "off":
+        tried = trial.read(command, spec, view)
+        by = f"{confirmation.who(command)}, for a test"
+        more = {"level": command["level"], "asked": clock.boottime(), "by": by, "incarnation": tried.incarnation}
+    answer = await fencing.ask(what, node, **more)
     if "error" in answer:
         raise UsageError(answer["error"])
-    return {"levels": answer["levels"]}
+    return {name: answer[name] for name in ("levels", "proof", "problem", "evidence") if name in answer}
 
 
 def _confirm_off(command: dict[str, Any], spec: ClusterSpec, view: View, fencing: Fencing) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from vedette.daemon.succession import Succession
 from vedette.kit import log, notify, plain, privileges
 from vedette.kit.channel import Channel
 from vedette.kit.child import Child
-from vedette.kit.errors import PermanentError, VedetteError
+from vedette.kit.errors import PermanentError, TransientError, VedetteError
 from vedette.kit.units import SECOND, seconds
 from vedette.spec.resolved import ClusterSpec, Role
 from vedette.watchdog.client import Watchdog
@@ -187,7 +187,7 @@ class Keeper:
             else:
                 answer |= await self._command(message["command"])
         except VedetteError as error:
-            answer["error"] = str(error)
+            answer |= {"error": str(error), "unable": isinstance(error, TransientError)}
         self._director.send(answer)
 
     async def _command(self, command: dict[str, Any]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from typing import Any
 
 from vedette.kit import clock, plain
 from vedette.kit.child import Parent
+from vedette.kit.errors import TransientError, UsageError
 from vedette.kit.units import SECOND
 from vedette.state.placement import View
 
@@ -34,7 +35,10 @@ class KeeperLink:
         self._parent.send(message)
 
     async def ask(self, request: dict[str, Any], *, limit: float = REPLY) -> dict[str, Any]:
-        """The keeper's answer; ``error`` in it says why there is none within ``limit`` seconds."""
+        """The keeper's answer; ``error`` in it says why there is none within ``limit`` seconds.
+
+        ``unable`` beside it: what was asked for makes sense, and cannot be done now.
+        """
         self._requests += 1
         number = self._requests
         self._replies[number] = asyncio.get_running_loop().create_future()
@@ -42,9 +46,19 @@ class KeeperLink:
         try:
             return await asyncio.wait_for(self._replies[number], limit)
         except TimeoutError:
-            return {"error": "the daemon's core does not answer"}
+            return {"error": "the daemon's core does not answer", "unable": True}
         finally:
             self._replies.pop(number, None)
+
+    async def carry_out(self, command: dict[str, Any], *, limit: float) -> dict[str, Any]:
+        """Have the keeper carry out an operator's command.
+
+        Raises :class:`UsageError` where it refuses, :class:`TransientError` where it cannot be done now.
+        """
+        reply = await self.ask({"command": command}, limit=limit)
+        if "error" in reply:
+            raise (TransientError if reply.get("unable") else UsageError)(reply["error"])
+        return reply
 
     @property
     def away(self) -> str:

@@ -6,6 +6,8 @@
                       {"wanted": [WANTED, ...], "alive": {NODE: SINCE}}   complete, and again and again
                       {"entry": NUMBER, "record": ENTRY}          for the history; answered with {"entry": NUMBER}
                       {"ask": NUMBER, "what": "test" | "on", "node": NODE}
+                      {"ask": NUMBER, "what": "off", "node": NODE, "level": NUMBER, "asked": BOOTTIME,
+                       "by": WHO, "incarnation": NUMBER}
     fencer → keeper   {"result": RESULT}                          repeated for as long as the node is wanted off
                       {"report": REPORT}                          after each change
                       {"entry": NUMBER}, {"answer": NUMBER, ...}

@@ -117,6 +117,13 @@ class Procedure:
         self._show(Progress(Phase.OFF, rounds=self.progress.rounds))
         return proof
 
+    async def once(self) -> tuple[str, str]:
+        """Try the first level a single time; returns the proof in words, or what is wrong."""
+        level = self._levels[0]
+        if await self._try(level) is Outcome.OFF:
+            return self._proof(level), ""
+        return "", self._complaint(level)
+
     def _show(self, progress: Progress) -> None:
         self.progress = progress
         self._progressed()
