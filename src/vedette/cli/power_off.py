@@ -67,11 +67,11 @@ class PowerTest:
         for level in levels:
             self._trial, self._began = Trial(level), self._now()
             trials.append(self._trial)
-            self._say(f"level {level}")
             switched = False
             try:
                 reply = self._ask({"what": "off", "level": level, "typed": self._node})
                 switched = True
+                self._say(f"level {level}")
                 self._follow(reply)
             except (VedetteError, KeyboardInterrupt) as error:
                 if isinstance(error, UsageError) and not switched:

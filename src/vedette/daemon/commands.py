@@ -9,7 +9,7 @@ from vedette.daemon import confirmation, orders, trial
 from vedette.daemon.core import Core
 from vedette.daemon.fencing import Fencing
 from vedette.kit import clock
-from vedette.kit.errors import UsageError
+from vedette.kit.errors import TransientError, UsageError
 from vedette.kit.units import SECOND, seconds
 from vedette.spec.resolved import ClusterSpec
 from vedette.state.placement import View
@@ -54,7 +54,7 @@ async def _ask_fencer(command: dict[str, Any], spec: ClusterSpec, view: View, fe
         more = {"level": command["level"], "asked": clock.boottime(), "by": by, "incarnation": tried.incarnation}
     answer = await fencing.ask(what, node, **more)
     if "error" in answer:
-        raise UsageError(answer["error"])
+        raise (TransientError if answer.get("unable") else UsageError)(answer["error"])
     return {name: answer[name] for name in ("levels", "proof", "problem", "evidence") if name in answer}
 
 

@@ -296,8 +296,10 @@ class Fencer:
         node, setup = message["node"], self._setup
         fencing = setup.fencing(node) if setup is not None else None
         answer: Message = {"answer": message["ask"]}
-        if setup is None or fencing is None:
-            answer["error"] = f"no device is known for {node} (yet)"
+        if setup is None:
+            answer |= {"error": "the fencer has only just started: it does not know its devices yet", "unable": True}
+        elif fencing is None:
+            answer["error"] = f"no device is known for {node}"
         elif message["what"] == "test":
             manual = {device.name for device in setup.assignment.devices if isinstance(device.driver, Manual)}
 
@@ -330,7 +332,7 @@ class Fencer:
                 now=self._now,
             )
         except TransientError as error:
-            return {"error": str(error)}
+            return {"error": str(error), "unable": True}
         noted = entry(
             node=node,
             incarnation=message["incarnation"],

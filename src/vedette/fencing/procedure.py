@@ -25,6 +25,8 @@ from vedette.spec.resolved import Fencing, FencingUse
 
 POLL = SECOND // 2
 """Between two looks (ns) at what a device says."""
+FAIR = SECOND
+"""Silence after less time (ns) than this says nothing: a last look has only what is left."""
 TRIES = 2
 """Of a level in one round, as long as its time is not over."""
 FIRST_PAUSE, LONGEST_PAUSE = SECOND, 60 * SECOND
@@ -207,7 +209,8 @@ class Procedure:
     async def _look(self, use: FencingUse, *, limit: int) -> None:
         answer = await self._means[use.device].access.status(use.plug, limit=limit)
         self._lamps[use].take(answer)
-        self._record(use, "status", answer)
+        if answer.said is not Said.SILENT or limit >= FAIR:
+            self._record(use, "status", answer)
         self._saw(use, answer)
 
     def _record(self, use: FencingUse, asked: str, answer: Answer) -> None:
