@@ -134,13 +134,17 @@ class House:
 
 def _keep_logs(lab: Lab, target: Path) -> None:
     target.mkdir(parents=True, exist_ok=True)
-    for name, machine in lab.machines.items():
-        for log in (lab.daemon_log(name), machine.directory / "console.log"):
-            if log.exists():
-                shutil.copy(log, target / f"{name}-{log.name}")
-    for record in (lab.directory / RECORDS).glob("*.*"):
-        if record.suffix in (".log", ".traceback") and record.stat().st_size:
-            shutil.copy(record, target)
+    found = {
+        f"{name}-{log.name}": log
+        for name, machine in lab.machines.items()
+        for log in (lab.daemon_log(name), machine.directory / "console.log")
+    }
+    records = [*(lab.directory / RECORDS).glob("*.log"), *(lab.directory / RECORDS).glob("*.traceback")]
+    found |= {log.name: log for log in (*records, lab.directory / "supervisor.log")}
+    for name, log in found.items():
+        with contextlib.suppress(OSError):  # what is left of a dead lab is swept away by whoever builds another
+            if log.stat().st_size:
+                shutil.copy(log, target / name)
 
 
 @contextlib.contextmanager

@@ -124,8 +124,9 @@ class Stage:
             notes = scene.notes
             problems += self._perform(drill, scene, expected, watches)
             problems += scene.complaints
-        except VedetteError as error:
+        except VedetteError as error:  # outside of what a drill undoes by itself
             problems.append(str(error))
+            self._bring_back(self._set or self._scene({}, any_answer))
         for watch in watches:
             problems += judge.violations(watch, self.ground.probes)
         return Result(
@@ -235,7 +236,6 @@ class Stage:
             self._progress.detail("repairing what the former drill left")
             scene.restore()
             if not scene.wait(scene.settled, patience=SETTLING):
-                self.usable = False
                 raise TransientError(f"it could not begin: {_whereabouts(scene)}")
         return scene.kernels.holders(scene.reached)
 

@@ -51,14 +51,17 @@ def _cut_and_wait(scene: Scene) -> None:
 
 def _noticed(scene: Scene) -> bool:
     """Long enough for everybody to have given the silent node up."""
-    fenced = scene.ground.spec.policy is not SplitBrainPolicy.FENCE or _switched_off(scene, scene.standby)
+    fenced = scene.ground.spec.policy is not SplitBrainPolicy.FENCE or _seen_off(scene, scene.standby)
     return scene.passed(2 * scene.ground.spec.heartbeat.dead_after) and fenced and scene.flowing()
 
 
-def _switched_off(scene: Scene, node: str) -> bool:
-    """By a device that obeyed."""
+def _seen_off(scene: Scene, node: str) -> bool:
+    """By a device that obeyed, and by the active router, too: one that came back before would be shot again."""
     obeyed = any(order.obeyed for order in scene.plugs.orders_off(node, since=scene.injected))
-    return obeyed and not scene.faults.powered(node)
+    if not obeyed or scene.faults.powered(node):
+        return False
+    status = scene.operator.status_now_and_then(scene.active)
+    return status is not None and any(one["name"] == node and one["fencing"] == "off" for one in status["nodes"])
 
 
 def _witness_noticed(scene: Scene) -> bool:
