@@ -2,10 +2,9 @@
 
 import argparse
 import json
-from pathlib import Path
 
 from vedette.api import control
-from vedette.cli import order
+from vedette.cli import options, order
 from vedette.kit.errors import UsageError
 
 NAME = "confirm-off"
@@ -24,10 +23,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NODE",
         help="the name of the node once more, in place of typing it when asked: for use without a terminal",
     )
-    parser.add_argument("-o", "--output", choices=("text", "json"), default="text", help="(default: %(default)s)")
-    parser.add_argument(
-        "--run-dir", metavar="DIR", type=Path, default=Path("/run/vedette"), help="(default: %(default)s)"
-    )
+    options.output(parser)
+    options.run_dir(parser)
     parser.epilog = """\
 Give it on the node that is to take over. It is refused while anything is heard from NODE, and it is written down with
 who gave it: see vedette fence history.

@@ -4,12 +4,11 @@ import argparse
 import json
 import sys
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from vedette.api import control
 from vedette.api.fencing import unproved
-from vedette.cli import order
+from vedette.cli import options, order
 from vedette.cli.output import Paint, ago, table
 from vedette.cli.power_off import PowerTest
 from vedette.kit.errors import UsageError
@@ -58,10 +57,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     past.add_argument("node", metavar="NODE", nargs="?", help="(default: every node)")
     past.add_argument("--evidence", action="store_true", help="every answer of every device as well")
     for sub in (status, test, on, past):
-        sub.add_argument("-o", "--output", choices=("text", "json"), default="text", help="(default: %(default)s)")
-        sub.add_argument(
-            "--run-dir", metavar="DIR", type=Path, default=Path("/run/vedette"), help="(default: %(default)s)"
-        )
+        options.output(sub)
+        options.run_dir(sub)
         sub.epilog = EXIT_CODES
         sub.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.epilog = f"""\

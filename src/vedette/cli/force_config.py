@@ -2,10 +2,9 @@
 
 import argparse
 import json
-from pathlib import Path
 
 from vedette.api import control
-from vedette.cli import order
+from vedette.cli import options, order
 
 NAME = "force-config"
 HELP = "run the document's voters and timings without the consent of the present voters"
@@ -23,10 +22,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         metavar="CLUSTER",
         help="the name of the cluster, in place of typing it when asked: for use without a terminal",
     )
-    parser.add_argument("-o", "--output", choices=("text", "json"), default="text", help="(default: %(default)s)")
-    parser.add_argument(
-        "--run-dir", metavar="DIR", type=Path, default=Path("/run/vedette"), help="(default: %(default)s)"
-    )
+    options.output(parser)
+    options.run_dir(parser)
     parser.epilog = """\
 Only for a cluster that has lost a majority of its voters for good. Give the document without them to the nodes that are
 left, then this on one of them. It is refused while a majority of the present voters is heard.

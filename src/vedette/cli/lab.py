@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from vedette.cli import options
 from vedette.cli.output import Paint, table
 from vedette.kit.errors import PermanentError, TransientError, UsageError
 
@@ -47,11 +48,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
     def verb(name: str, text: str, function: Any, *words: tuple[str, dict[str, Any]]) -> argparse.ArgumentParser:
         sub = verbs.add_parser(name, help=text, description=text[:1].upper() + text[1:] + ".")
-        sub.add_argument("-o", "--output", choices=("text", "json"), default="text", help="(default: %(default)s)")
+        options.output(sub)
         if name != "up":
             sub.add_argument("--lab", metavar="NAME", help="which lab (default: the only one that is up)")
-        for word, options in words:
-            sub.add_argument(word, **options)
+        for word, details in words:
+            sub.add_argument(word, **details)
         sub.set_defaults(act=function)
         return sub
 

@@ -5,9 +5,9 @@ import getpass
 import json
 import os
 import sys
-from pathlib import Path
 
 from vedette.api import control
+from vedette.cli import options
 from vedette.kit.errors import UsageError
 from vedette.kit.units import SECOND
 from vedette.spec import values
@@ -22,10 +22,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of every order."""
     parser.add_argument("--reason", metavar="TEXT", default="", help="shown in the status and the log of every node")
     parser.add_argument("--no-wait", action="store_true", help="end when the order is accepted")
-    parser.add_argument("-o", "--output", choices=("text", "json"), default="text", help="(default: %(default)s)")
-    parser.add_argument(
-        "--run-dir", metavar="DIR", type=Path, default=Path("/run/vedette"), help="(default: %(default)s)"
-    )
+    options.output(parser)
+    options.run_dir(parser)
 
 
 def duration(parser: argparse.ArgumentParser) -> None:
