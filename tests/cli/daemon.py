@@ -6,16 +6,16 @@ from typing import Any
 
 from vedette.api import control
 from vedette.cli.main import main
-from vedette.kit.errors import UsageError
+from vedette.kit.errors import VedetteError
 
 
-def give(run_dir: Path, words: list[str], reply: control.Reply | UsageError) -> tuple[int, dict[str, Any]]:
+def give(run_dir: Path, words: list[str], reply: control.Reply | VedetteError) -> tuple[int, dict[str, Any]]:
     """Run a verb against a daemon that replies so; returns the exit code and what it was asked."""
     asked: dict[str, Any] = {}
 
     async def answer(request: control.Request) -> control.Reply:
         asked.update(request)
-        if isinstance(reply, UsageError):
+        if isinstance(reply, VedetteError):
             raise reply
         return reply
 

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from tests.cli.daemon import give
 
-from vedette.kit.errors import UsageError
+from vedette.cli import fence
+from vedette.kit.errors import TransientError, UsageError
 
 THEN = "2026-11-22T12:00:00.000Z"
 
@@ -148,6 +149,47 @@ def test_programs_get_json(tmp_path: Path, capsys: pytest.CaptureFixture[str], w
     reply = status(item()) | {"entries": [ENTRY]}
     give(tmp_path, ["fence", *words, "-o", "json"], reply)
     assert json.loads(capsys.readouterr().out) == reply
+
+
+@pytest.mark.parametrize("words", [["fence", "test", "b"], ["fence", "on", "b"]])
+def test_a_fencer_that_does_not_answer_ends_with_3_and_a_refusal_with_2(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str]
+) -> None:
+    assert give(tmp_path, words, TransientError("the fencer does not answer"))[0] == 3
+    assert "the fencer does not answer" in capsys.readouterr().err
+    assert give(tmp_path, words, UsageError("the document has no fencing for b"))[0] == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--power-off"], "--yes-really b"),
+        (["--power-off", "--yes-really", "a"], "is not b"),
+        (["--yes-really", "b"], "--power-off"),
+        (["--level", "1"], "--power-off"),
+    ],
+)
+def test_a_node_is_not_switched_without_its_name_and_the_word_for_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str], said: str
+) -> None:
+    code, asked = give(tmp_path, ["fence", "test", "b", *words], {"levels": [], "living": True})
+    assert (code, asked) == (2, {})
+    assert said in capsys.readouterr().err
+
+
+def test_nothing_is_switched_when_the_test_without_switching_finds_a_fault(tmp_path: Path) -> None:
+    tested = {"device": "bmc-b", "plug": None, "manual": False, "power": "on", "problems": ["no answer"], "seconds": 1}
+    words = ["fence", "test", "b", "--power-off", "--yes-really", "b"]
+    code, asked = give(tmp_path, words, {"levels": [[tested]], "living": True})
+    assert (code, asked["what"]) == (1, "test")
+
+
+@pytest.mark.parametrize(("only", "levels"), [(None, [1, 3]), (3, [3])])
+def test_levels_with_a_person_in_them_are_left_out(only: int | None, levels: list[int]) -> None:
+    reply = {"levels": [[{"manual": False}], [{"manual": True}], [{"manual": False}, {"manual": False}]]}
+    assert fence.levels_to_try(reply, only) == levels
+    with pytest.raises(UsageError, match="level 2 cannot be switched"):
+        fence.levels_to_try(reply, 2)
 
 
 def test_a_confirmation_carries_the_name_twice_and_who_gave_it(

@@ -7,7 +7,7 @@ from ipaddress import ip_address
 
 import pytest
 
-from vedette.cluster.transport import RECEIVE_BUFFER, Links
+from vedette.cluster.transport import AT_ONCE, RECEIVE_BUFFER, Links
 from vedette.spec.resolved import Link
 
 
@@ -208,4 +208,44 @@ def test_a_changed_link_that_cannot_be_opened_yet_is_tried_again(monkeypatch: py
         links.close()
 
     monkeypatch.setattr("vedette.cluster.transport.RETRY", 1)
+    asyncio.run(scenario())
+
+
+def test_a_flood_on_one_link_lets_the_other_have_its_turn_and_ends() -> None:
+    async def scenario() -> None:
+        lan, cross = link("lan"), link("cross")
+        table = await nodes((lan, cross), "a")
+        links, heard = table["a"]
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
+            for number in range(200):
+                stranger.sendto(number.to_bytes(2, "big"), ("127.0.0.2", lan.port))
+            stranger.sendto(b"calm", ("127.0.0.2", cross.port))
+            names = [(await asyncio.wait_for(heard.queue.get(), 5))[0] for _ in range(201)]
+            assert names.index("cross") <= AT_ONCE
+            stranger.sendto(b"after", ("127.0.0.2", lan.port))
+            assert await asyncio.wait_for(heard.queue.get(), 5) == ("lan", b"after")
+        assert [one.received for one in links.statistics()] == [201, 1]
+        links.close()
+
+    asyncio.run(scenario())
+
+
+def test_a_link_that_rests_when_it_is_removed_is_read_to_the_end_and_opened_anew_it_is_heard() -> None:
+    async def scenario() -> None:
+        lan = link("lan")
+        table = await nodes((lan,), "a")
+        links, heard = table["a"]
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
+            for _ in range(150):
+                stranger.sendto(b"flood", ("127.0.0.2", lan.port))
+            for _ in range(150):
+                await asyncio.wait_for(heard.queue.get(), 5)
+            stranger.sendto(b"last", ("127.0.0.2", lan.port))
+            links.change((), interfaces={})
+            assert heard.queue.get_nowait() == ("lan", b"last")
+            links.change((lan,), interfaces={})
+            stranger.sendto(b"again", ("127.0.0.2", lan.port))
+            assert await asyncio.wait_for(heard.queue.get(), 5) == ("lan", b"again")
+        links.close()
+
     asyncio.run(scenario())

@@ -65,9 +65,9 @@ class Bench:
     def report(self) -> Report:
         return plain.load(Report, [message["report"] for message in self.said if "report" in message][-1])
 
-    async def ask(self, what: str, name: str) -> dict[str, Any]:
+    async def ask(self, what: str, name: str, **more: Any) -> dict[str, Any]:
         self.asked += 1
-        self.fencer.receive({"ask": self.asked, "what": what, "node": name})
+        self.fencer.receive({"ask": self.asked, "what": what, "node": name, **more})
         async with asyncio.timeout(60):
             while True:
                 for message in self.said:
@@ -392,6 +392,71 @@ def test_a_node_that_is_wanted_off_is_not_switched_on(tmp_path: Path) -> None:
     bench = scenario(tmp_path, play)
     assert bench.devices["bmc-b"].outlet.on
     assert bench.devices["bmc-b"].calls.count("on") == 1
+
+
+async def try_out(bench: Bench, level: int = 1, *, ago: int = 0) -> dict[str, Any]:
+    """Switch b off for a test; the plugs are known by then."""
+    bench.assign()
+    await bench.live(3, alive=BOTH_ALIVE)
+    asked = bench.loop.now - ago
+    return await bench.ask("off", "b", level=level, asked=asked, by="ann (uid 0), for a test", incarnation=5)
+
+
+def test_a_node_is_switched_off_for_a_test_by_the_level_that_is_asked_and_by_no_other(tmp_path: Path) -> None:
+    async def play(bench: Bench) -> None:
+        answer = await try_out(bench, level=2)
+        assert (answer["proof"], answer["problem"]) == ("off, says pdu plug 4", "")
+        said = [(item["device"], item["asked"], item["said"]) for item in answer["evidence"]]
+        assert said == [("pdu", "off", "accepted"), ("pdu", "status", "off"), ("pdu", "status", "off")]
+        instants = [item["seconds"] for item in answer["evidence"]]
+        assert instants == sorted(instants)
+        assert instants[-1] < 3
+
+    bench = scenario(tmp_path, play)
+    assert bench.devices["bmc-b"].outlet.on
+    assert not bench.devices["pdu"].outlet.on
+    (entry,) = history.read(tmp_path)
+    assert (entry["result"], entry["askedBy"], entry["node"]) == ("off", "ann (uid 0), for a test", "b")
+
+
+def test_a_device_that_does_not_obey_fails_the_test_and_is_not_tried_for_ever(tmp_path: Path) -> None:
+    async def play(bench: Bench) -> None:
+        bench.devices["bmc-b"].obeys = False
+        answer = await try_out(bench)
+        assert answer["proof"] == ""
+        assert "took the order and still says on" in answer["problem"]
+        await bench.live(60, alive=BOTH_ALIVE)
+
+    bench = scenario(tmp_path, play)
+    assert bench.devices["bmc-b"].calls.count("off") == 1
+    assert [entry["result"] for entry in history.read(tmp_path)] == ["failed"]
+
+
+def test_what_was_asked_long_ago_is_not_carried_out_any_more(tmp_path: Path) -> None:
+    """The machine was frozen between the wish and its deed."""
+
+    async def play(bench: Bench) -> None:
+        answer = await try_out(bench, ago=MINUTE)
+        assert "too long ago" in answer["error"]
+
+    assert scenario(tmp_path, play).devices["bmc-b"].outlet.on
+
+
+def test_a_node_that_the_cluster_wants_off_is_not_tried_out(tmp_path: Path) -> None:
+    async def play(bench: Bench) -> None:
+        bench.assign()
+        await bench.live(3, off())
+        answer = await bench.ask("off", "b", level=1, asked=bench.loop.now, by="ann", incarnation=5)
+        assert "is being fenced" in answer["error"]
+
+    scenario(tmp_path, play)
+
+
+def test_a_level_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    async def play(bench: Bench) -> None:
+        assert "no level 3" in (await try_out(bench, level=3))["error"]
+
+    scenario(tmp_path, play)
 
 
 def test_a_long_life_with_a_node_that_cannot_be_switched_off_stays_small(tmp_path: Path) -> None:

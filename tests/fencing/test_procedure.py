@@ -11,7 +11,7 @@ from tests.fencing.virtual import GONE, START, Loop, Outlet, Scripted, means, ru
 
 from vedette.fencing.device import Power
 from vedette.fencing.procedure import Phase, Procedure
-from vedette.kit.units import MINUTE, SECOND
+from vedette.kit.units import MILLISECOND, MINUTE, SECOND
 from vedette.spec.resolved import Fencing, FencingUse
 
 Levels = tuple[tuple[str, ...], ...]
@@ -101,6 +101,15 @@ def test_a_device_that_acknowledges_and_does_not_switch_is_a_failure() -> None:
     devices, _ = one(obeys=False)
     fenced = fence(devices, ("bmc",))
     assert fenced.proof == ""
+    assert "took the order and still says on" in fenced.failures[0]
+
+
+@pytest.mark.parametrize("latency", range(10, 500, 35))
+def test_a_last_look_that_had_too_little_time_hides_nothing(latency: int) -> None:
+    """Whenever the device's time ends, the failure says what it said, and not that it was silent for a moment."""
+    fenced = fence(
+        lambda loop: {"pdu": Scripted(loop, obeys=False, latency=latency * MILLISECOND)}, ("pdu",), patience=MINUTE
+    )
     assert "took the order and still says on" in fenced.failures[0]
 
 

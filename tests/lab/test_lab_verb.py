@@ -51,3 +51,25 @@ def test_a_document_with_mistakes_is_refused_before_anything_is_built(tmp_path: 
     path = tmp_path / "wrong.yaml"
     path.write_text("kind: Nothing\n")
     assert main(["lab", "up", str(path)]) == 2
+
+
+def test_a_lab_that_no_document_has_made_does_not_hide_the_others(capsys: pytest.CaptureFixture[str]) -> None:
+    _, lock = home.claim("bare")
+    try:
+        assert main(["lab", "status", "-o", "json"]) == 0
+        (bare,) = json.loads(capsys.readouterr().out)["labs"]
+        assert bare["name"] == "bare"
+        assert "was not made from a document" in bare["problem"]
+        assert main(["lab", "status"]) == 0
+        assert "bare: lab bare has no cluster.yaml" in capsys.readouterr().out
+    finally:
+        os.close(lock)
+
+
+def test_who_asks_for_such_a_lab_by_name_is_told_what_it_lacks(capsys: pytest.CaptureFixture[str]) -> None:
+    _, lock = home.claim("bare")
+    try:
+        assert main(["lab", "status", "bare"]) != 0
+        assert "has no cluster.yaml" in capsys.readouterr().err
+    finally:
+        os.close(lock)

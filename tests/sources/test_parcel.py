@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import struct
 import zlib
 from dataclasses import replace
 from ipaddress import ip_address
@@ -71,6 +72,27 @@ def test_a_changed_answer_does_not_count(data: some.DataObject) -> None:
     head = parcel.header(bytes(whole[: parcel.HEADER_SIZE]))
     body = bytes(whole[parcel.HEADER_SIZE :])
     assert head is None or parcel.unpack(head, body, request=ASKED, cluster="web") is None
+
+
+@given(some.binary(max_size=300), some.integers(0, 2**32 - 1), some.data())
+def test_a_body_that_is_no_document_is_refused_also_from_who_has_the_key(
+    text: bytes, revision: int, data: some.DataObject
+) -> None:
+    """Never compressed, cut short, or with something behind it."""
+    whole = zlib.compress(text)
+    body = data.draw(some.sampled_from([text, whole[: data.draw(some.integers(0, len(whole) - 1))], whole + b"more"]))
+    head = struct.pack(">4s4sII", b"VDa1", bytes.fromhex(KEY.id), revision, len(body))
+    signed = head + parcel._mac(KEY, head, b"web", ASKED.nonce, body)
+    read = parcel.header(signed)
+    assert read is not None
+    assert (read.revision, read.length) == (revision, len(body))
+    assert parcel.unpack(read, body, request=ASKED, cluster="web") is None
+
+
+@given(some.binary(min_size=parcel.HEADER_SIZE, max_size=parcel.HEADER_SIZE))
+def test_no_bytes_whatever_announce_more_than_a_document_may_be(data: bytes) -> None:
+    head = parcel.header(data)
+    assert head is None or head.length <= parcel.LARGEST
 
 
 def test_what_would_be_larger_than_a_document_may_be_is_not_unpacked(monkeypatch: pytest.MonkeyPatch) -> None:

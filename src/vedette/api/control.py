@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-from vedette.kit.errors import PermanentError, UsageError
+from vedette.kit.errors import PermanentError, TransientError, UsageError
 from vedette.kit.units import SECOND, seconds
 
 SOCKET = "vedette.sock"
@@ -36,7 +36,8 @@ class DaemonAwayError(PermanentError):
 
 
 async def serve(run_dir: Path, answer: Callable[[Request], Awaitable[Reply]]) -> asyncio.Server:
-    """Listen in ``run_dir``; an ``answer`` that raises :class:`UsageError` becomes an ``error`` in the reply.
+    """Listen in ``run_dir``; an ``answer`` that raises :class:`UsageError` becomes an ``error`` in the reply, and one
+    that raises :class:`TransientError` becomes ``unable``.
 
     A request's ``uid`` is who asks as the kernel knows it, whatever the request said.
     """
@@ -50,6 +51,8 @@ async def serve(run_dir: Path, answer: Callable[[Request], Awaitable[Reply]]) ->
                 reply = await answer(request | {"uid": _uid(writer)})
             except UsageError as error:
                 reply = {"error": str(error)}
+            except TransientError as error:
+                reply = {"unable": str(error)}
             writer.write(json.dumps(reply, separators=(",", ":")).encode() + b"\n")
             await asyncio.wait_for(writer.drain(), PATIENCE)
         writer.close()
@@ -78,8 +81,8 @@ def order(run_dir: Path, request: Request) -> Reply:
 def ask(run_dir: Path, request: Request, *, timeout: float = 5.0) -> Reply:
     """Ask the daemon of this machine; ``timeout`` in seconds.
 
-    Raises :class:`DaemonAwayError` when nobody answers, :class:`UsageError`
-    with the daemon's own words when it refuses.
+    Raises :class:`DaemonAwayError` when nobody answers, and with the daemon's own words :class:`UsageError` when it
+    refuses, :class:`TransientError` when it could not do it.
     """
     path = run_dir / SOCKET
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
@@ -104,4 +107,6 @@ def ask(run_dir: Path, request: Request, *, timeout: float = 5.0) -> Reply:
         raise DaemonAwayError(reply["away"])
     if "error" in reply:
         raise UsageError(reply["error"])
+    if "unable" in reply:
+        raise TransientError(reply["unable"])
     return reply

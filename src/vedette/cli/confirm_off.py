@@ -2,11 +2,9 @@
 
 import argparse
 import json
-import sys
-from pathlib import Path
 
 from vedette.api import control
-from vedette.cli.order import author
+from vedette.cli import options, order
 from vedette.kit.errors import UsageError
 
 NAME = "confirm-off"
@@ -25,10 +23,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NODE",
         help="the name of the node once more, in place of typing it when asked: for use without a terminal",
     )
-    parser.add_argument("-o", "--output", choices=("text", "json"), default="text", help="(default: %(default)s)")
-    parser.add_argument(
-        "--run-dir", metavar="DIR", type=Path, default=Path("/run/vedette"), help="(default: %(default)s)"
-    )
+    options.output(parser)
+    options.run_dir(parser)
     parser.epilog = """\
 Give it on the node that is to take over. It is refused while anything is heard from NODE, and it is written down with
 who gave it: see vedette fence history.
@@ -39,18 +35,12 @@ Exit codes: 0 confirmed; 2 refused (the reason is said), or the name was not rep
 
 
 def run(args: argparse.Namespace) -> int:
-    typed = args.seen_off if args.seen_off is not None else _ask(args.node)
+    node, typed = args.node, args.seen_off
+    if typed is None:
+        typed = order.typed(WARNING.format(node=node), option=f"--seen-off {node}")
     if typed != args.node:
         raise UsageError(f"{typed!r} is not {args.node}: nothing is confirmed")
-    request = {"verb": NAME, "node": args.node, "typed": typed, "author": author()}
+    request = {"verb": NAME, "node": args.node, "typed": typed, "author": order.author()}
     reply = control.ask(args.run_dir, request)
     print(json.dumps(reply) if args.output == "json" else reply["done"])
     return 0
-
-
-def _ask(node: str) -> str:
-    if not sys.stdin.isatty():
-        raise UsageError(f"this must be typed on a terminal, or said with --seen-off {node}")
-    print(WARNING.format(node=node), file=sys.stderr)
-    print("Type the name of the node to confirm: ", end="", file=sys.stderr, flush=True)
-    return sys.stdin.readline().strip()

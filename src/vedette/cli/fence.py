@@ -4,13 +4,15 @@ import argparse
 import json
 import sys
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from vedette.api import control
 from vedette.api.fencing import unproved
-from vedette.cli.order import author
+from vedette.cli import options, order
 from vedette.cli.output import Paint, ago, table
+from vedette.cli.power_off import PowerTest
+from vedette.kit.errors import UsageError
+from vedette.kit.units import MINUTE, seconds
 
 NAME = "fence"
 HELP = "show and test what switches nodes off, and what was switched off so far"
@@ -19,7 +21,13 @@ Plain = dict[str, Any]
 
 EXIT_CODES = """\
 Exit codes: 0 all is well; 1 it is not (status: a plug of a living node does not read on, or another problem; test: a
-device did not answer as it must; on: a device did not take the order); 2 refused; 3 the daemon does not answer."""
+device did not answer, or did not do, what it must; on: a device did not take the order); 2 refused; 3 the daemon, or
+what speaks to the devices for it, does not answer."""
+
+POWER_OFF = """\
+{node} will be switched off without warning, and on again, once by each level of its fencing.
+It must boot by itself, and its daemon start by itself: this waits {minutes} min for it each time.
+"""
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,13 +38,27 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     past = whats.add_parser("history", help="what was switched off, on whose word, and what the devices said")
     for sub in (test, on):
         sub.add_argument("node", metavar="NODE")
+    test.add_argument(
+        "--power-off", action="store_true", help="really switch the node off, and on again: it must hold nothing"
+    )
+    test.add_argument("--level", metavar="N", type=int, help="with --power-off: by this level only (default: by each)")
+    test.add_argument(
+        "--yes-really",
+        metavar="NODE",
+        help="with --power-off: the name of the node once more, in place of typing it when asked, for scripts",
+    )
+    test.add_argument(
+        "--boots-within",
+        metavar="TIME",
+        type=order.span,
+        default=10 * MINUTE,
+        help="with --power-off: how long it may take until the node is heard again (default: 10m)",
+    )
     past.add_argument("node", metavar="NODE", nargs="?", help="(default: every node)")
     past.add_argument("--evidence", action="store_true", help="every answer of every device as well")
     for sub in (status, test, on, past):
-        sub.add_argument("-o", "--output", choices=("text", "json"), default="text", help="(default: %(default)s)")
-        sub.add_argument(
-            "--run-dir", metavar="DIR", type=Path, default=Path("/run/vedette"), help="(default: %(default)s)"
-        )
+        options.output(sub)
+        options.run_dir(sub)
         sub.epilog = EXIT_CODES
         sub.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.epilog = f"""\
@@ -45,13 +67,18 @@ know before it matters.
 
   vedette fence status
   vedette fence test router2
+  vedette fence test router2 --power-off
   vedette fence history --evidence
 
 {EXIT_CODES}"""
 
 
 def run(args: argparse.Namespace) -> int:
-    request = {"verb": NAME, "what": args.what, "node": getattr(args, "node", None), "author": author()}
+    if args.what == "test" and args.power_off:
+        return _power_off(args)
+    if args.what == "test" and (args.level is not None or args.yes_really is not None):
+        raise UsageError("--level and --yes-really are for --power-off: without it nothing is switched")
+    request = {"verb": NAME, "what": args.what, "node": getattr(args, "node", None), "author": order.author()}
     patience = control.DEVICES + control.PATIENCE if args.what in ("test", "on") else control.PATIENCE
     reply = control.ask(args.run_dir, request, timeout=patience)
     paint, now = Paint.of(sys.stdout), datetime.now(UTC)
@@ -68,6 +95,59 @@ def run(args: argparse.Namespace) -> int:
             text, code = render_history(reply["entries"], paint, evidence=args.evidence), 0
     print(json.dumps(reply, indent=2, ensure_ascii=False) if args.output == "json" else text)
     return code
+
+
+def _power_off(args: argparse.Namespace) -> int:
+    """First everything that can be tested without switching; then, level by level, the real thing."""
+
+    def ask(request: Plain) -> Plain:
+        slow = request["what"] != "status"
+        patience = control.DEVICES + control.PATIENCE if slow else control.PATIENCE
+        words = {"verb": NAME, "node": args.node, "author": order.author()}
+        return control.ask(args.run_dir, words | request, timeout=patience)
+
+    typed = args.yes_really if args.yes_really is not None else _confirmation(args)
+    if typed != args.node:
+        raise UsageError(f"{typed!r} is not {args.node}: nothing was switched")
+    reply = ask({"what": "test"})
+    faults = test_faults(reply)
+    levels = levels_to_try(reply, args.level)
+    paint, text = Paint.of(sys.stdout), args.output == "text"
+    if text:
+        print(render_test(reply, faults, paint))
+    if not levels and not faults:
+        raise UsageError(f"nothing of {args.node} can be switched: its fencing is a person")
+    trials = []
+    if not faults:
+        test = PowerTest(
+            args.node,
+            ask=ask,
+            say=(lambda line: print(line, flush=True)) if text else (lambda line: None),
+            returns=seconds(args.boots_within),
+        )
+        trials = test.run(levels)
+    good = bool(trials) and not any(trial.problem for trial in trials)
+    if text:
+        words = f"{args.node} was switched off and on again by each level that was tried."
+        print(paint.good(words) if good else paint.bad("The test failed." if trials else "Nothing was switched."))
+    else:
+        print(json.dumps(reply | {"powerOff": [trial.plain() for trial in trials]}, indent=2, ensure_ascii=False))
+    return 0 if good else 1
+
+
+def _confirmation(args: argparse.Namespace) -> str:
+    warning = POWER_OFF.format(node=args.node, minutes=args.boots_within // MINUTE or 1)
+    return order.typed(warning, option=f"--yes-really {args.node}")
+
+
+def levels_to_try(reply: Plain, only: int | None) -> list[int]:
+    """The levels, counted from 1, that no person is part of. Raises :class:`UsageError` where ``only`` is none."""
+    able = [
+        number for number, level in enumerate(reply["levels"], 1) if level and not any(item["manual"] for item in level)
+    ]
+    if only is not None and only not in able:
+        raise UsageError(f"level {only} cannot be switched (levels that can: {', '.join(map(str, able)) or 'none'})")
+    return able if only is None else [only]
 
 
 def render(status: Plain, paint: Paint, now: datetime) -> str:

@@ -2,12 +2,9 @@
 
 import argparse
 import json
-import sys
-from pathlib import Path
 
 from vedette.api import control
-from vedette.cli.order import author
-from vedette.kit.errors import UsageError
+from vedette.cli import options, order
 
 NAME = "force-config"
 HELP = "run the document's voters and timings without the consent of the present voters"
@@ -25,10 +22,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         metavar="CLUSTER",
         help="the name of the cluster, in place of typing it when asked: for use without a terminal",
     )
-    parser.add_argument("-o", "--output", choices=("text", "json"), default="text", help="(default: %(default)s)")
-    parser.add_argument(
-        "--run-dir", metavar="DIR", type=Path, default=Path("/run/vedette"), help="(default: %(default)s)"
-    )
+    options.output(parser)
+    options.run_dir(parser)
     parser.epilog = """\
 Only for a cluster that has lost a majority of its voters for good. Give the document without them to the nodes that are
 left, then this on one of them. It is refused while a majority of the present voters is heard.
@@ -37,15 +32,9 @@ Exit codes: 0 forced; 2 refused (the reason is said), or the name was not repeat
 
 
 def run(args: argparse.Namespace) -> int:
-    typed = args.seen_off if args.seen_off is not None else _ask()
-    reply = control.ask(args.run_dir, {"verb": NAME, "typed": typed, "author": author()})
+    typed = args.seen_off
+    if typed is None:
+        typed = order.typed(WARNING, what="cluster", option="--seen-off and the name of the cluster")
+    reply = control.ask(args.run_dir, {"verb": NAME, "typed": typed, "author": order.author()})
     print(json.dumps(reply) if args.output == "json" else reply["done"])
     return 0
-
-
-def _ask() -> str:
-    if not sys.stdin.isatty():
-        raise UsageError("this must be typed on a terminal, or said with --seen-off and the name of the cluster")
-    print(WARNING, file=sys.stderr)
-    print("Type the name of the cluster to confirm: ", end="", file=sys.stderr, flush=True)
-    return sys.stdin.readline().strip()

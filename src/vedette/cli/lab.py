@@ -7,8 +7,9 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from vedette.cli import options
 from vedette.cli.output import Paint, table
-from vedette.kit.errors import PermanentError, UsageError
+from vedette.kit.errors import PermanentError, TransientError, UsageError
 
 if TYPE_CHECKING:
     from vedette.lab.lab import Lab
@@ -47,11 +48,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
     def verb(name: str, text: str, function: Any, *words: tuple[str, dict[str, Any]]) -> argparse.ArgumentParser:
         sub = verbs.add_parser(name, help=text, description=text[:1].upper() + text[1:] + ".")
-        sub.add_argument("-o", "--output", choices=("text", "json"), default="text", help="(default: %(default)s)")
+        options.output(sub)
         if name != "up":
             sub.add_argument("--lab", metavar="NAME", help="which lab (default: the only one that is up)")
-        for word, options in words:
-            sub.add_argument(word, **options)
+        for word, details in words:
+            sub.add_argument(word, **details)
         sub.set_defaults(act=function)
         return sub
 
@@ -172,8 +173,7 @@ def _status(args: argparse.Namespace) -> int:
     from vedette.lab.lab import Lab
 
     name = args.name or args.lab
-    names = home.living() if name is None else [name]
-    found = [describe(Lab.attach(name)) for name in names]
+    found = [describe(Lab.attach(name))] if name is not None else [_described(each) for each in home.living()]
     if args.output == "json":
         print(json.dumps({"labs": found}, indent=2, ensure_ascii=False))
     else:
@@ -181,7 +181,20 @@ def _status(args: argparse.Namespace) -> int:
     return 0
 
 
+def _described(name: str) -> dict[str, Any]:
+    """What there is to say about one lab of several: one that cannot be looked into does not hide the others."""
+    from vedette.lab.describe import describe
+    from vedette.lab.lab import Lab
+
+    try:
+        return describe(Lab.attach(name))
+    except (TransientError, UsageError) as error:  # it may have ended a moment ago
+        return {"name": name, "problem": str(error)}
+
+
 def _text(lab: dict[str, Any], paint: Paint) -> str:
+    if "problem" in lab:
+        return f"{paint.strong(lab['name'])}: {lab['problem']}"
     machines = [
         [
             machine["name"],

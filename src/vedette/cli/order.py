@@ -5,9 +5,10 @@ import getpass
 import json
 import os
 import sys
-from pathlib import Path
 
 from vedette.api import control
+from vedette.cli import options
+from vedette.kit.errors import UsageError
 from vedette.kit.units import SECOND
 from vedette.spec import values
 
@@ -21,20 +22,19 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of every order."""
     parser.add_argument("--reason", metavar="TEXT", default="", help="shown in the status and the log of every node")
     parser.add_argument("--no-wait", action="store_true", help="end when the order is accepted")
-    parser.add_argument("-o", "--output", choices=("text", "json"), default="text", help="(default: %(default)s)")
-    parser.add_argument(
-        "--run-dir", metavar="DIR", type=Path, default=Path("/run/vedette"), help="(default: %(default)s)"
-    )
+    options.output(parser)
+    options.run_dir(parser)
 
 
 def duration(parser: argparse.ArgumentParser) -> None:
     """Add the option of orders that may end by themselves."""
     parser.add_argument(
-        "--for", metavar="TIME", dest="lasts", type=_duration, default=0, help="as if taken back after this: 30m, 2h"
+        "--for", metavar="TIME", dest="lasts", type=span, default=0, help="as if taken back after this: 30m, 2h"
     )
 
 
-def _duration(text: str) -> int:
+def span(text: str) -> int:
+    """A duration on the command line (ns), as in a document."""
     try:
         return values.parse_duration(text)
     except values.BadValueError as error:
@@ -52,6 +52,18 @@ def give(args: argparse.Namespace, request: control.Request) -> int:
     else:
         print(f"accepted; {reply['pending']}", file=sys.stdout if args.no_wait else sys.stderr)
     return 0 if "done" in reply or args.no_wait else 1
+
+
+def typed(warning: str, *, what: str = "node", option: str) -> str:
+    """Have a person at a terminal type a name to confirm what cannot be taken back; returns what was typed.
+
+    Raises :class:`UsageError` that names ``option`` where there is no terminal.
+    """
+    if not sys.stdin.isatty():
+        raise UsageError(f"this must be typed on a terminal, or said with {option}")
+    print(warning, file=sys.stderr)
+    print(f"Type the name of the {what} to confirm: ", end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip()
 
 
 def author() -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from vedette.api import control
+from vedette.cli import options
 from vedette.cli.output import Paint
 from vedette.edits import masking
 from vedette.edits.change import HEADINGS, Change, Live, Severity, worst
@@ -35,10 +36,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         metavar="OLDFILE",
         help="compare with this document instead of the one that runs here; needs no daemon",
     )
-    parser.add_argument("-o", "--output", choices=("text", "json"), default="text", help="(default: %(default)s)")
-    parser.add_argument(
-        "--run-dir", metavar="DIR", type=Path, default=Path("/run/vedette"), help="(default: %(default)s)"
-    )
+    options.output(parser)
+    options.run_dir(parser)
     parser.epilog = """\
 Compares a document with the one that the daemon of this node runs, or with another file, and tells each change with
 its consequence, the gravest first: what running daemons refuse, whose connections end, what moves, which real servers

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from vedette.cli import options
 from vedette.cli.output import Paint
 from vedette.daemon import real_server
 from vedette.daemon.real_server import State
@@ -47,7 +48,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         default=Path("/run/vedette-real-server"),
         help="where it is written down what was changed (default: %(default)s)",
     )
-    parser.add_argument("-o", "--output", choices=("text", "json"), default="text", help="(default: %(default)s)")
+    options.output(parser)
     parser.add_argument(
         "--log-level", choices=("debug", "info", "warning", "error"), default="info", help="(default: %(default)s)"
     )

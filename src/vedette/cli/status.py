@@ -4,10 +4,10 @@ import argparse
 import json
 import sys
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from vedette.api import control
+from vedette.cli import options
 from vedette.cli.output import Paint, ago, table
 from vedette.cli.servers import row, rows_of
 
@@ -18,10 +18,8 @@ Plain = dict[str, Any]
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("-o", "--output", choices=("text", "json"), default="text", help="(default: %(default)s)")
-    parser.add_argument(
-        "--run-dir", metavar="DIR", type=Path, default=Path("/run/vedette"), help="(default: %(default)s)"
-    )
+    options.output(parser)
+    options.run_dir(parser)
     parser.epilog = """\
 Exit codes: 0 no problems; 1 the daemon reports problems; 3 the daemon does not answer (nothing is shown then,
 because what was true a moment ago may not be true now)."""

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 
 from vedette.cluster.wire import LARGEST
 from vedette.kit import clock
-from vedette.kit.datagrams import Batch
+from vedette.kit.datagrams import Batch, Pace
 from vedette.kit.net import IPAddress, family
 from vedette.kit.units import SECOND, seconds
 from vedette.spec.resolved import Link
@@ -26,12 +26,8 @@ Endpoint = tuple[str, int] | tuple[str, int, int, int]
 
 RETRY = SECOND
 """How often (ns) a link that could not be opened is tried again."""
-AT_ONCE = 128
-"""Datagrams read from one socket before the loop may do something else."""
-FLOOD, WINDOW = 100, SECOND // 10
-"""So many datagrams on one link within the window (ns) are a flood: ten times what 16 nodes say."""
-REST = SECOND // 50
-"""How long (ns) a flooded link is left alone between two looks, unless more than :data:`AT_ONCE` came at a time."""
+AT_ONCE = 64
+"""Datagrams read from one socket before the others, and everything else, have their turn."""
 RECEIVE_BUFFER = 1 << 18
 """Bytes: some hundred datagrams. A flood or a long pause must not queue up more than can be read at once."""
 
@@ -71,15 +67,8 @@ class _Path:
     index: int = 0
     everyone: tuple[Endpoint, ...] = ()
     targets: dict[str, Endpoint] = field(default_factory=dict)
-    counted: int = 0
-    since: int = 0
-
-    def flooded(self, count: int, now: int) -> bool:
-        """Whether more arrives than a cluster can have to say."""
-        if now - self.since > WINDOW:
-            self.counted, self.since = 0, now
-        self.counted += count
-        return self.counted >= FLOOD
+    pace: Pace = field(default_factory=lambda: Pace(AT_ONCE))
+    resting: bool = False
 
     @property
     def shared(self) -> bool:
@@ -193,29 +182,35 @@ class Links:
         """Read what has arrived, with one look at the clock after it: in a flood every system call counts."""
         if path.end is None:
             return
+        found: list[bytes] = []
         try:
             found = self._batch.receive(path.end.fileno())
         except OSError as error:
             path.statistics.receive_errors += 1
             if error.errno in _GONE:
                 self._fail(path, error)
-            return
+                return
         self.read_at = clock.boottime()
+        path.statistics.received += len(found)
+        self._rest(path, path.end, path.pace.rest(len(found), self.read_at))
         for data in found:
-            path.statistics.received += 1
             self._receive(path.link.name, data)
-        if path.end is not None and len(found) < AT_ONCE and path.flooded(len(found), self.read_at):
-            self._rest(path, path.end)
 
-    def _rest(self, path: _Path, end: socket.socket) -> None:
-        """Let a flood pile up for a moment: many datagrams at a time cost less than many times a few."""
+    def _rest(self, path: _Path, end: socket.socket, duration: int | None) -> None:
+        """Leave a flooded link alone for so long (ns); None: hear of whatever comes."""
         loop = asyncio.get_running_loop()
-        loop.remove_reader(end)
-        loop.call_later(seconds(REST), self._resume, path, end)
+        if duration is not None:
+            loop.call_later(seconds(duration), self._resume, path, end)
+        if path.resting == (duration is not None):
+            return
+        path.resting = not path.resting
+        if path.resting:
+            loop.remove_reader(end)
+        else:
+            loop.add_reader(end, self._read, path)
 
     def _resume(self, path: _Path, end: socket.socket) -> None:
         if path.end is end:
-            asyncio.get_running_loop().add_reader(end, self._read, path)
             self._read(path)
 
     def _open(self, path: _Path) -> None:
@@ -227,6 +222,7 @@ class Links:
             return
         path.statistics.open, path.statistics.problem = True, ""
         path.statistics.opened = clock.boottime()
+        path.pace, path.resting = Pace(AT_ONCE), False
         asyncio.get_running_loop().add_reader(path.end, self._read, path)
 
     def _fail(self, path: _Path, error: OSError) -> None:

@@ -125,13 +125,13 @@ class Fencing:
             wanted = [plain.dump(item) for item in self._wanted.values()]
             self.child.send({"wanted": wanted, "alive": self._alive})
 
-    async def ask(self, what: str, node: str) -> Message:
+    async def ask(self, what: str, node: str, **more: Any) -> Message:
         """Put an operator's question; raises :class:`TransientError` when it is not answered."""
         number = next(self._numbers)
         answer: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
         self._answers[number] = answer
         try:
-            if not self.child.send({"ask": number, "what": what, "node": node}):
+            if not self.child.send({"ask": number, "what": what, "node": node, **more}):
                 raise TransientError(f"the fencer is not running: {self._problem or 'it is being started'}")
             async with asyncio.timeout(seconds(ANSWER)):
                 return await answer

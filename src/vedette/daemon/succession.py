@@ -10,13 +10,41 @@ import os
 import subprocess
 import sys
 
-from vedette.kit.errors import PermanentError
+from vedette.kit.errors import PermanentError, UsageError
 from vedette.kit.units import SECOND, seconds
 
 PATIENCE = 8 * SECOND
 """How long (ns) a successor may take to load its code."""
 _READY = "VEDETTE_SUCCEEDS"
 """Names the pipe through which a successor says that it is ready."""
+
+
+class Succession:
+    """At most one successor: ``successor`` is it, from when it is ready."""
+
+    def __init__(self) -> None:
+        self.successor: subprocess.Popen[bytes] | None = None
+        self._preparing = False
+
+    async def prepare(self) -> int:
+        """Get a successor ready; returns its process number.
+
+        Raises :class:`UsageError` while one is being prepared, :class:`PermanentError` when it does not get ready.
+        """
+        if self._preparing:
+            raise UsageError("a new process is getting ready already")
+        self._preparing = True
+        try:
+            self.successor = await prepare()
+        finally:
+            self._preparing = False
+        return self.successor.pid
+
+    def dismiss(self) -> None:
+        """End a successor that is still waiting."""
+        if self.successor is not None:
+            self.successor.kill()
+            self.successor = None
 
 
 async def prepare() -> "subprocess.Popen[bytes]":

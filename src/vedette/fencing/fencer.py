@@ -24,6 +24,7 @@ from vedette.fencing.surveillance import Surveillance
 from vedette.fencing.ways import Build, Ways
 from vedette.kit import clock, log, plain
 from vedette.kit.channel import Message
+from vedette.kit.errors import TransientError
 from vedette.kit.units import MILLISECOND, SECOND, seconds
 from vedette.spec.resolved import Fencing, FencingDevice, FencingUse, Manual
 
@@ -267,6 +268,9 @@ class Fencer:
             evidence=fence.procedure.evidence if fence.procedure else (),
             moments=Moments(boottime=self._now(), wall=time.time_ns()),
         )
+        self._keep(noted)
+
+    def _keep(self, noted: Entry) -> None:
         self._unrecorded.append(noted)
         self._tasks.create_task(self._record(noted))
         self._changed()
@@ -292,8 +296,10 @@ class Fencer:
         node, setup = message["node"], self._setup
         fencing = setup.fencing(node) if setup is not None else None
         answer: Message = {"answer": message["ask"]}
-        if setup is None or fencing is None:
-            answer["error"] = f"no device is known for {node} (yet)"
+        if setup is None:
+            answer |= {"error": "the fencer has only just started: it does not know its devices yet", "unable": True}
+        elif fencing is None:
+            answer["error"] = f"no device is known for {node}"
         elif message["what"] == "test":
             manual = {device.name for device in setup.assignment.devices if isinstance(device.driver, Manual)}
 
@@ -303,9 +309,43 @@ class Fencer:
             answer["levels"] = await inquiry.test(fencing, setup.means, manual=manual, saw=saw, now=self._now)
         elif node in self._wanted:
             answer["error"] = f"{node} is to be off: it is being fenced"
+        elif message["what"] == "off":
+            answer |= await self._try_out(message, setup, fencing)
         else:
             answer["levels"] = await inquiry.switch_on(fencing, setup.means)
         self._send(answer)
+
+    async def _try_out(self, message: Message, setup: Setup, fencing: Fencing) -> Message:
+        """Switch a node off because a person wants to see whether that works: recorded like every other time."""
+        node, asked = message["node"], message["asked"]
+        if not 1 <= message["level"] <= len(fencing.levels):
+            return {"error": f"{node} has no level {message['level']}"}
+        log.event(logger, logging.WARNING, "fence.tested", node=node, fencing_level=message["level"], by=message["by"])
+        try:
+            proof, problem, evidence = await inquiry.switch_off(
+                fencing,
+                setup.means,
+                level=message["level"],
+                asked=asked,
+                trusted=lambda use: self._trusted(setup.plug(node, use)),
+                saw=lambda use, answer: self._saw(setup.plug(node, use), answer),
+                now=self._now,
+            )
+        except TransientError as error:
+            return {"error": str(error), "unable": True}
+        noted = entry(
+            node=node,
+            incarnation=message["incarnation"],
+            asked_by=message["by"],
+            asked=asked,
+            ended=Ended.OFF if proof else Ended.FAILED,
+            reason=proof or problem,
+            evidence=evidence,
+            moments=Moments(boottime=self._now(), wall=time.time_ns()),
+        )
+        self._keep(noted)
+        said = [plain.dump(item) | {"seconds": round((item.at - asked) / SECOND, 3)} for item in evidence]
+        return {"proof": proof, "problem": problem, "evidence": said}
 
     # the report
 

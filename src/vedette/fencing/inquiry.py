@@ -1,11 +1,15 @@
-"""What an operator may ask of the devices of a node: to be tested without switching, and to be switched on again."""
+"""What an operator may ask of the devices of a node: to be tested, without switching or with it, and to switch it on
+again.
+"""
 
 import asyncio
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 from typing import Any
 
-from vedette.fencing.answers import Answer, Said
-from vedette.fencing.procedure import Means
+from vedette.fencing.answers import Answer, Evidence, Said
+from vedette.fencing.procedure import Means, Procedure
+from vedette.kit.errors import TransientError
 from vedette.kit.units import SECOND
 from vedette.spec.resolved import Fencing, FencingUse
 
@@ -43,6 +47,44 @@ async def test(
         }
 
     return [list(await asyncio.gather(*map(examine, level))) for level in fencing.levels]
+
+
+LATE = 5 * SECOND
+"""Age (ns) beyond which a wish to switch off is not carried out: the machine may have been frozen since."""
+
+
+async def switch_off(
+    fencing: Fencing,
+    means: Mapping[str, Means],
+    *,
+    level: int,
+    asked: int,
+    trusted: Callable[[FencingUse], bool],
+    saw: Callable[[FencingUse, Answer], None],
+    now: Callable[[], int],
+) -> tuple[str, str, tuple[Evidence, ...]]:
+    """Switch a node off by one level (counted from 1), tried once; returns the proof, or what is wrong, and all that
+    was answered.
+
+    ``asked`` is when somebody wanted that (BOOTTIME ns). Raises :class:`TransientError` where it was too long ago.
+    """
+    within = LATE + max(means[use.device].timeout for use in fencing.levels[level - 1]) // 4
+
+    async def allowed() -> None:
+        if now() - asked > within:
+            raise TransientError("it was asked for too long ago: nothing was switched")
+
+    procedure = Procedure(
+        replace(fencing, levels=(fencing.levels[level - 1],)),
+        means,
+        trusted=trusted,
+        saw=saw,
+        allowed=allowed,
+        failed=lambda _: None,
+        now=now,
+    )
+    proof, problem = await procedure.once()
+    return proof, problem, procedure.evidence
 
 
 async def switch_on(fencing: Fencing, means: Mapping[str, Means]) -> Levels:

@@ -6,9 +6,12 @@
                       {"wanted": [WANTED, ...], "alive": {NODE: SINCE}}   complete, and again and again
                       {"entry": NUMBER, "record": ENTRY}          for the history; answered with {"entry": NUMBER}
                       {"ask": NUMBER, "what": "test" | "on", "node": NODE}
+                      {"ask": NUMBER, "what": "off", "node": NODE, "level": NUMBER, "asked": BOOTTIME,
+                       "by": WHO, "incarnation": NUMBER}
+                      answered with {"answer": NUMBER, ...}; "error" in it: refused, and "unable" beside that: not now
     fencer → keeper   {"result": RESULT}                          repeated for as long as the node is wanted off
                       {"report": REPORT}                          after each change
-                      {"entry": NUMBER}, {"answer": NUMBER, ...}
+                      {"entry": NUMBER}
 
 An order to switch off is only given while the wanted set is fresh (:data:`FRESH`): a keeper that hangs, or was frozen
 with the whole machine, must not have somebody shot on what it knew before.

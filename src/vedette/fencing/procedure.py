@@ -25,6 +25,8 @@ from vedette.spec.resolved import Fencing, FencingUse
 
 POLL = SECOND // 2
 """Between two looks (ns) at what a device says."""
+FAIR = SECOND
+"""Silence after less time (ns) than this says nothing: a last look has only what is left."""
 TRIES = 2
 """Of a level in one round, as long as its time is not over."""
 FIRST_PAUSE, LONGEST_PAUSE = SECOND, 60 * SECOND
@@ -117,6 +119,13 @@ class Procedure:
         self._show(Progress(Phase.OFF, rounds=self.progress.rounds))
         return proof
 
+    async def once(self) -> tuple[str, str]:
+        """Try the first level a single time; returns the proof in words, or what is wrong."""
+        level = self._levels[0]
+        if await self._try(level) is Outcome.OFF:
+            return self._proof(level), ""
+        return "", self._complaint(level)
+
     def _show(self, progress: Progress) -> None:
         self.progress = progress
         self._progressed()
@@ -200,7 +209,8 @@ class Procedure:
     async def _look(self, use: FencingUse, *, limit: int) -> None:
         answer = await self._means[use.device].access.status(use.plug, limit=limit)
         self._lamps[use].take(answer)
-        self._record(use, "status", answer)
+        if answer.said is not Said.SILENT or limit >= FAIR:
+            self._record(use, "status", answer)
         self._saw(use, answer)
 
     def _record(self, use: FencingUse, asked: str, answer: Answer) -> None:

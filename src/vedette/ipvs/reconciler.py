@@ -9,10 +9,11 @@ import errno
 import logging
 import os
 import secrets
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
+from vedette.ipvs.drivers import NoScreen, ScreenDriver, TableDriver
 from vedette.ipvs.express import reweigh
 from vedette.ipvs.inventory import Inventory
 from vedette.ipvs.kernel import KernelTable
@@ -20,7 +21,6 @@ from vedette.ipvs.lives import Connections, Lives
 from vedette.ipvs.model import (
     AddressKey,
     DestinationId,
-    DestinationKey,
     Observation,
     Service,
     ServiceKey,
@@ -28,10 +28,11 @@ from vedette.ipvs.model import (
     Tuning,
 )
 from vedette.ipvs.pace import TICK, Pace
+from vedette.ipvs.performing import EntryKey, Performer, counts
 from vedette.ipvs.plan import Action, apply, plan, split
 from vedette.ipvs.refusal import NOT_PERMITTED
 from vedette.ipvs.repair import Repair, repairs
-from vedette.ipvs.screen.rules import NOTHING, Rules, rules
+from vedette.ipvs.screen.rules import NOTHING, rules
 from vedette.ipvs.status import by_service, sorry_problems, status
 from vedette.kit.clock import boottime
 from vedette.kit.errors import PermanentError, TransientError
@@ -39,8 +40,7 @@ from vedette.kit.log import event
 from vedette.kit.net import IPAddress
 from vedette.kit.netlink import BATCH
 from vedette.kit.units import MILLISECOND, SECOND, seconds
-from vedette.reconcile.outcome import Done, Outcome, RetryAfter, Stalled
-from vedette.reconcile.plan import Create, Delete, Update
+from vedette.reconcile.outcome import Done, RetryAfter, Stalled
 from vedette.reconcile.retry import Retries
 from vedette.spec.resolved import ClusterSpec
 from vedette.state.edits import reweighings
@@ -60,41 +60,11 @@ _SCOPES = {
 }
 """What :meth:`Reconciler.problems` calls the parts of the whole."""
 _NOTHING = Observation({}, {})
-_Key = ServiceKey | DestinationId
-
-
-class TableDriver(Protocol):
-    """What :class:`vedette.ipvs.kernel.KernelTable` does; every method may raise ``OSError`` or a VedetteError."""
-
-    def observe(self) -> dict[ServiceKey, Service]: ...
-    def inspect(self) -> Observation: ...
-    def connections(self, services: Iterable[ServiceKey]) -> dict[ServiceKey, dict[DestinationKey, int]]: ...
-    def fingerprint(self) -> bytes: ...
-    def perform(self, actions: Sequence[Action]) -> list[Outcome]: ...
-    def tune(self, tuning: Tuning) -> tuple[str, ...]: ...
-    def close(self) -> None: ...
 
 
 def spread(delay: int) -> int:
     """Lengthen a delay (ns) by up to a quarter."""
     return delay + secrets.randbelow(delay // 4 + 1)
-
-
-class ScreenDriver(Protocol):
-    """What :class:`vedette.ipvs.screen.screen.Screen` does; both may raise ``OSError`` or a VedetteError."""
-
-    def keep(self, rules: Rules) -> tuple[str, ...]: ...
-    def close(self) -> None: ...
-
-
-class NoScreen:
-    """Leaves packets as they are."""
-
-    def keep(self, rules: Rules) -> tuple[str, ...]:
-        return ()
-
-    def close(self) -> None:
-        """Nothing is open."""
 
 
 class Reconciler:
@@ -119,7 +89,8 @@ class Reconciler:
         self._screen = screen or NoScreen()
         self._report, self._repaired, self._clock = report, repaired, clock
         self._inventory = Inventory(run_dir / "ipvs-services.json")
-        self._entries: Retries[_Key] = Retries(jitter)
+        self._entries: Retries[EntryKey] = Retries(jitter)
+        self._performer = Performer(driver=self._driver, entries=self._entries, sending=self._sending, clock=clock)
         self._whole: Retries[str] = Retries(jitter)
         self._lives = Lives(run_dir / "ipvs-servers.json")
         self._turn_at: int | None = None
@@ -221,12 +192,12 @@ class Reconciler:
         self._list({*wanted, *filter(owned, observed)})
         self._entries.keep(action.key for action in actions)
         gains, losses = split(actions)
-        performed = await self._perform(gains)
+        performed = await self._performer.perform(gains)
         # New marks come before what loses them goes; else a server that died is removed first.
         ruled = self._ruled is spec
         if not ruled:
             self._keep_screen(spec)
-        performed += await self._perform(losses)
+        performed += await self._performer.perform(losses)
         if ruled:
             self._keep_screen(spec)
         self._left = apply(observed, performed)
@@ -310,10 +281,13 @@ class Reconciler:
             except (PermanentError, TransientError, OSError) as error:
                 self._fail(error)
 
-    def _reasons(self) -> dict[_Key, str]:
+    def _reasons(self) -> dict[EntryKey, str]:
         return {key: failure.reason for key, failure in self._entries.failures.items()}
 
     # Steps of a pass
+
+    def _sending(self) -> None:
+        self._fingerprint = b""  # whatever it is from now on: the next tick looks again
 
     def _hasten(self, spec: ClusterSpec) -> None:
         """Send edited weights at once: the look at the whole table that follows takes a while when it is large."""
@@ -366,44 +340,6 @@ class Reconciler:
             self._whole.succeeded("screen")
         self._pace.also(started=started, ended=self._clock())
 
-    async def _perform(self, actions: Sequence[Action]) -> list[Action]:
-        """Perform what is due, in bounded chunks; return the actions that hold now."""
-        held: list[Action] = []
-        absent: set[ServiceKey] = set()
-        for start in range(0, len(actions), BATCH):
-            now = self._clock()
-            chunk = [action for action in actions[start : start + BATCH] if self._due(action, absent, now)]
-            if chunk:
-                self._fingerprint = b""  # whatever it is from now on: the next tick looks again
-                held += self._sort_out(chunk, self._driver.perform(chunk), absent)
-            await asyncio.sleep(0)
-        return held
-
-    def _due(self, action: Action, absent: set[ServiceKey], now: int) -> bool:
-        """A destination waits for its service; all else waits only for itself."""
-        if isinstance(action.key, DestinationId) and action.key.service in absent:
-            return False
-        if self._entries.due(action.key, now):
-            return True
-        _note_absent(action, absent)
-        return False
-
-    def _sort_out(self, chunk: list[Action], outcomes: list[Outcome], absent: set[ServiceKey]) -> list[Action]:
-        held = []
-        for action, outcome in zip(chunk, outcomes, strict=True):
-            match outcome:
-                case Done():
-                    held.append(action)
-                    if self._entries.succeeded(action.key):
-                        event(_log, logging.INFO, "ipvs.recovered", entry=action.key)
-                case _ if isinstance(action.key, DestinationId) and action.key.service in absent:
-                    continue
-                case RetryAfter() | Stalled():
-                    _note_absent(action, absent)
-                    if self._entries.failed(action.key, outcome, self._clock()):
-                        event(_log, logging.WARNING, "ipvs.refused", entry=action.key, reason=outcome.reason)
-        return held
-
     def _tune(self, spec: ClusterSpec) -> None:
         timeouts = spec.ipvs_timeouts
         wanted = Timeouts(*(_whole_seconds(value) for value in (timeouts.tcp, timeouts.tcp_fin, timeouts.udp)))
@@ -419,7 +355,7 @@ class Reconciler:
     def _tell(self, performed: list[Action], left: dict[ServiceKey, Service]) -> None:
         if not performed:
             return
-        event(_log, logging.INFO, "ipvs.programmed", **_counts(performed))
+        event(_log, logging.INFO, "ipvs.programmed", **counts(performed))
         found = repairs(performed, left)
         if found:
             self._repaired(found)
@@ -471,11 +407,6 @@ class Reconciler:
             return True
 
 
-def _note_absent(action: Action, absent: set[ServiceKey]) -> None:
-    if isinstance(action, Create) and not isinstance(action.key, DestinationId):
-        absent.add(action.key)
-
-
 def _addresses(spec: ClusterSpec) -> frozenset[IPAddress]:
     held = (address.address for group in spec.groups for address in group.addresses)
     served = (endpoint.address for virtual in spec.virtual_services for endpoint in virtual.endpoints)
@@ -496,11 +427,3 @@ def _policy(error: Exception) -> RetryAfter | Stalled:
             return RetryAfter(0, f"the kernel's table cannot be read: {os.strerror(code)}")
         case _:
             return RetryAfter(0, str(error) or type(error).__name__)
-
-
-def _counts(performed: Iterable[Action]) -> dict[str, int]:
-    words = {Create: "created", Update: "updated", Delete: "deleted"}
-    found = dict.fromkeys(words.values(), 0)
-    for action in performed:
-        found[words[type(action)]] += 1
-    return found

@@ -1,7 +1,14 @@
-"""Many datagrams with one system call (recvmmsg(2)), for a socket that somebody may flood."""
+"""What a socket needs that somebody may flood: many datagrams with one system call (recvmmsg(2)), and rests."""
 
 import ctypes
 import errno
+
+from vedette.kit.units import SECOND
+
+FLOOD, WINDOW = 100, SECOND // 10
+"""So many datagrams within the window (ns) are a flood: ten times what a cluster of 16 nodes says on a link."""
+REST = SECOND // 50
+"""How long (ns) a flooded socket is left alone between two looks."""
 
 _DONTWAIT = 0x40
 _LIBC = ctypes.CDLL(None, use_errno=True)
@@ -55,3 +62,31 @@ class Batch:
                 return []
             raise OSError(code, errno.errorcode.get(code, "recvmmsg"))
         return [ctypes.string_at(self._places[number], self._slots[number].received) for number in range(count)]
+
+
+class Pace:
+    """When to look at a socket again: many datagrams at a time cost less than many times a few. Pure.
+
+    A flood begins with :data:`FLOOD` datagrams within :data:`WINDOW`, and is over when less than half as many come.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._flooded = False
+        self._counted = self._since = 0
+
+    def rest(self, count: int, now: int) -> int | None:
+        """``count`` datagrams were read at ``now``: for how long (ns) to leave the socket alone; None: not at all.
+
+        Where ``most`` were read in a flood more are waiting. They wait until everything else has had its turn: 0.
+        """
+        if not self._flooded and now - self._since > WINDOW:
+            self._counted, self._since = 0, now
+        self._counted += count
+        if not self._flooded and self._counted < FLOOD:
+            return None
+        if self._flooded and count == self._most:
+            return 0
+        over = self._flooded and 2 * self._counted * WINDOW < FLOOD * (now - self._since)
+        self._flooded, self._counted, self._since = not over, 0, now
+        return None if over else REST

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
 
+from vedette.lab.tail import Tail
+
 _RECORD = struct.Struct("=QQHBBHx21s5x")
 SIZE = _RECORD.size
 _LONGEST_NAME = 21
@@ -74,7 +76,7 @@ class Recording:
     """Reads a growing file of records, once each; keeps those that started less than ``keep`` ns ago."""
 
     def __init__(self, path: Path, *, keep: int) -> None:
-        self._path, self._keep, self._offset = path, keep, 0
+        self._tail, self._keep = Tail(path, SIZE), keep
         self._attempts: list[Attempt] = []
         self.complete_until = 0
         """Every attempt started before this instant is known."""
@@ -83,14 +85,7 @@ class Recording:
 
     def read(self) -> None:
         """Take in what was written since the last call."""
-        try:
-            with self._path.open("rb") as file:
-                file.seek(self._offset)
-                data = file.read()
-        except FileNotFoundError:
-            return
-        self._offset += len(data) - len(data) % SIZE
-        for attempt in decode(data):
+        for attempt in decode(self._tail.read()):
             if attempt.kind is Kind.MARK:
                 self.complete_until = max(self.complete_until, attempt.start)
             elif attempt.kind is Kind.PENDING:

@@ -20,7 +20,7 @@ from types import TracebackType
 from typing import Any
 
 from vedette.kit import plain
-from vedette.kit.errors import UsageError
+from vedette.kit.errors import TransientError, UsageError, VedetteError
 from vedette.kit.net import IPAddress
 from vedette.lab import credentials, derive, documents, home, launch
 from vedette.lab.control import Control
@@ -103,8 +103,21 @@ class Lab:
 
     @classmethod
     def attach(cls, name: str) -> "Lab":
-        """The handle on a lab that is up already; raises :class:`UsageError` when none is of that name."""
-        return cls(home.find(name))
+        """The handle on a lab that is up already; raises :class:`UsageError` when none is of that name.
+
+        Raises :class:`TransientError` for one that is being built or ended, or that no document has made.
+        """
+        directory = home.find(name)
+        try:
+            return cls(directory)
+        except (OSError, VedetteError) as error:
+            needed = (_DOCUMENT, TOPOLOGY, STATE, PID)
+            lacking = next((file for file in needed if not (directory / file).exists()), None)
+            if lacking is None:
+                raise
+            raise TransientError(
+                f"lab {name} has no {lacking}: it is being built or ended, or was not made from a document"
+            ) from error
 
     def let_go(self) -> None:
         """Let the lab stay when this process ends."""

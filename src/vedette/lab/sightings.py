@@ -15,6 +15,7 @@ from pathlib import Path
 
 from vedette.kit.net import IPAddress
 from vedette.kit.units import MILLISECOND
+from vedette.lab.tail import Tail
 
 _RECORD = struct.Struct("=QBB6s16s")
 SIZE = _RECORD.size
@@ -94,20 +95,13 @@ class Logbook:
     """Reads a growing file of sightings, once each."""
 
     def __init__(self, path: Path) -> None:
-        self._path, self._offset = path, 0
+        self._tail = Tail(path, SIZE)
         self._sightings: list[Sighting] = []
         self.complete_until = 0
 
     def read(self) -> None:
         """Take in what was written since the last call."""
-        try:
-            with self._path.open("rb") as file:
-                file.seek(self._offset)
-                data = file.read()
-        except FileNotFoundError:
-            return
-        self._offset += len(data) - len(data) % SIZE
-        for item in decode(data):
+        for item in decode(self._tail.read()):
             if isinstance(item, int):
                 self.complete_until = max(self.complete_until, item)
             else:

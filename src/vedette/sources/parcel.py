@@ -77,7 +77,7 @@ def header(data: bytes) -> Header | None:
 
 
 def unpack(head: Header, body: bytes, *, request: Request, cluster: str) -> bytes | None:
-    """The document's text; ``None`` when the answer is not to this request, or larger than a document may be."""
+    """The document's text; ``None`` when the answer is not to this request, not whole, or too large for a document."""
     fields, mac = head.raw[: _ANSWER.size], head.raw[_ANSWER.size :]
     if not hmac.compare_digest(_mac(request.key, fields, cluster.encode(), request.nonce, body), mac):
         return None
@@ -86,7 +86,8 @@ def unpack(head: Header, body: bytes, *, request: Request, cluster: str) -> byte
         text = inflate.decompress(body, LARGEST + 1)
     except zlib.error:
         return None
-    return text if len(text) <= LARGEST else None
+    whole = inflate.eof and not inflate.unused_data
+    return text if whole and len(text) <= LARGEST else None
 
 
 def _mac(key: Key, *parts: bytes) -> bytes:

@@ -4,6 +4,8 @@ import asyncio
 from ipaddress import ip_address
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as some
 
 from vedette.ipvs.connections import exchange, plea
 from vedette.ipvs.connections.plea import Sent, Talk
@@ -42,6 +44,27 @@ def test_an_answer_holds_for_one_conversation() -> None:
     assert plea.answered(talk(challenge=b"d" * 16), answer) is None
     assert plea.answered(talk(), bytes((answer[0] ^ 1,)) + answer[1:]) is None
     assert plea.answered(talk(), answer[:4] + b"\xff" + answer[5:]) is None
+
+
+@given(some.binary(min_size=plea.QUESTION_SIZE, max_size=plea.QUESTION_SIZE), some.booleans())
+def test_whatever_is_asked_a_conversation_begins_under_a_key_of_ours_or_not_at_all(data: bytes, known: bool) -> None:
+    asked = plea.question(KEY, data[8:]) if known else data
+    begun = plea.asked(asked, cluster="web", keys=(KEY,))
+    assert begun == (Talk(KEY, "web", asked) if known else None)
+
+
+@given(some.binary(min_size=plea.ANSWER_SIZE, max_size=plea.ANSWER_SIZE), some.binary(max_size=64))
+def test_no_bytes_whatever_are_an_answer_or_a_proof(answer: bytes, proof: bytes) -> None:
+    assert plea.answered(talk(), answer) is None
+    assert not plea.proven(talk(), proof)
+    assert plea.challenged(answer) == answer.startswith(b"VDc2")
+
+
+@given(some.integers(0, plea.ANSWER_SIZE * 8 - 1))
+def test_an_answer_with_a_flipped_bit_is_none(bit: int) -> None:
+    data = bytearray(plea.answer(talk(), SENT))
+    data[bit // 8] ^= 1 << bit % 8
+    assert plea.answered(talk(), bytes(data)) is None
 
 
 def test_a_proof_is_no_answer() -> None:

@@ -7,7 +7,7 @@ from vedette.kit.units import MILLISECOND, SECOND
 from vedette.lab.attempts import Kind
 from vedette.lab.drills import expectations
 from vedette.lab.drills.clingers import FINISHING, Clingers, Hail
-from vedette.lab.drills.drill import Concern, Drill
+from vedette.lab.drills.drill import Concern, Drill, revive
 from vedette.lab.drills.expectations import Expectation
 from vedette.lab.drills.fencing import levels_lost, switched_off_first
 from vedette.lab.drills.ground import Ground, needs_other_director
@@ -116,23 +116,19 @@ def _still_at_last(scene: Scene) -> list[str]:
 
 
 def _cut(scene: Scene) -> None:
-    scene.power_off(scene.active)
+    scene.faults.power_off(scene.active)
 
 
 def _cut_and_still(scene: Scene) -> list[str]:
     return [*switched_off_first(scene), *_still(scene)]
 
 
-def _revive(scene: Scene) -> None:
-    scene.revive_all()
-
-
 def _move(scene: Scene) -> None:
-    scene.vedette(scene.active, "move", scene.group.name, scene.standby, "--reason", "rehearsal")
+    scene.operator.vedette(scene.active, "move", scene.group.name, scene.standby, "--reason", "rehearsal")
 
 
 def _clear(scene: Scene) -> None:
-    scene.vedette(scene.standby, "move", scene.group.name, "--clear", "--reason", "rehearsal")
+    scene.operator.vedette(scene.standby, "move", scene.group.name, "--clear", "--reason", "rehearsal")
 
 
 def _moving(ground: Ground) -> Expectation:
@@ -238,7 +234,7 @@ DRILLS = (
         inject=_cut,
         over=Scene.taken_over,
         verify=_cut_and_still,
-        heal=_revive,
+        heal=revive,
         verify_after=_still_at_last,
     ),
 )

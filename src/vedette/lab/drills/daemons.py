@@ -3,8 +3,8 @@
 import signal
 
 from vedette.kit.units import SECOND
-from vedette.lab.drills import expectations
-from vedette.lab.drills.drill import Drill, everyone
+from vedette.lab.drills import expectations, helpers
+from vedette.lab.drills.drill import Drill, everyone, revive
 from vedette.lab.drills.expectations import Expectation
 from vedette.lab.drills.fencing import switched_off_first
 from vedette.lab.drills.ground import Ground, needs_group, needs_idle_director, needs_other_director, needs_service
@@ -12,18 +12,18 @@ from vedette.lab.drills.scene import PATIENCE, Scene
 
 
 def _kill_daemon(scene: Scene) -> None:
-    scene.signal_daemon(scene.active, signal.SIGKILL)
+    scene.faults.signal_daemon(scene.active, signal.SIGKILL)
 
 
 def _stop_daemon(scene: Scene) -> None:
-    scene.signal_daemon(scene.active, signal.SIGSTOP)
+    scene.faults.signal_daemon(scene.active, signal.SIGSTOP)
 
 
 def _continue_daemon(scene: Scene) -> None:
     """Let it go on; where a watchdog or a fencing device was quicker, the machine is switched on again."""
     if scene.lab.daemon_pid(scene.active) is not None:
-        scene.signal_daemon(scene.active, signal.SIGCONT)
-    scene.revive_all()
+        scene.faults.signal_daemon(scene.active, signal.SIGCONT)
+    scene.faults.revive_all()
 
 
 def _needs_watchdog(ground: Ground) -> str | None:
@@ -35,17 +35,19 @@ def _needs_watchdog(ground: Ground) -> str | None:
 def _let_the_watchdog_bite(scene: Scene) -> None:
     """Freeze the daemon and wait for the machine's end: the watchdog has its whole time-out for it."""
     assert scene.ground.spec.watchdog is not None
-    scene.signal_daemon(scene.active, signal.SIGSTOP)
-    if not scene.wait(lambda: not scene.powered(scene.active), patience=scene.ground.spec.watchdog.timeout + PATIENCE):
+    scene.faults.signal_daemon(scene.active, signal.SIGSTOP)
+    if not scene.wait(
+        lambda: not scene.faults.powered(scene.active), patience=scene.ground.spec.watchdog.timeout + PATIENCE
+    ):
         scene.complain(f"{scene.active} still runs: its watchdog did not bite")
 
 
 def _freeze(scene: Scene) -> None:
-    scene.freeze(scene.active)
+    scene.faults.freeze(scene.active)
 
 
 def _thaw(scene: Scene) -> None:
-    scene.thaw(scene.active)
+    scene.faults.thaw(scene.active)
 
 
 def _outlasted(scene: Scene) -> bool:
@@ -53,41 +55,58 @@ def _outlasted(scene: Scene) -> bool:
     return scene.passed(2 * scene.ground.spec.heartbeat.dead_after) and scene.taken_over()
 
 
+def _kill_helper(scene: Scene, name: str) -> None:
+    status = scene.operator.status(scene.active)
+    scene.killed = helpers.find(name, status) if status is not None else None
+    if scene.killed is None:
+        scene.complain(f"{scene.active} has no process {name}")
+        return
+    scene.lab.machines[scene.active].run(["kill", "-KILL", str(scene.killed.pid)])
+
+
 def _kill_checker(scene: Scene) -> None:
-    scene.kill_helper("checker")
+    _kill_helper(scene, "checker")
 
 
 def _kill_director(scene: Scene) -> None:
-    scene.kill_helper("director")
+    _kill_helper(scene, "director")
 
 
 def _helpers_work(scene: Scene) -> bool:
     """The killed helper lives again and the daemon reports no trouble."""
-    return scene.passed(expectations.CALM) and scene.helper_is_back() and scene.flowing()
+    return scene.passed(expectations.CALM) and _helper_is_back(scene) and scene.flowing()
+
+
+def _helper_is_back(scene: Scene) -> bool:
+    status = scene.operator.status_now_and_then(scene.active)
+    return status is not None and scene.killed is not None and scene.killed.replaced(status)
 
 
 def _kernel_kept(scene: Scene) -> list[str]:
     """Whatever was remembered is as it was."""
-    return [change for node in scene.remembered for change in scene.kernel_changes(node)]
+    return scene.kernels.changes()
 
 
 def _remember_patient(scene: Scene) -> None:
-    scene.remember(scene.patient)
+    scene.kernels.remember(scene.patient)
 
 
 def _remember_active(scene: Scene) -> None:
-    scene.remember(scene.active)
+    scene.kernels.remember(scene.active)
 
 
 def _restart(scene: Scene) -> None:
     """A clean restart of a director that can be spared; of the only director, of that one."""
-    scene.stop_daemon(scene.patient)
-    scene.start_daemon(scene.patient)
+    node = scene.patient
+    scene.faults.signal_daemon(node, signal.SIGTERM)
+    if not scene.wait(lambda: scene.lab.daemon_pid(node) is None):
+        scene.complain(f"the daemon of {node} does not stop")
+    scene.faults.start_daemon(node)
 
 
 def _replace(scene: Scene) -> None:
     """A restart in place, of the very daemon that holds the addresses."""
-    scene.vedette(scene.active, "restart")
+    scene.operator.vedette(scene.active, "restart")
 
 
 def _replaced(scene: Scene) -> bool:
@@ -111,7 +130,7 @@ def _unharmed(_: Ground) -> Expectation:
 def _replace_all(scene: Scene) -> None:
     """One node after the other, each as soon as the one before is content again; the active one first."""
     for node in sorted(scene.lab.machines, key=lambda name: name != scene.active):
-        scene.vedette(node, "restart")
+        scene.operator.vedette(node, "restart")
         scene.pause(3 * SECOND)
         if not scene.wait(scene.settled):
             scene.complain(f"the cluster does not settle after the restart of {node}")
@@ -127,7 +146,7 @@ DRILLS = (
         inject=_kill_daemon,
         over=_outlasted,
         verify=switched_off_first,
-        heal=Scene.revive_all,
+        heal=revive,
     ),
     Drill(
         name="daemon-frozen",
@@ -146,7 +165,7 @@ DRILLS = (
         expect=lambda ground: expectations.takeover(ground.spec),
         inject=_let_the_watchdog_bite,
         over=Scene.taken_over,
-        heal=Scene.revive_all,
+        heal=revive,
     ),
     Drill(
         name="machine-frozen",

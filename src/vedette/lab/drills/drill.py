@@ -29,6 +29,16 @@ def no_problems(_: Scene) -> list[str]:
     return []
 
 
+def mend(scene: Scene) -> None:
+    """Every cable is whole, and every heartbeat passes."""
+    scene.faults.mend_all()
+
+
+def revive(scene: Scene) -> None:
+    """Every machine has its power and its daemon."""
+    scene.faults.revive_all()
+
+
 def groups_of_the_active(scene: Scene, probe: Probe) -> Concern:
     """A fault of the active node concerns the groups that it held."""
     held = scene.holders.get(probe.group) == scene.active

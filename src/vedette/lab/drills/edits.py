@@ -14,19 +14,19 @@ def _has_weights(ground: Ground) -> str | None:
 
 
 def _remember(scene: Scene) -> None:
-    for node in scene.directors:
-        scene.remember(node)
+    for node in scene.ground.directors:
+        scene.kernels.remember(node)
 
 
 def _reweigh(scene: Scene) -> None:
     changed = documents.reweigh(scene.document)
     assert changed is not None
-    scene.edit(changed.text)
+    scene.operator.edit(changed.text)
 
 
 def _applied(scene: Scene) -> bool:
     """Every director runs the edited document, and says no problem about it."""
-    return scene.documents_agree() and scene.flowing()
+    return scene.operator.documents_agree() and scene.flowing()
 
 
 def _one_destination_changed(scene: Scene) -> list[str]:
@@ -34,8 +34,8 @@ def _one_destination_changed(scene: Scene) -> list[str]:
     changed = documents.reweigh(scene.document)
     assert changed is not None
     found = []
-    for node in scene.directors:
-        before, after = scene.remembered[node], scene.kernel(node)
+    for node in scene.ground.directors:
+        before, after = scene.kernels.remembered[node], scene.kernels.look(node)
         for key in tables.changed_entries(before, after):
             is_server = len(key) == 3 and key[2].rpartition(":")[0].strip("[]") == str(changed.server)
             if not is_server or f"-w {changed.weight}" not in after.entries.get(key, ""):
@@ -49,20 +49,22 @@ def _one_destination_changed(scene: Scene) -> list[str]:
 def _break_both_ways(scene: Scene) -> None:
     """First a document that cannot be read, then one that can and makes no sense; each must show in the status."""
     for text in (documents.broken_syntax(scene.document), documents.broken_sense(scene.document)):
-        scene.edit(text)
-        if not scene.wait(scene.documents_refused, patience=expectations.EDIT_APPLIED):
+        scene.operator.edit(text)
+        if not scene.wait(scene.operator.documents_refused, patience=expectations.EDIT_APPLIED):
             scene.complain("a broken document does not show in the status")
 
 
 def _nothing_changed(scene: Scene) -> list[str]:
     found = []
-    for node in scene.directors:
-        found += [f"{node}: {what}" for what in tables.changes(scene.remembered[node], scene.kernel(node))]
+    for node in scene.ground.directors:
+        found += [
+            f"{node}: {what}" for what in tables.changes(scene.kernels.remembered[node], scene.kernels.look(node))
+        ]
     return found
 
 
 def _restore(scene: Scene) -> None:
-    scene.edit(scene.document)
+    scene.operator.edit(scene.document)
 
 
 def _harmless(_: Ground) -> Expectation:

@@ -2,7 +2,7 @@
 
 from vedette.kit.units import SECOND, show
 from vedette.lab.drills import expectations
-from vedette.lab.drills.drill import Drill, everyone
+from vedette.lab.drills.drill import Drill, everyone, mend
 from vedette.lab.drills.expectations import Expectation
 from vedette.lab.drills.ground import Ground, needs_fencing
 from vedette.lab.drills.judge import milliseconds
@@ -42,7 +42,7 @@ def switched_off_first(scene: Scene) -> list[str]:
     if scene.ground.spec.policy is not SplitBrainPolicy.FENCE:
         return []
     silent = scene.active
-    cut = [order for order in scene.orders_off(silent) if order.obeyed]
+    cut = [order for order in scene.plugs.orders_off(silent, since=scene.injected) if order.obeyed]
     if scene.lab.machines[silent].alive or not cut:
         return [f"{silent} was not switched off"]
     scene.note(f"{cut[0].device} cut {silent} off {milliseconds(cut[0].at - scene.injected)} ms after the fault")
@@ -57,7 +57,7 @@ def switched_off_first(scene: Scene) -> list[str]:
 
 def _in_the_devices_time(scene: Scene, off: str, *, taken: int) -> list[str]:
     """All was ``taken`` within deadAfter, the delay, what the devices took this time, and a second."""
-    took = scene.fence_took(off)
+    took = scene.operator.fence_took(off)
     if took is None:
         return [f"no history says how long it took to switch {off} off"]
     scene.note(f"its devices took {milliseconds(took)} ms from the order until {off} was seen off")
@@ -86,12 +86,12 @@ def _two_levels(ground: Ground) -> str | None:
 
 def _pretend(scene: Scene) -> None:
     """The first level says yes and does nothing."""
-    for device in scene.level(scene.active, 0):
+    for device in scene.plugs.level(scene.active, 0):
         device.pretend()
 
 
 def _freeze(scene: Scene) -> None:
-    scene.freeze(scene.active)
+    scene.faults.freeze(scene.active)
 
 
 def _vanish_all(scene: Scene) -> None:
@@ -111,7 +111,7 @@ def _cut_and_confirm(scene: Scene) -> None:
     if (answered := scene.first_answer(scene.group, but=scene.active)) is not None:
         early = milliseconds(answered - scene.injected)
         scene.complain(f"somebody took over {early} ms after the fault, and nobody had seen that {scene.active} is off")
-    scene.vedette(scene.standby, "confirm-off", scene.active, "--seen-off", scene.active)
+    scene.operator.vedette(scene.standby, "confirm-off", scene.active, "--seen-off", scene.active)
 
 
 def _confirmed(ground: Ground) -> Expectation:
@@ -128,11 +128,11 @@ def _confirmed(ground: Ground) -> Expectation:
 
 def _part(scene: Scene) -> None:
     """Neither hears the other any more on any link, and both can do all the rest of their work."""
-    scene.hush()
+    scene.faults.hush()
 
 
 def _survivors(scene: Scene) -> list[str]:
-    return [name for name in scene.directors if scene.lab.machines[name].alive]
+    return [name for name in scene.ground.directors if scene.lab.machines[name].alive]
 
 
 def _one_survives(scene: Scene) -> bool:
@@ -145,8 +145,8 @@ def _survivor_holds(scene: Scene) -> list[str]:
     left = _survivors(scene)
     if len(left) != 1:
         return [f"{' and '.join(left) or 'nobody'} survived"]
-    fallen = next(name for name in scene.directors if name not in left)
-    orders = [order.at for order in scene.orders_off(fallen) if order.obeyed]
+    fallen = next(name for name in scene.ground.directors if name not in left)
+    orders = [order.at for order in scene.plugs.orders_off(fallen, since=scene.injected) if order.obeyed]
     scene.note(f"{left[0]} survived; {fallen} fell after {milliseconds(min(orders) - scene.injected)} ms")
     if others := [group.name for group in scene.reached if scene.holder(group) != left[0]]:
         return [f"{left[0]} survived and does not hold {', '.join(others)}"]
@@ -163,14 +163,14 @@ def _partition_bound(ground: Ground) -> Expectation:
 
 def _fence_active(scene: Scene) -> None:
     """The active router hangs, and is switched off."""
-    scene.freeze(scene.active)
+    scene.faults.freeze(scene.active)
     patience = expectations.fenced(scene.ground.spec).settled + PATIENCE
     if not scene.wait(scene.taken_over, patience=patience):
         scene.complain(f"nobody took over from {scene.active}")
 
 
 def _switch_on(scene: Scene) -> None:
-    scene.vedette(scene.standby, "fence", "on", scene.active)
+    scene.operator.vedette(scene.standby, "fence", "on", scene.active)
 
 
 def _returned(scene: Scene) -> bool:
@@ -206,7 +206,7 @@ DRILLS = (
         over=_one_survives,
         verify=_survivor_holds,
         concern=everyone,
-        heal=Scene.mend_all,
+        heal=mend,
     ),
     Drill(
         name="fenced-node-returns",

@@ -45,6 +45,10 @@ class Ground:
         return [node for node in self.spec.nodes if node.role is Role.WITNESS]
 
     @property
+    def directors(self) -> list[str]:
+        return [node.name for node in self.spec.nodes if node.role is Role.DIRECTOR]
+
+    @property
     def candidates(self) -> list[str]:
         """The nodes that may hold the drilled group."""
         if self.group is None:

@@ -49,12 +49,12 @@ print(int((time.monotonic() - begun) * 1e9) if flushed and table() == before els
 
 
 def _delete_vip(scene: Scene) -> None:
-    for address, device in scene.held_addresses(scene.active):
-        scene.measured[address] = int(scene.python(scene.active, DELETE_AND_WAIT, address, device) or -1)
+    for address, device in scene.kernels.held(scene.active, scene.group):
+        scene.measured[address] = int(scene.kernels.python(scene.active, DELETE_AND_WAIT, address, device) or -1)
 
 
 def _flush(scene: Scene) -> None:
-    took = int(scene.python(scene.active, FLUSH_AND_WAIT) or -1)
+    took = int(scene.kernels.python(scene.active, FLUSH_AND_WAIT) or -1)
     scene.measured["the table"] = took
     scene.struck = time.monotonic_ns() - max(0, took)
 

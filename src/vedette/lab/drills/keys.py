@@ -10,7 +10,8 @@ from vedette.lab.drills import documents, expectations
 from vedette.lab.drills.drill import Drill, everyone
 from vedette.lab.drills.expectations import Expectation
 from vedette.lab.drills.ground import Ground, needs_group
-from vedette.lab.drills.scene import Plain, Scene
+from vedette.lab.drills.operator import Plain
+from vedette.lab.drills.scene import Scene
 
 ADDED = "rehearsal.key"
 STEP = 20 * SECOND
@@ -53,7 +54,7 @@ def _rotate_back(scene: Scene) -> None:
 
 
 def _keys(scene: Scene) -> list[str] | None:
-    status = (scene.status(scene.active) or {}).get("authentication")
+    status = (scene.operator.status(scene.active) or {}).get("authentication")
     return None if status is None else list(status["keys"])
 
 
@@ -61,7 +62,7 @@ def _step(scene: Scene, text: str, what: str, done: Callable[[Plain], bool]) -> 
     """Edit the document everywhere, and wait until every node has done what it asks for, and is content."""
     if scene.complaints:
         return
-    scene.edit(text)
+    scene.operator.edit(text)
     for node in scene.lab.machines:
         if not scene.wait(partial(_is, scene, node, done), patience=STEP):
             scene.complain(f"{node} never {what}")
@@ -69,7 +70,7 @@ def _step(scene: Scene, text: str, what: str, done: Callable[[Plain], bool]) -> 
 
 
 def _is(scene: Scene, node: str, done: Callable[[Plain], bool]) -> bool:
-    status = scene.status(node)
+    status = scene.operator.status(node)
     if status is None or status["spec"]["error"]:
         return False
     return all(other["state"] == "up" for other in status["nodes"]) and done(status["authentication"])

@@ -2,7 +2,7 @@
 
 from vedette.kit.units import MILLISECOND
 from vedette.lab.drills import expectations
-from vedette.lab.drills.drill import Drill
+from vedette.lab.drills.drill import Drill, mend
 from vedette.lab.drills.expectations import Expectation
 from vedette.lab.drills.ground import Ground, needs_other_director
 from vedette.lab.drills.scene import Scene
@@ -38,25 +38,25 @@ def _inner_side(ground: Ground) -> str | None:
 def _cut_each(scene: Scene) -> None:
     """One link after the other, each for twice deadAfter; the others carry the heartbeats meanwhile."""
     for network in scene.ground.idle_links:
-        scene.cut(scene.active, network)
+        scene.faults.cut(scene.active, network)
         scene.pause(2 * scene.ground.spec.heartbeat.dead_after)
-        scene.mend(scene.active, network)
+        scene.faults.mend(scene.active, network)
         scene.pause(300 * MILLISECOND)
 
 
 def _cut_all(scene: Scene) -> None:
     for network in sorted(set(scene.ground.link_networks.values())):
-        scene.cut(scene.active, network)
+        scene.faults.cut(scene.active, network)
 
 
 def _cut_client(scene: Scene) -> None:
     for network in sorted(scene.ground.client_networks):
-        scene.cut(scene.active, network)
+        scene.faults.cut(scene.active, network)
 
 
 def _cut_inner(scene: Scene) -> None:
     for network in sorted(scene.ground.inner_networks):
-        scene.cut(scene.active, network)
+        scene.faults.cut(scene.active, network)
 
 
 def _partition_over(scene: Scene) -> bool:
@@ -78,7 +78,7 @@ DRILLS = (
         expect=_spare_link,
         inject=_cut_each,
         over=Scene.flowing,
-        heal=Scene.mend_all,
+        heal=mend,
     ),
     Drill(
         name="link-cut-all",
@@ -87,7 +87,7 @@ DRILLS = (
         expect=lambda ground: expectations.takeover(ground.spec, partition=True),
         inject=_cut_all,
         over=_partition_over,
-        heal=Scene.mend_all,
+        heal=mend,
     ),
     Drill(
         name="client-link-cut",
@@ -96,7 +96,7 @@ DRILLS = (
         expect=lambda ground: expectations.given_up(ground.spec, partition=True),
         inject=_cut_client,
         over=Scene.taken_over,
-        heal=Scene.mend_all,
+        heal=mend,
     ),
     Drill(
         name="server-link-cut",
@@ -105,6 +105,6 @@ DRILLS = (
         expect=lambda ground: expectations.given_up(ground.spec, partition=True),
         inject=_cut_inner,
         over=Scene.taken_over,
-        heal=Scene.mend_all,
+        heal=mend,
     ),
 )

@@ -8,11 +8,11 @@ from vedette.lab.drills.scene import Scene
 
 
 def _move(scene: Scene) -> None:
-    scene.vedette(scene.active, "move", scene.group.name, scene.standby, "--reason", "rehearsal")
+    scene.operator.vedette(scene.active, "move", scene.group.name, scene.standby, "--reason", "rehearsal")
 
 
 def _clear(scene: Scene) -> None:
-    scene.vedette(scene.standby, "move", scene.group.name, "--clear", "--reason", "rehearsal")
+    scene.operator.vedette(scene.standby, "move", scene.group.name, "--clear", "--reason", "rehearsal")
 
 
 def _expectation(ground: Ground) -> Expectation:

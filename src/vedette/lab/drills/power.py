@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from vedette.lab.drills import expectations
-from vedette.lab.drills.drill import Drill
+from vedette.lab.drills.drill import Drill, revive
 from vedette.lab.drills.expectations import Expectation
 from vedette.lab.drills.fencing import levels_lost, switched_off_first
 from vedette.lab.drills.ground import Ground, needs_idle_director, needs_other_director, needs_witness
@@ -33,34 +33,39 @@ def _standby_lost(ground: Ground) -> Expectation:
 
 
 def _cut_active(scene: Scene) -> None:
-    scene.power_off(scene.active)
+    scene.faults.power_off(scene.active)
 
 
 def _cut_standby(scene: Scene) -> None:
-    scene.power_off(scene.standby)
+    scene.faults.power_off(scene.standby)
 
 
 def _cut_witness(scene: Scene) -> None:
-    scene.power_off(scene.witness)
+    scene.faults.power_off(scene.witness)
 
 
 def _cut_and_wait(scene: Scene) -> None:
-    scene.power_off(scene.active)
+    scene.faults.power_off(scene.active)
     scene.wait(scene.taken_over, patience=expectations.takeover(scene.ground.spec, failing=1).settled + PATIENCE)
 
 
 def _noticed(scene: Scene) -> bool:
     """Long enough for everybody to have given the silent node up."""
-    fenced = scene.ground.spec.policy is not SplitBrainPolicy.FENCE or scene.fenced(scene.standby)
+    fenced = scene.ground.spec.policy is not SplitBrainPolicy.FENCE or _seen_off(scene, scene.standby)
     return scene.passed(2 * scene.ground.spec.heartbeat.dead_after) and fenced and scene.flowing()
+
+
+def _seen_off(scene: Scene, node: str) -> bool:
+    """By a device that obeyed, and by the active router, too: one that came back before would be shot again."""
+    obeyed = any(order.obeyed for order in scene.plugs.orders_off(node, since=scene.injected))
+    if not obeyed or scene.faults.powered(node):
+        return False
+    status = scene.operator.status_now_and_then(scene.active)
+    return status is not None and any(one["name"] == node and one["fencing"] == "off" for one in status["nodes"])
 
 
 def _witness_noticed(scene: Scene) -> bool:
     return scene.passed(2 * scene.ground.spec.heartbeat.dead_after) and scene.flowing()
-
-
-def _revive(scene: Scene) -> None:
-    scene.revive_all()
 
 
 DRILLS = (
@@ -72,7 +77,7 @@ DRILLS = (
         inject=_cut_active,
         over=Scene.taken_over,
         verify=switched_off_first,
-        heal=_revive,
+        heal=revive,
     ),
     Drill(
         name="return-of-node",
@@ -80,7 +85,7 @@ DRILLS = (
         skip=_returns,
         expect=lambda ground: expectations.failback(ground.spec),
         prepare=_cut_and_wait,
-        inject=_revive,
+        inject=revive,
         over=Scene.settled,
     ),
     Drill(
@@ -90,7 +95,7 @@ DRILLS = (
         expect=_standby_lost,
         inject=_cut_standby,
         over=_noticed,
-        heal=_revive,
+        heal=revive,
     ),
     Drill(
         name="power-cut-witness",
@@ -99,6 +104,6 @@ DRILLS = (
         expect=_witness_lost,
         inject=_cut_witness,
         over=_witness_noticed,
-        heal=_revive,
+        heal=revive,
     ),
 )

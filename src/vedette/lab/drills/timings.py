@@ -35,14 +35,14 @@ def _restore(scene: Scene) -> None:
 
 
 def _without_witnesses(scene: Scene) -> None:
-    nodes = [node.name for node in scene.ground.spec.nodes if node.role is Role.DIRECTOR]
+    nodes = scene.ground.directors
     text = documents.with_nodes(scene.document, nodes, SplitBrainPolicy.TOLERATE)
     _change(scene, text, scene.ground.spec.heartbeat.dead_after, *nodes)
 
 
 def _change(scene: Scene, text: str, dead_after: int, *nodes: str) -> None:
     """Edit the document everywhere, and wait until the nodes, or all, keep to it."""
-    scene.edit(text)
+    scene.operator.edit(text)
     patience = AGREED + 4 * scene.ground.spec.heartbeat.dead_after
     for node in nodes or tuple(scene.lab.machines):
         voters = len(nodes) if nodes else len(scene.ground.spec.voters)
@@ -52,7 +52,7 @@ def _change(scene: Scene, text: str, dead_after: int, *nodes: str) -> None:
 
 
 def _keeps_to(scene: Scene, node: str, dead_after: int, voters: int) -> bool:
-    status = scene.status(node)
+    status = scene.operator.status(node)
     if status is None or status["spec"]["error"]:
         return False
     config = status["config"]

@@ -1,0 +1,192 @@
+"""Real servers, their checks and the table of them: what only a director does.
+
+A witness never begins. Level-triggered: whatever changes (document, names, verdicts, orders, leases), the table is
+compared again with what follows from all of it.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+from vedette.api.status import Problem
+from vedette.daemon.connections import Connections
+from vedette.daemon.keeper_link import KeeperLink
+from vedette.daemon.server_orders import ServerOrders
+from vedette.health.lanes import Checkers
+from vedette.health.pinger import Pinger
+from vedette.ipvs.reconciler import Reconciler
+from vedette.ipvs.repair import Repair
+from vedette.ipvs.screen.screen import Screen
+from vedette.kit import log, net
+from vedette.kit.child import Child
+from vedette.sorry.client import SorryClient
+from vedette.sources.names import Names
+from vedette.spec.resolved import ClusterSpec, Role
+from vedette.state.edits import reweighings
+from vedette.state.names import questions, with_names
+from vedette.state.targets import all_targets
+
+logger = logging.getLogger("vedette.director")
+
+PATIENCE = 2.0
+"""Seconds that the table may take before others, who can wait, go on."""
+
+
+class Balancing:
+    """Composes what real servers need. Its parts are there to be looked at."""
+
+    def __init__(self, *, node: str, run_dir: Path, state_dir: Path, keeper: KeeperLink) -> None:
+        self._node, self._keeper = node, keeper
+        self._begun = asyncio.Event()
+        self._document: ClusterSpec | None = None
+        self._expanded: ClusterSpec | None = None
+        self._held: frozenset[str] = frozenset()
+        self._working: bool | None = None
+        self.orders = ServerOrders()
+        self.names = Names(state_dir / "names.json", self._names_changed)
+        self.checkers = Checkers(self._reconcile)
+        self.sorry = SorryClient(changed=lambda: None)
+        self.pinger = Pinger(changed=self._tell_reach)
+        self.reconciler = Reconciler(
+            run_dir=run_dir, screen=Screen(), report=self._tell_readiness, repaired=_log_repairs
+        )
+        self.connections = Connections(
+            node=node,
+            run_dir=run_dir,
+            running=lambda: self._document,
+            view=lambda: self._keeper.view,
+            programmed=lambda: self.reconciler.settled,
+            changed=self._tell_readiness,
+        )
+
+    async def run(self) -> None:
+        """From the first document on, until cancelled."""
+        await self._begun.wait()
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self.checkers.run())
+            tasks.create_task(self.sorry.run())
+            tasks.create_task(self.pinger.run())
+            tasks.create_task(self.names.run())
+            tasks.create_task(self.reconciler.run())
+            tasks.create_task(self.connections.run())
+
+    @property
+    def begun(self) -> bool:
+        """Whether there is a document, and this node is a director in it."""
+        return self._begun.is_set()
+
+    @property
+    def children(self) -> Sequence[Child]:
+        """The processes that have been started."""
+        return (*self.checkers.children, self.sorry.child) if self.begun else ()
+
+    def apply(self, spec: ClusterSpec) -> None:
+        """Run this document from now on; a witness has nothing to do for it."""
+        self._document = spec
+        if spec.node(self._node).role is Role.WITNESS:
+            return
+        self._begun.set()
+        self.connections.forget()
+        self.names.set_questions(questions(spec))
+        self._expand(spec)
+        self.pinger.set_targets(spec.ping_nodes)
+        self.sorry.set_pages(
+            {
+                (endpoint.address, endpoint.port): service.sorry.page
+                for service in spec.virtual_services
+                if service.sorry is not None and service.sorry.page is not None
+                for endpoint in service.endpoints
+            }
+        )
+        self._reconcile()
+
+    def hear(self) -> None:
+        """The keeper has said how things are."""
+        self._follow_holding()
+        if self.orders.hear(self._keeper.view):
+            self._reconcile()
+
+    def leave_alone(self, on: bool) -> None:
+        """While ``on``, as in maintenance: look, but touch nothing."""
+        self.reconciler.leave_alone(on)
+        self.connections.leave_alone(on)
+
+    async def quiet(self) -> None:
+        """Wait until the table is as the document wants it, but not for long."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(PATIENCE if self.begun else 0):
+                await self.reconciler.caught_up()
+
+    def problems(self) -> list[Problem]:
+        """What is not as it should be."""
+        found = [Problem(scope, message) for scope, message in self.reconciler.problems()]
+        found += [Problem(scope, message) for scope, message in self.connections.problems()]
+        found += [Problem(f"name {name}", message) for name, message in self.names.problems]
+        away = (
+            *(("checker", problem) for problem in self.checkers.problems),
+            ("sorry page", self.sorry.problem),
+            ("ping nodes", self.pinger.problem),
+        )
+        found += [Problem(scope, message) for scope, message in away if message]
+        found += [Problem(scope, message) for scope, message in self.checkers.notices()]
+        found += [
+            Problem(f"sorry page at {net.endpoint(*place)}", message) for place, message in self.sorry.problems.items()
+        ]
+        return found
+
+    def _expand(self, spec: ClusterSpec) -> None:
+        """Bring the document together with the addresses that its names stand for."""
+        former, self._expanded = self._expanded, with_names(spec, self.names.answers)
+        self.orders.apply(self._expanded)
+        if former is None or reweighings(former, self._expanded) is None:
+            self._assign()
+
+    def _names_changed(self) -> None:
+        if self._document is not None:
+            self._expand(self._document)
+            self._reconcile()
+
+    def _assign(self) -> None:
+        """Give the checker what this node is to check, as things are."""
+        assert self._expanded is not None
+        self._held = self._holding()
+        self.checkers.set_targets(all_targets(self._expanded, self._held))
+
+    def _follow_holding(self) -> None:
+        """Some services are checked only by who holds their group."""
+        if self._document is None or not self.begun or self._holding() == self._held:
+            return
+        if not all(service.checks_on_standby for service in self._document.virtual_services):
+            self._assign()
+            self._reconcile()
+
+    def _holding(self) -> frozenset[str]:
+        view = self._keeper.view
+        return frozenset(lease.group for lease in view.leases if lease.mine) if view else frozenset()
+
+    def _reconcile(self) -> None:
+        spec = self.orders.spec
+        if spec is not None and self.begun:
+            self.reconciler.update(spec, self.checkers.verdicts, complete=self.checkers.complete)
+            self._tell_readiness()
+
+    def _tell_readiness(self) -> None:
+        """A director whose table is programmed, and who knows the connections, may be preferred; the keeper weighs
+        that."""
+        working = self.reconciler.settled and self.connections.ready
+        if working != self._working:
+            self._working = working
+            self._keeper.tell({"services": working})
+
+    def _tell_reach(self) -> None:
+        """Who reaches more of the ping nodes is preferred; the cluster core compares."""
+        self._keeper.tell({"missing": self.pinger.missing})
+
+
+def _log_repairs(repairs: Sequence[Repair]) -> None:
+    """Somebody else had changed our table: say it once for each service, with what was wrong."""
+    for item in repairs:
+        fields = {"service": item.service, "drift": item.drift.value, "entries": item.entries}
+        log.event(logger, logging.WARNING, "ipvs.repaired", **fields)
