@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from benchmarks.machine import Figures, inside
+from benchmarks.machine import Figures, inside, prepare, write_key
 from benchmarks.results import Row
 
 PER_SERVICE = 100
@@ -47,20 +47,17 @@ def run(options: argparse.Namespace) -> list[Row]:
 
 def measure(size: int, rounds: int) -> Figures:
     """In the machine."""
-    subprocess.run(["ip", "link", "add", "net0", "type", "dummy"], check=True)
-    subprocess.run(["ip", "link", "set", "net0", "up"], check=True)
-    subprocess.run(["ip", "addr", "add", "10.77.0.1/24", "dev", "net0"], check=True)
+    prepare()
     times: Figures = {"programmed": [], "adopted": [], "keepalived": []}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        (folder / "key").write_text("0123456789abcdef0123456789abcdef")
-        (folder / "key").chmod(0o600)
+        write_key(folder)
         (folder / "cluster.yaml").write_text(document(size))
         (folder / "keepalived.conf").write_text(keepalived(size))
         for _ in range(rounds):
             flush()
-            times["programmed"].append(_vedette(folder, lambda: destinations() >= size))
-            times["adopted"].append(_vedette(folder, lambda: _settled(folder)))
+            times["programmed"].append(_clocked(daemon(folder), lambda: destinations() >= size))
+            times["adopted"].append(_clocked(daemon(folder), lambda: ready(folder)))
             flush()
             times["keepalived"].append(_keepalived(folder, lambda: destinations() >= size))
     return times
@@ -89,10 +86,11 @@ def keepalived(size: int) -> str:
     return "".join(parts)
 
 
-def _vedette(folder: Path, done: Callable[[], bool]) -> float:
+def daemon(folder: Path) -> list[str]:
+    """The command line of a daemon with everything in ``folder``."""
     command = [sys.executable, "-m", "vedette.cli.main", "run", "--spec", folder / "cluster.yaml", "--node", "bench"]
     command += ["--run-dir", folder / "run", "--state-dir", folder / "state", "--log-level", "error"]
-    return _clocked([str(word) for word in command], done)
+    return [str(word) for word in command]
 
 
 def _keepalived(folder: Path, done: Callable[[], bool]) -> float:
@@ -126,7 +124,7 @@ def destinations() -> int:
         return 0
 
 
-def _settled(folder: Path) -> bool:
+def ready(folder: Path) -> bool:
     """Whether the daemon says that its table is as it should be."""
     try:
         with socket.socket(socket.AF_UNIX) as client:

@@ -16,7 +16,9 @@ _log = logging.getLogger("vedette.sorry")
 
 
 class SorryClient:
-    """Keeps a sorry server running, from the first page on. ``changed`` is called when :attr:`listening` or :attr:`problems` changes.
+    """Keeps a sorry server running, from the first page on.
+
+    ``changed`` is called when :attr:`listening` or :attr:`problems` changes.
 
     While the server is being restarted both stay as they are: it is back before anyone could do better.
     """
@@ -45,7 +47,7 @@ class SorryClient:
     @property
     def children(self) -> Sequence[Child]:
         """The process, once it has been started."""
-        return (self.child,) if self._needed.is_set() else ()
+        return [self.child] if self._needed.is_set() else []
 
     def set_pages(self, pages: Mapping[Place, SorryPage]) -> None:
         """Serve exactly these pages, each at a virtual address and TCP port."""
