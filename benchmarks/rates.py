@@ -42,12 +42,12 @@ BEGINNING = {"tcp": 4000, "http": 3000, "https": 400}
 MOST = 30_000
 """Checks a second beyond which nobody is tried."""
 INTERVAL = 2
-"""Seconds between two checks of a server. keepalived counts them from the end of a check: a shorter one would be lost to
-that."""
+"""Seconds between two checks of a server. keepalived counts them from the end of a check, to which a shorter one would
+lose more."""
 STEP, HALVINGS = 1.5, 3
 WARM, WINDOW, LIMIT = 3.0, 4.0, 40.0
-"""Seconds that a checker runs before it is looked at, once it has checked every server, which it must have in LIMIT; and
-for which it is looked at."""
+"""Seconds that a checker runs before it is looked at, and for which it is; until then it must have checked every server
+once, which takes LIMIT at most."""
 
 Checker = Callable[[Path, Work], AbstractContextManager[object]]
 

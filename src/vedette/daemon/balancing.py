@@ -177,6 +177,8 @@ class Balancing:
         that."""
         working = self.reconciler.settled and self.connections.ready
         if working != self._working:
+            if working or self._working is not None:
+                log.event(logger, logging.INFO, "director.ready" if working else "director.busy")
             self._working = working
             self._keeper.tell({"services": working})
 

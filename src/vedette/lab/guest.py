@@ -114,9 +114,7 @@ def environment() -> dict[str, str]:
 class Guest:
     """A machine's kernel process. Methods may be called from any thread."""
 
-    def __init__(
-        self, directory: Path, boot: Boot, *, role: Role = Role.DIRECTOR, memory: str = MEMORY
-    ) -> None:
+    def __init__(self, directory: Path, boot: Boot, *, role: Role = Role.DIRECTOR, memory: str = MEMORY) -> None:
         self.directory, self.boot, self.role, self.memory = directory, boot, role, memory
         self.name = boot.hostname
         self._processor = next(_PROCESSORS)

@@ -29,7 +29,7 @@ from vedette.spec.load import Report, Secrets
 from vedette.spec.model import HACluster
 from vedette.spec.model.balancing import RealServer
 from vedette.spec.resolve.expansions import Expansions
-from vedette.spec.tree import Key, Spot, Tree
+from vedette.spec.tree import Key, Mark, Spot, Tree, line_of, mark, spot_of
 from vedette.spec.tree import Path as Place
 
 MOST_EDITS = 256
@@ -137,14 +137,14 @@ class _Edit:
     items: list[Any]
     index: int
     values: dict[str, Any]
-    spots: dict[Key, Spot]
+    marks: dict[Key, Mark]
     model: RealServer | None = None
 
     def enter(self, good: _Good) -> "_Edit":
         """Put it in; returns the edit that undoes it."""
         former = self.items[self.index]
-        undo = _Edit(self.path, self.items, self.index, former, good.tree.spots(former))
-        good.tree.exchange(self.items, self.index, self.values, self.spots)
+        undo = _Edit(self.path, self.items, self.index, former, good.tree.marks(former))
+        good.tree.exchange(self.items, self.index, self.values, self.marks)
         good.canonical.forget(self.path, self.index)
         return undo
 
@@ -165,15 +165,15 @@ def _edits(good: _Good, text: str) -> list[_Edit]:
         if line < covered:
             continue
         path, items, index = _place(good, line)
-        spots = good.tree.spots(items)
-        first = spots[index].line - 1
-        covered = _end(before, first, spots[index])
+        spot = spot_of(good.tree.marks(items)[index])
+        first = spot.line - 1
+        covered = _end(before, first, spot)
         if line >= covered:
             raise _Different
-        old, _ = _read(before[first:covered], spots[index])
+        old, _ = _read(before[first:covered], spot)
         if old != items[index]:
             raise _Different
-        values, places = _read(after[first:covered], spots[index])
+        values, places = _read(after[first:covered], spot)
         edits.append(_Edit(path, items, index, values, places, _model(values)))
     return edits
 
@@ -181,8 +181,8 @@ def _edits(good: _Good, text: str) -> list[_Edit]:
 def _place(good: _Good, line: int) -> tuple[Place, list[Any], int]:
     """Find the real server in whose lines ``line`` (from 0) may be."""
     for path, items in _lists(good.tree.root):
-        spots = good.tree.spots(items)
-        index = bisect_right(range(len(items)), line + 1, key=lambda index: spots[index].line) - 1
+        marks = good.tree.marks(items)
+        index = bisect_right(range(len(items)), line + 1, key=lambda index: line_of(marks[index])) - 1
         if index >= 0 and (index < len(items) - 1 or _mapping_holds(good.tree, items[index], line + 1)):
             return path, items, index
     raise _Different
@@ -190,7 +190,7 @@ def _place(good: _Good, line: int) -> tuple[Place, list[Any], int]:
 
 def _mapping_holds(tree: Tree, item: Any, line: int) -> bool:
     """Tell whether a key of the last item stands in ``line``."""
-    return isinstance(item, dict) and any(spot.key_line == line for spot in tree.spots(item).values())
+    return isinstance(item, dict) and any(spot_of(mark).key_line == line for mark in tree.marks(item).values())
 
 
 def _lists(root: Any) -> Iterator[tuple[Place, list[Any]]]:
@@ -219,7 +219,7 @@ def _begin(line: str) -> re.Match[str] | None:
     return _FIRST_LINE.fullmatch(line) or _ONLY_LINE.fullmatch(line)
 
 
-def _read(lines: Sequence[str], spot: Spot) -> tuple[dict[str, Any], dict[Key, Spot]]:
+def _read(lines: Sequence[str], spot: Spot) -> tuple[dict[str, Any], dict[Key, Mark]]:
     """Read the lines of one item alone; returns its values and where they stand in the document."""
     indent = spot.column - 1
     found = [_begin(lines[0]), *map(_LINE.fullmatch, lines[1:])]
@@ -230,11 +230,12 @@ def _read(lines: Sequence[str], spot: Spot) -> tuple[dict[str, Any], dict[Key, S
     if findings.problems or not findings.tree.whole:
         raise _Different
     values = findings.tree.root
-    return values, {key: _moved(item, spot.line - 1, indent) for key, item in findings.tree.spots(values).items()}
+    return values, {key: _moved(item, spot.line - 1, indent) for key, item in findings.tree.marks(values).items()}
 
 
-def _moved(spot: Spot, lines: int, columns: int) -> Spot:
-    return Spot(spot.line + lines, spot.column + columns, spot.key_line + lines, spot.key_column + columns)
+def _moved(item: Mark, lines: int, columns: int) -> Mark:
+    spot = spot_of(item)
+    return mark(spot.line + lines, spot.column + columns, spot.key_line + lines, spot.key_column + columns)
 
 
 def _model(values: dict[str, Any]) -> RealServer:
