@@ -14,7 +14,7 @@ that stand in two places (anchors) and line ends that other programs count diffe
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from operator import eq
 from pathlib import Path
@@ -54,7 +54,7 @@ class _Different(Exception):  # noqa: N818 (control flow)
 
 @dataclass(frozen=True, slots=True)
 class _Good:
-    """The last document without a fault."""
+    """The last document without a fault; plain values stand for the models of its real servers."""
 
     text: str
     tree: Tree
@@ -93,7 +93,8 @@ class Rereader:
         tree = reading.findings.tree
         if reading.report.spec is not None and tree.whole and not tree.anchored and not _OTHER_LINE_ENDS.search(text):
             assert reading.document is not None
-            self._good = _Good(text, tree, reading.document, expansions, canonical)
+            document = _shelved(reading.document, tree, expansions)
+            self._good = _Good(text, tree, document, expansions, canonical)
         return reading.report
 
     def _edit(self, good: _Good, text: str) -> Report | None:
@@ -245,26 +246,35 @@ def _model(values: dict[str, Any]) -> RealServer:
         raise _Different from None
 
 
+def _shelved(document: HACluster, tree: Tree, expansions: Expansions) -> HACluster:
+    """Put the models of real servers on the shelf: the document with their values in their place."""
+    lists = {path: tuple(items) for path, items in _lists(tree.root)}
+    for path, items in lists.items():
+        expansions.shelve(path, items)
+    return _exchanged(document, lists)
+
+
 def _with(document: HACluster, edits: Sequence[_Edit]) -> HACluster:
     """The document with its edits."""
-    lists: dict[Place, list[_Edit]] = {}
+    lists: dict[Place, list[Any]] = {}
     for edit in edits:
-        lists.setdefault(edit.path, []).append(edit)
-    spec = document.spec
-    for path, members in lists.items():
-        servers = list(_servers(document, path))
-        for edit in members:
-            assert edit.model is not None
-            servers[edit.index] = edit.model
-        _, key, number, _ = path
+        assert edit.model is not None
+        lists.setdefault(edit.path, list(_servers(document, edit.path)))[edit.index] = edit.model
+    return _exchanged(document, {path: tuple(items) for path, items in lists.items()})
+
+
+def _exchanged(document: HACluster, lists: Mapping[Place, Sequence[Any]]) -> HACluster:
+    """The document with other lists of real servers."""
+    members = {attribute: list(getattr(document.spec, attribute) or ()) for attribute in _ATTRIBUTES.values()}
+    for (_, key, number, _), items in lists.items():
         assert isinstance(number, int)
-        holders: list[Any] = list(getattr(spec, _ATTRIBUTES[key]))
-        holders[number] = holders[number].model_copy(update={"real_servers": tuple(servers)})
-        spec = spec.model_copy(update={_ATTRIBUTES[key]: tuple(holders)})
-    return document.model_copy(update={"spec": spec})
+        holders = members[_ATTRIBUTES[key]]
+        holders[number] = holders[number].model_copy(update={"real_servers": items})
+    changed = {attribute: tuple(holders) for attribute, holders in members.items() if holders}
+    return document.model_copy(update={"spec": document.spec.model_copy(update=changed)})
 
 
-def _servers(document: HACluster, path: Place) -> Sequence[RealServer]:
+def _servers(document: HACluster, path: Place) -> Sequence[Any]:
     _, key, number, _ = path
-    servers: Sequence[RealServer] = getattr(document.spec, _ATTRIBUTES[key])[number].real_servers
+    servers: Sequence[Any] = getattr(document.spec, _ATTRIBUTES[key])[number].real_servers
     return servers
