@@ -86,6 +86,7 @@ def _servers(size: int) -> Iterator[tuple[int, str]]:
 
 @contextmanager
 def vedette(folder: Path, size: int) -> Iterator[int]:
+    (folder / "log").unlink(missing_ok=True)
     with program(daemon(folder)) as process:
         until(lambda: ready(folder) and destinations() >= size, limit=LIMIT)
         yield process.pid

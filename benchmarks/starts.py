@@ -5,18 +5,15 @@ In a machine of its own (User Mode Linux). keepalived starts with the same serve
 
 import argparse
 import json
-import os
-import signal
-import socket
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from benchmarks.machine import Figures, inside, prepare, write_key
+from benchmarks.peers.programs import program, until
 from benchmarks.results import Row
 
 LIMIT = 120.0
@@ -60,7 +57,8 @@ def measure(size: int, rounds: int) -> Figures:
         for _ in range(rounds):
             flush()
             times["programmed"].append(_clocked(daemon(folder), lambda: destinations() >= size))
-            times["adopted"].append(_adoption(folder))
+            (folder / "log").unlink()
+            times["adopted"].append(_clocked(daemon(folder), lambda: ready(folder)))
             flush()
             times["keepalived"].append(_keepalived(folder, lambda: destinations() >= size))
     return times
@@ -90,10 +88,16 @@ def keepalived(size: int) -> str:
 
 
 def daemon(folder: Path) -> list[str]:
-    """The command line of a daemon with everything in ``folder``."""
+    """The command line of a daemon with everything in ``folder``; see :func:`ready`."""
     command = [sys.executable, "-m", "vedette.cli.main", "run", "--spec", folder / "cluster.yaml", "--node", "bench"]
-    command += ["--run-dir", folder / "run", "--state-dir", folder / "state", "--log-level", "error"]
-    return [str(word) for word in command]
+    command += ["--run-dir", folder / "run", "--state-dir", folder / "state"]
+    return ["sh", "-c", 'log=$1; shift; exec "$@" 2>"$log"', "sh", *(str(word) for word in (folder / "log", *command))]
+
+
+def ready(folder: Path) -> bool:
+    """Whether the daemon has said that its table is as it should be. To ask for its status would keep it busy."""
+    log = folder / "log"
+    return log.exists() and b" director.ready" in log.read_bytes()
 
 
 def _keepalived(folder: Path, done: Callable[[], bool]) -> float:
@@ -102,36 +106,10 @@ def _keepalived(folder: Path, done: Callable[[], bool]) -> float:
 
 def _clocked(command: Sequence[str], done: Callable[[], bool]) -> float:
     """Seconds from the start of a program to what it was started for; it is ended then."""
-    with _started(command) as (_, began):
-        while not done():
-            if time.monotonic() - began > LIMIT:
-                raise SystemExit(f"{command[0]} was not ready after two minutes")
-            time.sleep(0.05)
-        return time.monotonic() - began
-
-
-def _adoption(folder: Path) -> float:
-    """Seconds from the start of the daemon until it says that its table is as it should be."""
-    command = [*daemon(folder)[:-1], "info"]
-    with _started(command) as (process, began):
-        assert process.stderr is not None
-        for line in process.stderr:
-            if "director.ready" in line:
-                return time.monotonic() - began
-    raise SystemExit("the daemon has ended")
-
-
-@contextmanager
-def _started(command: Sequence[str]) -> Iterator[tuple["subprocess.Popen[str]", float]]:
     began = time.monotonic()
-    process = subprocess.Popen(
-        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True
-    )
-    try:
-        yield process, began
-    finally:
-        os.killpg(process.pid, signal.SIGTERM)
-        process.communicate(timeout=30)
+    with program(command):
+        until(done, limit=LIMIT)
+        return time.monotonic() - began
 
 
 def flush() -> None:
@@ -144,20 +122,6 @@ def destinations() -> int:
         return Path("/proc/net/ip_vs").read_text().count("  -> ") - 1
     except OSError:
         return 0
-
-
-def ready(folder: Path) -> bool:
-    """Whether the daemon says that its table is as it should be."""
-    try:
-        with socket.socket(socket.AF_UNIX) as client:
-            client.settimeout(5)
-            client.connect(str(folder / "run" / "vedette.sock"))
-            client.sendall(b'{"verb": "status"}\n')
-            status = json.loads(client.makefile().readline())
-    except (OSError, ValueError):
-        return False
-    nodes = status.get("nodes") or []
-    return bool(nodes) and any(node["name"] == "bench" and node["ready"] for node in nodes)
 
 
 if __name__ == "__main__":

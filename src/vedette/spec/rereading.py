@@ -22,7 +22,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from vedette.spec import load, reader, rules
+from vedette.spec import load, reader, rules, values
 from vedette.spec.canonical import Canonical
 from vedette.spec.findings import Enough, Findings
 from vedette.spec.load import Report, Secrets
@@ -95,6 +95,7 @@ class Rereader:
             assert reading.document is not None
             document = _shelved(reading.document, tree, expansions)
             self._good = _Good(text, tree, document, expansions, canonical)
+        values.parse_range.cache_clear()  # it saves parsing every address twice, and then only takes room
         return reading.report
 
     def _edit(self, good: _Good, text: str) -> Report | None:
