@@ -10,7 +10,7 @@ import argparse
 import os
 from collections.abc import Callable, Sequence
 
-from benchmarks import checks, deaths, documents, edits, forgeries, heartbeats, ipvs, results, starts
+from benchmarks import checks, deaths, documents, edits, forgeries, heartbeats, ipvs, memory, rates, results, starts
 from benchmarks.results import Row
 
 Benchmark = Callable[[argparse.Namespace], Sequence[Row]]
@@ -23,6 +23,8 @@ ALL: dict[str, Benchmark] = {
     "heartbeats": heartbeats.run,
     "deaths": deaths.run,
     "starts": starts.run,
+    "memory": memory.run,
+    "rates": rates.run,
 }
 
 

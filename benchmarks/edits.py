@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from benchmarks.machine import Figures, inside
+from benchmarks.machine import Figures, inside, prepare, write_key
 from benchmarks.results import Row
 from benchmarks.starts import destinations, flush
 
@@ -62,13 +62,11 @@ def run(options: argparse.Namespace) -> list[Row]:
 
 
 def measure(size: int, rounds: int) -> Figures:
-    for command in ("link add net0 type dummy", "link set net0 up", "addr add 10.77.0.1/24 dev net0"):
-        subprocess.run(["ip", *command.split()], check=True)
+    prepare()
     figures: Figures = {"keepalived": [], "keepalived cpu": []}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        (folder / "key").write_text("0123456789abcdef0123456789abcdef")
-        (folder / "key").chmod(0o600)
+        write_key(folder)
         flush()
         with vedette(folder, size) as (pids, programmed):
             figures |= _ours(folder, size, rounds, pids, programmed)

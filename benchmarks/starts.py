@@ -5,9 +5,6 @@ In a machine of its own (User Mode Linux). keepalived starts with the same serve
 
 import argparse
 import json
-import os
-import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -15,9 +12,12 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from benchmarks.machine import Figures, inside
+from benchmarks.machine import Figures, inside, prepare, write_key
+from benchmarks.peers.programs import program, until
 from benchmarks.results import Row
 
+LIMIT = 120.0
+"""Seconds after which a program counts as stuck."""
 PER_SERVICE = 100
 """Real servers of each virtual service."""
 
@@ -47,20 +47,18 @@ def run(options: argparse.Namespace) -> list[Row]:
 
 def measure(size: int, rounds: int) -> Figures:
     """In the machine."""
-    subprocess.run(["ip", "link", "add", "net0", "type", "dummy"], check=True)
-    subprocess.run(["ip", "link", "set", "net0", "up"], check=True)
-    subprocess.run(["ip", "addr", "add", "10.77.0.1/24", "dev", "net0"], check=True)
+    prepare()
     times: Figures = {"programmed": [], "adopted": [], "keepalived": []}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        (folder / "key").write_text("0123456789abcdef0123456789abcdef")
-        (folder / "key").chmod(0o600)
+        write_key(folder)
         (folder / "cluster.yaml").write_text(document(size))
         (folder / "keepalived.conf").write_text(keepalived(size))
         for _ in range(rounds):
             flush()
-            times["programmed"].append(_vedette(folder, lambda: destinations() >= size))
-            times["adopted"].append(_vedette(folder, lambda: _settled(folder)))
+            times["programmed"].append(_clocked(daemon(folder), lambda: destinations() >= size))
+            (folder / "log").unlink()
+            times["adopted"].append(_clocked(daemon(folder), lambda: ready(folder)))
             flush()
             times["keepalived"].append(_keepalived(folder, lambda: destinations() >= size))
     return times
@@ -89,10 +87,17 @@ def keepalived(size: int) -> str:
     return "".join(parts)
 
 
-def _vedette(folder: Path, done: Callable[[], bool]) -> float:
+def daemon(folder: Path) -> list[str]:
+    """The command line of a daemon with everything in ``folder``; see :func:`ready`."""
     command = [sys.executable, "-m", "vedette.cli.main", "run", "--spec", folder / "cluster.yaml", "--node", "bench"]
-    command += ["--run-dir", folder / "run", "--state-dir", folder / "state", "--log-level", "error"]
-    return _clocked([str(word) for word in command], done)
+    command += ["--run-dir", folder / "run", "--state-dir", folder / "state"]
+    return ["sh", "-c", 'log=$1; shift; exec "$@" 2>"$log"', "sh", *(str(word) for word in (folder / "log", *command))]
+
+
+def ready(folder: Path) -> bool:
+    """Whether the daemon has said that its table is as it should be. To ask for its status would keep it busy."""
+    log = folder / "log"
+    return log.exists() and b" director.ready" in log.read_bytes()
 
 
 def _keepalived(folder: Path, done: Callable[[], bool]) -> float:
@@ -102,16 +107,9 @@ def _keepalived(folder: Path, done: Callable[[], bool]) -> float:
 def _clocked(command: Sequence[str], done: Callable[[], bool]) -> float:
     """Seconds from the start of a program to what it was started for; it is ended then."""
     began = time.monotonic()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
-    try:
-        while not done():
-            if time.monotonic() - began > 120:
-                raise SystemExit(f"{command[0]} was not ready after two minutes")
-            time.sleep(0.05)
+    with program(command):
+        until(done, limit=LIMIT)
         return time.monotonic() - began
-    finally:
-        os.killpg(process.pid, signal.SIGTERM)
-        process.wait(timeout=30)
 
 
 def flush() -> None:
@@ -124,20 +122,6 @@ def destinations() -> int:
         return Path("/proc/net/ip_vs").read_text().count("  -> ") - 1
     except OSError:
         return 0
-
-
-def _settled(folder: Path) -> bool:
-    """Whether the daemon says that its table is as it should be."""
-    try:
-        with socket.socket(socket.AF_UNIX) as client:
-            client.settimeout(5)
-            client.connect(str(folder / "run" / "vedette.sock"))
-            client.sendall(b'{"verb": "status"}\n')
-            status = json.loads(client.makefile().readline())
-    except (OSError, ValueError):
-        return False
-    nodes = status.get("nodes") or []
-    return bool(nodes) and any(node["name"] == "bench" and node["ready"] for node in nodes)
 
 
 if __name__ == "__main__":

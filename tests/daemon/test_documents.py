@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from vedette.daemon.documents import LAST_GOOD, REMEMBERED, Archive, Reader, Version, read
+from vedette.daemon.documents import LAST_GOOD, REMEMBERED, Archive, Kept, Reader, Version, read
 from vedette.spec.resolved import ClusterSpec
 
 DOCUMENT = """\
@@ -53,6 +53,7 @@ def test_the_last_good_version_is_private_because_it_holds_the_key(path: Path, t
 def test_a_kept_version_of_another_release_counts_as_none(tmp_path: Path, content: bytes) -> None:
     (tmp_path / LAST_GOOD).write_bytes(content)
     assert Archive(tmp_path).read() is None
+    assert Archive(tmp_path).glance() is None
 
 
 @pytest.mark.parametrize(
@@ -86,12 +87,9 @@ def test_a_document_that_was_replaced_is_known_again_and_one_that_is_put_back_is
     first, second = (replace(_spec(path), digest=digit * 64) for digit in "12")
     for revision, spec in enumerate((first, second), 1):
         archive.write(Version(revision=revision, spec=spec))
-    assert archive.superseded(first.digest)
-    assert not archive.superseded(second.digest)
-    assert not archive.superseded("3" * 64)
+    assert archive.glance() == Kept(2, second.digest, travels=False, superseded=frozenset({first.digest}))
     archive.write(Version(revision=3, spec=first))
-    assert not archive.superseded(first.digest)
-    assert archive.superseded(second.digest)
+    assert archive.glance() == Kept(3, first.digest, travels=False, superseded=frozenset({second.digest}))
     read = archive.read()
     assert read is not None
     assert (read.revision, read.spec) == (3, first)
@@ -101,8 +99,10 @@ def test_no_more_documents_of_old_are_remembered_than_fit(path: Path, tmp_path: 
     archive, spec = Archive(tmp_path), _spec(path)
     for revision in range(REMEMBERED + 5):
         archive.write(Version(revision=revision, spec=replace(spec, digest=f"{revision:064}")))
-    assert not archive.superseded(f"{0:064}")
-    assert archive.superseded(f"{REMEMBERED + 3:064}")
+    kept = archive.glance()
+    assert kept is not None
+    assert f"{0:064}" not in kept.superseded
+    assert f"{REMEMBERED + 3:064}" in kept.superseded
 
 
 def test_files_that_hold_parts_of_the_document_are_named_also_when_it_is_faulty(path: Path) -> None:

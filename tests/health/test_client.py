@@ -11,8 +11,10 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from tests.health.targets import target
-from vedette.health import messages
+from vedette.health import client, messages
 from vedette.health.client import BIRTH, CheckerClient
 from vedette.health.schedule import RETRY
 from vedette.kit.units import MILLISECOND, MINUTE, SECOND
@@ -78,6 +80,24 @@ def test_servers_are_judged_and_their_end_and_return_noticed() -> None:
             assert director.client.verdicts[server].reason == "connection refused"
             with socket.create_server(("127.0.0.1", port)):
                 await director.until(lambda: director.health(server) is Health.UP)
+
+    run(scenario)
+
+
+def test_targets_are_told_in_pieces_and_none_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client, "PIECE", 2)
+
+    async def scenario() -> None:
+        async with directing() as director:
+            with contextlib.ExitStack() as stack:
+                servers = [quick(stack.enter_context(listening())) for _ in range(7)]
+                director.client.set_targets(servers[:5])
+                for server in servers[:5]:
+                    await director.until(lambda server=server: director.health(server) is Health.UP)  # type: ignore[misc]
+                director.client.set_targets(servers[3:])
+                for server in servers[3:]:
+                    await director.until(lambda server=server: director.health(server) is Health.UP)  # type: ignore[misc]
+                assert director.client.verdicts.keys() == set(servers[3:])
 
     run(scenario)
 

@@ -98,6 +98,12 @@ def test_an_encapsulation_of_the_future_is_read_as_other() -> None:
     assert codec.read_destination(dumped, 4)[1].tunnel.encapsulation is Encapsulation.OTHER
 
 
+def test_equal_destinations_of_two_servers_are_one_object() -> None:
+    sent = [codec.new_destination(WEB, DestinationKey(ip_address(f"10.0.0.{n}"), 80), Destination(7)) for n in (1, 2)]
+    (_, first), (_, second) = (codec.read_destination(message, 4) for message in sent)
+    assert first is second
+
+
 def test_a_kernel_that_leaves_out_the_family_means_the_services() -> None:
     sent = codec.new_destination(WEB6, DestinationKey(ip_address("2001:db8::1"), 80), Destination(1))
     dumped = sent.replace(attribute(11, (10).to_bytes(2, "little")), attribute(99, b"\0\0"))

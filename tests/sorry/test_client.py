@@ -55,8 +55,11 @@ def test_pages_are_served_as_set() -> None:
     async def scenario() -> None:
         async with directing() as director:
             place = LOCAL, free_port()
+            director.client.set_pages({})
+            assert director.client.children == []
             director.client.set_pages({place: PAGE})
             assert director.client.listening == set()
+            assert director.client.children == [director.client.child]
             await director.until(lambda: director.client.listening == {place})
             assert (await ask(place)).endswith(b"We're sorry.")
             director.client.set_pages({})

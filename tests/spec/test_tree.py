@@ -1,14 +1,26 @@
 """Places are those of the text, also behind items that were left out."""
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from vedette.spec import reader
 from vedette.spec.findings import Findings
-from vedette.spec.tree import Tree, show
+from vedette.spec.tree import Spot, Tree, line_of, mark, show, spot_of
 
 
 def read(text: str) -> Tree:
     findings = Findings("t.yaml", Tree())
     reader.read(text, findings)
     return findings.tree
+
+
+counts = st.integers(1, reader.LARGEST - 1)
+
+
+@given(spot=st.builds(Spot, counts, counts, counts, counts))
+def test_a_mark_stands_for_its_spot_as_far_as_a_document_goes(spot: Spot) -> None:
+    assert spot_of(mark(*spot)) == spot
+    assert line_of(mark(*spot)) == spot.line
 
 
 TEXT = "a:\n  - x: 1\n  - y: 2\n  - z: 3\nb: {c: 4}\n"

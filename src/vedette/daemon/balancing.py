@@ -80,7 +80,7 @@ class Balancing:
     @property
     def children(self) -> Sequence[Child]:
         """The processes that have been started."""
-        return (*self.checkers.children, self.sorry.child) if self.begun else ()
+        return (*self.checkers.children, *self.sorry.children) if self.begun else ()
 
     def apply(self, spec: ClusterSpec) -> None:
         """Run this document from now on; a witness has nothing to do for it."""
@@ -177,6 +177,8 @@ class Balancing:
         that."""
         working = self.reconciler.settled and self.connections.ready
         if working != self._working:
+            if working or self._working is not None:
+                log.event(logger, logging.INFO, "director.ready" if working else "director.busy")
             self._working = working
             self._keeper.tell({"services": working})
 

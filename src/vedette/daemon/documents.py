@@ -23,6 +23,18 @@ class Version:
     spec: ClusterSpec
 
 
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What a new document is compared with: the number and digest of the version that was applied last."""
+
+    revision: int
+    digest: str
+    travels: bool
+    """Whether it had ``specSync``."""
+    superseded: frozenset[str]
+    """Digests of documents that were applied before that one."""
+
+
 class Archive:
     """The last good version, on disk (mode 0600: it holds the cluster keys)."""
 
@@ -37,9 +49,15 @@ class Archive:
         except (ValueError, KeyError, TypeError):  # written by another release: the document itself decides
             return None
 
-    def superseded(self, digest: str) -> bool:
-        """Tell whether a document with this digest was applied here once, and has been replaced since."""
-        return digest in self._former(self._load())
+    def glance(self) -> Kept | None:
+        """The same without the document itself, in a fraction of the time."""
+        kept = self._load()
+        try:
+            spec = kept["spec"]
+            superseded = frozenset(self._former(kept))
+            return Kept(int(kept["revision"]), str(spec["digest"]), bool(spec["spec_sync"]), superseded)
+        except (ValueError, KeyError, TypeError):
+            return None
 
     def write(self, version: Version) -> None:
         """Keep ``version``; raises ``OSError`` (a full disk), and the former one is still there then."""

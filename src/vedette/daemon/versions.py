@@ -122,12 +122,9 @@ class Versions:
         if self._node not in names:
             await self._leave(names)
             return
-        former = self.current or await asyncio.to_thread(self._archive.read)
-        same = former is not None and former.spec.digest == spec.digest
-        if self.current is None and former is not None and self._put_back(former, spec):
-            await self._reject((f"{self._path}: {_PUT_BACK.format(former.revision)}",))
+        version = await self._number(spec)
+        if version is None:
             return
-        version = Version(former.revision if same and former else self._edit_of(former, spec), spec)
         if self.current is not None and _is_same_cluster(self.current.spec, spec):
             self._accept(version, content)  # nothing in it that the keeper could refuse: it hears of it afterwards
         if refusal := await self._offer(version):
@@ -142,14 +139,23 @@ class Versions:
             self._apply(version)
             self._unkept.set()
 
-    def _put_back(self, former: Version, spec: ClusterSpec) -> bool:
-        """Whether a start finds a document of old in the file, and not an edit: the others must not get that."""
-        return former.spec.spec_sync and self._archive.superseded(spec.digest)
+    async def _number(self, spec: ClusterSpec) -> Version | None:
+        """Make a version of it: that of before, or an edit. None where a document of old was put back.
 
-    def _edit_of(self, former: Version | None, spec: ClusterSpec) -> int:
-        """The number of an edit made here; where documents travel it is above all that anybody heard runs."""
-        number = former.revision if former else 0
-        return next_revision(number, self._keeper.view) if spec.spec_sync else number + 1
+        A start that finds one in the file must not take it for an edit: the others would get that.
+        """
+        if self.current is not None:
+            revision, digest = self.current.revision, self.current.spec.digest
+        else:
+            kept = await asyncio.to_thread(self._archive.glance)
+            if kept is not None and kept.travels and spec.digest in kept.superseded:
+                await self._reject((f"{self._path}: {_PUT_BACK.format(kept.revision)}",))
+                return None
+            revision, digest = (kept.revision, kept.digest) if kept is not None else (0, "")
+        if digest == spec.digest:
+            return Version(revision, spec)
+        # An edit made here; where documents travel its number is above all that anybody heard runs.
+        return Version(next_revision(revision, self._keeper.view) if spec.spec_sync else revision + 1, spec)
 
     async def _leave(self, names: Sequence[str]) -> None:
         """The document does not have this node (any more): hold nothing, and do not begin with an older document."""

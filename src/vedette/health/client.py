@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from types import MappingProxyType
@@ -22,6 +22,8 @@ BIRTH = 5 * SECOND
 """How long (ns) a checker may take to begin, on a slow machine, before its targets' time for a verdict runs."""
 NOTICES = 100
 """So many notices are shown."""
+PIECE = 2500
+"""Targets of one message: reading one of ten thousand takes memory that is never used again."""
 LOGGED = 20
 """Changes of one message that are logged each; of more there is a count."""
 
@@ -116,7 +118,8 @@ class CheckerClient:
                 verdict = known.get(target) or heirs.get(likeness(target), UNKNOWN)
                 add[self._enter(target, verdict)] = target, verdict
         if add or remove:
-            self.child.send(messages.write_assignment(messages.Assignment(add=add, remove=remove)))
+            for assignment in _pieces(add, remove):
+                self.child.send(messages.write_assignment(assignment))
             self._wait_for_patience()
 
     def _enter(self, target: Target, verdict: Verdict) -> int:
@@ -141,7 +144,8 @@ class CheckerClient:
         """Tell a new checker everything, with what its predecessor found."""
         self.problem = ""
         add = {number: (target, self._verdicts[target]) for number, target in self._targets.items()}
-        channel.send(messages.write_assignment(messages.Assignment(add=add)))
+        for assignment in _pieces(add):
+            channel.send(messages.write_assignment(assignment))
 
     def _died(self, reason: str) -> None:
         self._begun = False
@@ -183,6 +187,14 @@ class CheckerClient:
         if last > now:
             loop = asyncio.get_running_loop()
             self._timer = loop.call_later(seconds(last - now + MILLISECOND), self._changed)
+
+
+def _pieces(add: Mapping[int, tuple[Target, Verdict]], remove: tuple[int, ...] = ()) -> Iterator[messages.Assignment]:
+    """An assignment in messages of bounded size; what is to be removed comes first."""
+    items = iter(add.items())
+    yield messages.Assignment(add=dict(islice(items, PIECE)), remove=remove)
+    while piece := dict(islice(items, PIECE)):
+        yield messages.Assignment(add=piece)
 
 
 def _longest(check: HealthCheck) -> int:

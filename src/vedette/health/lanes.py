@@ -1,7 +1,7 @@
 """All checks of a director: its lanes, each a process, seen as one.
 
-The fast lane has the kinds that are ours (TCP, HTTP and their like) and runs always. The others are started with the
-first check that needs them: the slow one has what needs a library, a file or a dialogue, and the one for programs has
+Each is started with the first check that needs it. The fast lane has the kinds that are ours (TCP, HTTP and their
+like), the slow one has what needs a library, a file or a dialogue, and the one for programs has
 what is to run as another user, for which it keeps capabilities that nothing else here has.
 """
 
@@ -28,7 +28,6 @@ class Checkers:
     def __init__(self, changed: Callable[[], None]) -> None:
         self._clients = {name: CheckerClient(changed, process=process) for name, process in PROCESSES.items()}
         self._needed = {name: asyncio.Event() for name in Lane}
-        self._needed[Lane.FAST].set()
 
     async def run(self) -> None:
         """Keep the checkers running until cancelled."""

@@ -13,6 +13,7 @@ A verdict in an addition is what an earlier checker found: it goes on from there
 Readers raise ``ValueError`` on any other shape.
 """
 
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -86,7 +87,7 @@ def _verdict(health: Any, since: Any, reason: Any, notice: Any, weight: Any) -> 
     return Verdict(
         health=Health(health),
         since=int(since),
-        reason=str(reason),
+        reason=sys.intern(str(reason)),  # thousands have the same
         notice=str(notice),
         advice=None if weight is None else Advice(int(weight[0]), absolute=bool(weight[1])),
     )

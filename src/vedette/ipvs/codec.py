@@ -31,6 +31,7 @@ from vedette.ipvs.model import (
     Settings,
     Timeouts,
     Tunnel,
+    shared_destination,
 )
 from vedette.kit.net import IPAddress, family
 from vedette.kit.netlink import attribute, attributes, nest
@@ -315,7 +316,7 @@ def _decode(inner: bytes, version: int) -> tuple[DestinationKey, Destination]:
     found = attributes(inner)
     af = _U16.unpack(found[_D_AF])[0] if _D_AF in found else _FAMILY_OF[version]
     key = DestinationKey(_read_address(found[_D_ADDRESS], af), _BE16.unpack(found[_D_PORT])[0])
-    destination = Destination(
+    destination = shared_destination(
         weight=_I32.unpack(found[_D_WEIGHT])[0],
         method=Method(_U32.unpack(found[_D_METHOD])[0] & _METHOD_MASK),
         upper=_U32.unpack(found[_D_UPPER])[0],

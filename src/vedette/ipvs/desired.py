@@ -7,6 +7,7 @@ has a weight above 0, and none is still undecided. It goes when enough of them a
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 
 from vedette.ipvs.life import Life
 from vedette.ipvs.model import (
@@ -23,6 +24,7 @@ from vedette.ipvs.model import (
     Settings,
     Table,
     Tunnel,
+    shared_destination,
 )
 from vedette.ipvs.records import Candidate, Result
 from vedette.kit.units import SECOND
@@ -152,11 +154,11 @@ def _granularity(virtual: VirtualService, entry: Entry) -> int | None:
 def _forwarded(virtual: VirtualService, server: RealServer, weight: int) -> Destination:
     """A real server as the kernel keeps it."""
     method = _METHODS[virtual.forwarding]
-    return Destination(weight, method, server.max_connections, server.min_connections, _tunnel(virtual))
+    return shared_destination(weight, method, server.max_connections, server.min_connections, _tunnel(virtual.tunnel))
 
 
-def _tunnel(virtual: VirtualService) -> Tunnel:
-    written = virtual.tunnel
+@lru_cache(maxsize=64)
+def _tunnel(written: resolved.Tunnel) -> Tunnel:
     return Tunnel(_ENCAPSULATIONS[written.encapsulation], written.port, _CHECKSUMS[written.checksum])
 
 
@@ -194,4 +196,4 @@ def _stand_in(virtual: VirtualService, entry: Entry) -> dict[DestinationKey, Des
     weight = max(1, sorry.remote.weight)
     if key.port != entry.port:
         return {key: Destination(weight, Method.MASQUERADE)}
-    return {key: Destination(weight, _METHODS[virtual.forwarding], tunnel=_tunnel(virtual))}
+    return {key: Destination(weight, _METHODS[virtual.forwarding], tunnel=_tunnel(virtual.tunnel))}

@@ -8,6 +8,7 @@ time-outs are whole seconds, as the kernel keeps them.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum, IntEnum, IntFlag
+from functools import lru_cache
 
 from vedette.kit.net import IPAddress, endpoint
 from vedette.spec.resolved import Protocol
@@ -131,6 +132,12 @@ class Destination:
     upper: int = 0
     lower: int = 0
     tunnel: Tunnel = Tunnel()
+
+
+@lru_cache(maxsize=4096)
+def shared_destination(weight: int, method: Method, upper: int, lower: int, tunnel: Tunnel) -> Destination:
+    """One object for equal values: ten thousand servers have a handful of them, in three tables."""
+    return Destination(weight, method, upper, lower, tunnel)
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,6 +48,8 @@ from vedette.state.health import Verdicts
 
 SHORTEST_REST = 50 * MILLISECOND
 """Between two passes that nobody asked for, ns."""
+FORGOTTEN = 10 * SECOND
+"""After so long (ns) the kernel's numbers that a status needed are let go."""
 
 _log = logging.getLogger("vedette.ipvs")
 _TABLE = "table"
@@ -382,6 +384,7 @@ class Reconciler:
 
     async def _rest(self) -> None:
         """Until woken, a retry is due, or the table is no longer as we left it."""
+        self._forget_inspection()
         due = max(self._next_pass(), self._clock() + SHORTEST_REST)
         while not self._woken.is_set():
             try:
@@ -391,6 +394,11 @@ class Reconciler:
                 if self._clock() >= due or self._has_drifted():
                     return
         await asyncio.sleep(seconds(max(0, self._pace.earliest - self._clock())))
+
+    def _forget_inspection(self) -> None:
+        """Numbers that nobody has asked for in a while only take room."""
+        if self._observation is not _NOTHING and self._clock() - self._inspected >= FORGOTTEN:
+            self._observation = _NOTHING
 
     def _next_pass(self) -> int:
         """The instant (ns) of the next pass that nobody asks for."""

@@ -114,8 +114,8 @@ def environment() -> dict[str, str]:
 class Guest:
     """A machine's kernel process. Methods may be called from any thread."""
 
-    def __init__(self, directory: Path, boot: Boot, *, role: Role = Role.DIRECTOR) -> None:
-        self.directory, self.boot, self.role = directory, boot, role
+    def __init__(self, directory: Path, boot: Boot, *, role: Role = Role.DIRECTOR, memory: str = MEMORY) -> None:
+        self.directory, self.boot, self.role, self.memory = directory, boot, role, memory
         self.name = boot.hostname
         self._processor = next(_PROCESSORS)
         self._frozen = False
@@ -220,7 +220,7 @@ class Guest:
         ]
         return [
             *("nice", f"--adjustment={URGENCY[self.role]}", "taskset", "--cpu-list", str(self._processor)),
-            *(KERNEL, f"mem={MEMORY}", "umid=m", f"uml_dir={self.directory}/uml"),
+            *(KERNEL, f"mem={self.memory}", "umid=m", f"uml_dir={self.directory}/uml"),
             *("rootfstype=hostfs", "rootflags=/", "ro", f"init={_quoted(sys.executable)}"),
             *("nohz=off", "con=null", "con0=null,fd:1", f"con1=fd:{control}", f"con2=fd:{line}", *wires, "quiet"),
             *("--", "-I", "-S", _quoted(agent.__file__), _quoted(str(plan))),

@@ -1,7 +1,8 @@
 """The director's side of the sorry server: pages go in, where they are served comes out."""
 
+import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 
 from vedette.kit import log, net
@@ -15,13 +16,16 @@ _log = logging.getLogger("vedette.sorry")
 
 
 class SorryClient:
-    """Keeps a sorry server running. ``changed`` is called when :attr:`listening` or :attr:`problems` changes.
+    """Keeps a sorry server running, from the first page on.
+
+    ``changed`` is called when :attr:`listening` or :attr:`problems` changes.
 
     While the server is being restarted both stay as they are: it is back before anyone could do better.
     """
 
     def __init__(self, changed: Callable[[], None]) -> None:
         self._changed = changed
+        self._needed = asyncio.Event()
         self._pages: dict[Place, SorryPage] = {}
         self._listening: frozenset[Place] = frozenset()
         self._problems: dict[Place, str] = {}
@@ -36,14 +40,21 @@ class SorryClient:
         )
 
     async def run(self) -> None:
-        """Keep the server running until cancelled."""
+        """Keep the server running until cancelled, once there is something to serve."""
+        await self._needed.wait()
         await self.child.run()
+
+    @property
+    def children(self) -> Sequence[Child]:
+        """The process, once it has been started."""
+        return [self.child] if self._needed.is_set() else []
 
     def set_pages(self, pages: Mapping[Place, SorryPage]) -> None:
         """Serve exactly these pages, each at a virtual address and TCP port."""
         if pages == self._pages:
             return
         self._pages = dict(pages)
+        self._needed.set()
         self._listening &= self._pages.keys()
         self._problems = {place: text for place, text in self._problems.items() if place in pages}
         self.child.send(messages.write_pages(self._pages))

@@ -12,7 +12,7 @@ import yaml
 
 from vedette.spec import scalars, syntax
 from vedette.spec.findings import Findings
-from vedette.spec.tree import FAULTY, Path, Spot
+from vedette.spec.tree import FAULTY, Path, mark, spot_of
 from vedette.spec.values import shorten
 
 LARGEST = 16 << 20
@@ -96,18 +96,18 @@ class _Reader:
             )
 
     def _mapping(self, start: Any, path: Path, mapping: dict[str, Any]) -> None:
-        spots, next_event = self._tree.spots(mapping), self._next
+        marks, next_event = self._tree.marks(mapping), self._next
         while (event := next_event()).__class__ is not yaml.MappingEndEvent:
             key = self._key(event, path)
-            mark = event.start_mark
+            start_mark = event.start_mark
             value_event = next_event()
             here = (*path, key)
             if key in mapping:
-                message = f"`{key}` is written twice; the first is in line {spots[key].key_line}"
+                message = f"`{key}` is written twice; the first is in line {spot_of(marks[key]).key_line}"
                 self._findings.add_at(*_place(event), here, message, "keep one of them")
                 self._value(value_event, here, None)
                 continue
-            spots[key] = Spot(*_place(value_event), mark.line + 1, mark.column + 1)
+            marks[key] = mark(*_place(value_event), start_mark.line + 1, start_mark.column + 1)
             self._value(value_event, here, mapping)
 
     def _key(self, event: Any, path: Path) -> str:
@@ -122,9 +122,9 @@ class _Reader:
 
     def _sequence(self, path: Path, items: list[Any]) -> None:
         index = 0
-        spots = self._tree.spots(items)
+        marks = self._tree.marks(items)
         while (event := self._next()).__class__ is not yaml.SequenceEndEvent:
-            spots[index] = Spot(*_place(event), *_place(event))
+            marks[index] = mark(*_place(event), *_place(event))
             self._value(event, (*path, index), items)
             index += 1
 

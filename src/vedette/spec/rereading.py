@@ -14,7 +14,7 @@ that stand in two places (anchors) and line ends that other programs count diffe
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from operator import eq
 from pathlib import Path
@@ -22,14 +22,14 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from vedette.spec import load, reader, rules
+from vedette.spec import load, reader, rules, values
 from vedette.spec.canonical import Canonical
 from vedette.spec.findings import Enough, Findings
 from vedette.spec.load import Report, Secrets
 from vedette.spec.model import HACluster
 from vedette.spec.model.balancing import RealServer
 from vedette.spec.resolve.expansions import Expansions
-from vedette.spec.tree import Key, Spot, Tree
+from vedette.spec.tree import Key, Mark, Spot, Tree, line_of, mark, spot_of
 from vedette.spec.tree import Path as Place
 
 MOST_EDITS = 256
@@ -54,7 +54,7 @@ class _Different(Exception):  # noqa: N818 (control flow)
 
 @dataclass(frozen=True, slots=True)
 class _Good:
-    """The last document without a fault."""
+    """The last document without a fault; plain values stand for the models of its real servers."""
 
     text: str
     tree: Tree
@@ -93,7 +93,9 @@ class Rereader:
         tree = reading.findings.tree
         if reading.report.spec is not None and tree.whole and not tree.anchored and not _OTHER_LINE_ENDS.search(text):
             assert reading.document is not None
-            self._good = _Good(text, tree, reading.document, expansions, canonical)
+            document = _shelved(reading.document, tree, expansions)
+            self._good = _Good(text, tree, document, expansions, canonical)
+        values.parse_range.cache_clear()  # it saves parsing every address twice, and then only takes room
         return reading.report
 
     def _edit(self, good: _Good, text: str) -> Report | None:
@@ -137,14 +139,14 @@ class _Edit:
     items: list[Any]
     index: int
     values: dict[str, Any]
-    spots: dict[Key, Spot]
+    marks: dict[Key, Mark]
     model: RealServer | None = None
 
     def enter(self, good: _Good) -> "_Edit":
         """Put it in; returns the edit that undoes it."""
         former = self.items[self.index]
-        undo = _Edit(self.path, self.items, self.index, former, good.tree.spots(former))
-        good.tree.exchange(self.items, self.index, self.values, self.spots)
+        undo = _Edit(self.path, self.items, self.index, former, good.tree.marks(former))
+        good.tree.exchange(self.items, self.index, self.values, self.marks)
         good.canonical.forget(self.path, self.index)
         return undo
 
@@ -165,15 +167,15 @@ def _edits(good: _Good, text: str) -> list[_Edit]:
         if line < covered:
             continue
         path, items, index = _place(good, line)
-        spots = good.tree.spots(items)
-        first = spots[index].line - 1
-        covered = _end(before, first, spots[index])
+        spot = spot_of(good.tree.marks(items)[index])
+        first = spot.line - 1
+        covered = _end(before, first, spot)
         if line >= covered:
             raise _Different
-        old, _ = _read(before[first:covered], spots[index])
+        old, _ = _read(before[first:covered], spot)
         if old != items[index]:
             raise _Different
-        values, places = _read(after[first:covered], spots[index])
+        values, places = _read(after[first:covered], spot)
         edits.append(_Edit(path, items, index, values, places, _model(values)))
     return edits
 
@@ -181,8 +183,8 @@ def _edits(good: _Good, text: str) -> list[_Edit]:
 def _place(good: _Good, line: int) -> tuple[Place, list[Any], int]:
     """Find the real server in whose lines ``line`` (from 0) may be."""
     for path, items in _lists(good.tree.root):
-        spots = good.tree.spots(items)
-        index = bisect_right(range(len(items)), line + 1, key=lambda index: spots[index].line) - 1
+        marks = good.tree.marks(items)
+        index = bisect_right(range(len(items)), line + 1, key=lambda index: line_of(marks[index])) - 1
         if index >= 0 and (index < len(items) - 1 or _mapping_holds(good.tree, items[index], line + 1)):
             return path, items, index
     raise _Different
@@ -190,7 +192,7 @@ def _place(good: _Good, line: int) -> tuple[Place, list[Any], int]:
 
 def _mapping_holds(tree: Tree, item: Any, line: int) -> bool:
     """Tell whether a key of the last item stands in ``line``."""
-    return isinstance(item, dict) and any(spot.key_line == line for spot in tree.spots(item).values())
+    return isinstance(item, dict) and any(spot_of(mark).key_line == line for mark in tree.marks(item).values())
 
 
 def _lists(root: Any) -> Iterator[tuple[Place, list[Any]]]:
@@ -219,7 +221,7 @@ def _begin(line: str) -> re.Match[str] | None:
     return _FIRST_LINE.fullmatch(line) or _ONLY_LINE.fullmatch(line)
 
 
-def _read(lines: Sequence[str], spot: Spot) -> tuple[dict[str, Any], dict[Key, Spot]]:
+def _read(lines: Sequence[str], spot: Spot) -> tuple[dict[str, Any], dict[Key, Mark]]:
     """Read the lines of one item alone; returns its values and where they stand in the document."""
     indent = spot.column - 1
     found = [_begin(lines[0]), *map(_LINE.fullmatch, lines[1:])]
@@ -230,11 +232,12 @@ def _read(lines: Sequence[str], spot: Spot) -> tuple[dict[str, Any], dict[Key, S
     if findings.problems or not findings.tree.whole:
         raise _Different
     values = findings.tree.root
-    return values, {key: _moved(item, spot.line - 1, indent) for key, item in findings.tree.spots(values).items()}
+    return values, {key: _moved(item, spot.line - 1, indent) for key, item in findings.tree.marks(values).items()}
 
 
-def _moved(spot: Spot, lines: int, columns: int) -> Spot:
-    return Spot(spot.line + lines, spot.column + columns, spot.key_line + lines, spot.key_column + columns)
+def _moved(item: Mark, lines: int, columns: int) -> Mark:
+    spot = spot_of(item)
+    return mark(spot.line + lines, spot.column + columns, spot.key_line + lines, spot.key_column + columns)
 
 
 def _model(values: dict[str, Any]) -> RealServer:
@@ -244,26 +247,35 @@ def _model(values: dict[str, Any]) -> RealServer:
         raise _Different from None
 
 
+def _shelved(document: HACluster, tree: Tree, expansions: Expansions) -> HACluster:
+    """Put the models of real servers on the shelf: the document with their values in their place."""
+    lists = {path: tuple(items) for path, items in _lists(tree.root)}
+    for path, items in lists.items():
+        expansions.shelve(path, items)
+    return _exchanged(document, lists)
+
+
 def _with(document: HACluster, edits: Sequence[_Edit]) -> HACluster:
     """The document with its edits."""
-    lists: dict[Place, list[_Edit]] = {}
+    lists: dict[Place, list[Any]] = {}
     for edit in edits:
-        lists.setdefault(edit.path, []).append(edit)
-    spec = document.spec
-    for path, members in lists.items():
-        servers = list(_servers(document, path))
-        for edit in members:
-            assert edit.model is not None
-            servers[edit.index] = edit.model
-        _, key, number, _ = path
+        assert edit.model is not None
+        lists.setdefault(edit.path, list(_servers(document, edit.path)))[edit.index] = edit.model
+    return _exchanged(document, {path: tuple(items) for path, items in lists.items()})
+
+
+def _exchanged(document: HACluster, lists: Mapping[Place, Sequence[Any]]) -> HACluster:
+    """The document with other lists of real servers."""
+    members = {attribute: list(getattr(document.spec, attribute) or ()) for attribute in _ATTRIBUTES.values()}
+    for (_, key, number, _), items in lists.items():
         assert isinstance(number, int)
-        holders: list[Any] = list(getattr(spec, _ATTRIBUTES[key]))
-        holders[number] = holders[number].model_copy(update={"real_servers": tuple(servers)})
-        spec = spec.model_copy(update={_ATTRIBUTES[key]: tuple(holders)})
-    return document.model_copy(update={"spec": spec})
+        holders = members[_ATTRIBUTES[key]]
+        holders[number] = holders[number].model_copy(update={"real_servers": items})
+    changed = {attribute: tuple(holders) for attribute, holders in members.items() if holders}
+    return document.model_copy(update={"spec": document.spec.model_copy(update=changed)})
 
 
-def _servers(document: HACluster, path: Place) -> Sequence[RealServer]:
+def _servers(document: HACluster, path: Place) -> Sequence[Any]:
     _, key, number, _ = path
-    servers: Sequence[RealServer] = getattr(document.spec, _ATTRIBUTES[key])[number].real_servers
+    servers: Sequence[Any] = getattr(document.spec, _ATTRIBUTES[key])[number].real_servers
     return servers

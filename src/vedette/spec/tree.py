@@ -5,7 +5,7 @@ the values leaves its place behind, and list items keep the index that they have
 """
 
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NewType
 
 Key = str | int
 Path = tuple[Key, ...]
@@ -28,6 +28,27 @@ class Spot(NamedTuple):
     key_column: int
 
 
+Mark = NewType("Mark", int)
+"""A spot in one number: a tree that is kept has one of every value, and four numbers in a tuple are four times that."""
+_BITS, _MASK = 24, (1 << 24) - 1
+"""Of each of the four: more than the letters of the largest document."""
+
+
+def mark(line: int, column: int, key_line: int, key_column: int) -> Mark:
+    """What :func:`spot_of` gives back."""
+    return Mark(((key_line << _BITS | key_column) << _BITS | column) << _BITS | line)
+
+
+def spot_of(mark: Mark) -> Spot:
+    """The spot that a mark stands for."""
+    return Spot(line_of(mark), mark >> _BITS & _MASK, mark >> 3 * _BITS, mark >> 2 * _BITS & _MASK)
+
+
+def line_of(mark: Mark) -> int:
+    """The line of a value."""
+    return mark & _MASK
+
+
 @dataclass(slots=True)
 class Tree:
     """``root`` is what is left of the document; ``cut_off``: the text ended in a syntax error.
@@ -38,22 +59,22 @@ class Tree:
     root: dict[str, Any] = field(default_factory=dict)
     cut_off: bool = False
     anchored: bool = False
-    _spots: dict[int, tuple[dict[Key, Spot], Any]] = field(default_factory=dict)
+    _marks: dict[int, tuple[dict[Key, Mark], Any]] = field(default_factory=dict)
     """By the id of the container, which stands beside them so that its id is not used again."""
     _kept: dict[int, list[int]] = field(default_factory=dict)
 
-    def spots(self, container: dict[str, Any] | list[Any]) -> dict[Key, Spot]:
+    def marks(self, container: dict[str, Any] | list[Any]) -> dict[Key, Mark]:
         """Where the values in ``container`` stand, by their keys: to fill while it is read, to look at afterwards."""
-        known = self._spots.get(id(container))
+        known = self._marks.get(id(container))
         if known is None:
-            known = self._spots[id(container)] = {}, container
+            known = self._marks[id(container)] = {}, container
         return known[0]
 
-    def exchange(self, items: list[Any], index: int, mapping: dict[str, Any], spots: dict[Key, Spot]) -> None:
+    def exchange(self, items: list[Any], index: int, mapping: dict[str, Any], marks: dict[Key, Mark]) -> None:
         """Put another mapping of plain values in the place of one, which is forgotten."""
-        self._spots.pop(id(items[index]), None)
+        self._marks.pop(id(items[index]), None)
         items[index] = mapping
-        self._spots[id(mapping)] = spots, mapping
+        self._marks[id(mapping)] = marks, mapping
 
     @property
     def whole(self) -> bool:
@@ -65,11 +86,11 @@ class Tree:
         found = Spot(1, 1, 1, 1)
         container: Any = self.root
         for key in path:
-            known = self._spots.get(id(container))
-            spot = known[0].get(key) if known is not None else None
-            if spot is None:
+            known = self._marks.get(id(container))
+            here = known[0].get(key) if known is not None else None
+            if here is None:
                 break
-            found = spot
+            found = spot_of(here)
             container = self._child(container, key)
         return found
 

@@ -34,6 +34,7 @@ _U32 = struct.Struct("=I")
 _MARKS = bpf.MapShape(bpf.LPM_TRIE, MARK_KEY.size, _U32.size, 1 << 20, bpf.NO_PREALLOC, "vedette_marks")
 _SERVERS = bpf.MapShape(bpf.HASH, SERVER_KEY.size, _U32.size, 1 << 18, bpf.NO_PREALLOC, "vedette_servers")
 _DIRECT = bpf.MapShape(bpf.LRU_HASH, FLOW_SIZE, _U32.size, 1 << 14, 0, "vedette_direct")
+_HELD = _U32.pack(1)
 _GETLINK, _NEWLINK = 18, 16
 _IFINFOMSG = struct.Struct("=BxHiII")
 _IFF_UP = 0x1
@@ -87,7 +88,7 @@ class Screen:
     def _fill(self, loaded: _Loaded, rules: Rules) -> None:
         self._filled = None
         _fill(loaded, loaded.marks, {_mark_key(prefix): _U32.pack(mark) for prefix, mark in rules.marks.items()})
-        _fill(loaded, loaded.servers, {_server_key(server): _U32.pack(1) for server in rules.servers})
+        _fill(loaded, loaded.servers, {_server_key(server): _HELD for server in rules.servers})
         self._filled = rules
 
     def _load(self) -> _Loaded:

@@ -27,7 +27,7 @@ class Shape(BaseModel):
     do not enforce it, so that :mod:`vedette.spec.rules` can report it beside all other faults.
     """
 
-    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", alias_generator=to_camel)
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", alias_generator=to_camel, defer_build=True)
     one_of: ClassVar[tuple[str, ...]] = ()
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from vedette.kit.net import IPAddress, endpoint
 from vedette.spec import server_list, values, words
 from vedette.spec.model import balancing as model
-from vedette.spec.resolve.expansions import Expansion
+from vedette.spec.resolve.expansions import Expansion, Item, taken
 from vedette.spec.resolve.scope import Scope
 from vedette.spec.resolved import NameKind, RealServer, ServerName
 from vedette.spec.tree import Path
@@ -103,7 +103,7 @@ class Pools:
             return f"{address} cannot be a real server", "write the address of one host"
         return None
 
-    def expand(self, items: Sequence[model.RealServer], path: Path, *, shared: bool) -> Servers:
+    def expand(self, items: Sequence[Item], path: Path, *, shared: bool) -> Servers:
         """Return all servers of a list; one that stood here before, but for weights, is not gone through again."""
         known = self._scope.expansions.again(path, items, _server)
         if known is not None and len(known.servers) <= self._room:
@@ -116,12 +116,12 @@ class Pools:
         self._scope.expansions.keep(path, known)
         return Servers(known.servers, known.origins, path, shared, known.names)
 
-    def _expand(self, items: Sequence[model.RealServer], path: Path) -> Expansion:
+    def _expand(self, items: Sequence[Item], path: Path) -> Expansion:
         servers: list[RealServer] = []
         origins: list[int] = []
         seen: dict[tuple[IPAddress, int | None], int] = {}
         names: dict[tuple[str, int | None], ServerName] = {}
-        for index, item in enumerate(items):
+        for index, item in enumerate(map(taken, items)):
             if item.address is None:
                 self._named(item, names, (*path, index))
                 continue
