@@ -460,6 +460,7 @@ class Director:
             addresses=self._keeper.get("addresses", ()),
             verdicts=self._checkers.verdicts,
             services=self._reconciler.status(),
+            leaving=self._reconciler.leaving(),
             processes=self._processes(),
             problems=[*self._problems(), *(Problem(**item) for item in fences["problems"])],
             refused=self._keeper.get("refused", {}),

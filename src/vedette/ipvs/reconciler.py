@@ -9,13 +9,14 @@ import errno
 import logging
 import os
 import secrets
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 from vedette.ipvs.express import reweigh
-from vedette.ipvs.inventory import Inventory
+from vedette.ipvs.inventory import Inventory, Owned
 from vedette.ipvs.kernel import KernelTable
+from vedette.ipvs.leaving import held_addresses, leaving, written
 from vedette.ipvs.lives import Connections, Lives
 from vedette.ipvs.model import (
     AddressKey,
@@ -32,7 +33,7 @@ from vedette.ipvs.plan import Action, apply, plan, split
 from vedette.ipvs.refusal import NOT_PERMITTED
 from vedette.ipvs.repair import Repair, repairs
 from vedette.ipvs.screen.rules import NOTHING, Rules, rules
-from vedette.ipvs.status import by_service, sorry_problems, status
+from vedette.ipvs.status import by_service, leaving_status, sorry_problems, status
 from vedette.kit.clock import boottime
 from vedette.kit.errors import PermanentError, TransientError
 from vedette.kit.log import event
@@ -122,6 +123,8 @@ class Reconciler:
         self._entries: Retries[_Key] = Retries(jitter)
         self._whole: Retries[str] = Retries(jitter)
         self._lives = Lives(run_dir / "ipvs-servers.json")
+        self._written_for: ClusterSpec | None = None
+        self._written: Mapping[ServiceKey, Owned] = {}
         self._turn_at: int | None = None
         self._pace = Pace()
         self._counting = Pace()
@@ -218,7 +221,7 @@ class Reconciler:
         if self._left_alone:
             self._differences = len(actions)
             return
-        self._list({*wanted, *filter(owned, observed)})
+        self._list(spec, {*wanted, *filter(owned, observed)})
         self._entries.keep(action.key for action in actions)
         gains, losses = split(actions)
         performed = await self._perform(gains)
@@ -239,7 +242,8 @@ class Reconciler:
         """The wanted table: decided anew when something has changed, time has come, or connections were counted."""
         now, counted = self._clock(), self._count()
         if self._wanted is None or counted or (self._turn_at is not None and now >= self._turn_at):
-            found = self._lives.step(spec, self._verdicts, left, now=now, connections=counted)
+            going = leaving(self._inventory.owned, spec, left)
+            found = self._lives.step(spec, self._verdicts, left, now=now, connections=counted, leaving=going)
             self._wanted, self._turn_at = found.table, found.due
             try:
                 self._lives.keep()
@@ -273,6 +277,13 @@ class Reconciler:
         self._inspect()
         found = status(self._spec, self._verdicts, self._observation, self._reasons(), self._lives)
         return [item.plain() for item in found]
+
+    def leaving(self) -> list[dict[str, Any]]:
+        """One entry for each real server of a service that has left the document (:class:`LeavingStatus`)."""
+        if self._spec is None:
+            return []
+        self._inspect()
+        return [item.plain() for item in leaving_status(self._lives, self._observation)]
 
     def remaining(self, destinations: Iterable[DestinationId]) -> str:
         """What of these is still in the table, in words; empty when nothing is."""
@@ -344,10 +355,12 @@ class Reconciler:
         inventory = self._inventory
         return lambda key: key in inventory or (isinstance(key, AddressKey) and key.address in addresses)
 
-    def _list(self, keys: set[ServiceKey]) -> None:
+    def _list(self, spec: ClusterSpec, keys: set[ServiceKey]) -> None:
         """A list that cannot be written is no reason to leave clients without service."""
+        if self._written_for is not spec:
+            self._written_for, self._written = spec, written(spec)
         try:
-            self._inventory.keep(keys)
+            self._inventory.keep(self._written, keys)
         except OSError as error:
             self._trouble("inventory", RetryAfter(0, f"the list of our services cannot be written: {error.strerror}"))
         else:
@@ -477,9 +490,8 @@ def _note_absent(action: Action, absent: set[ServiceKey]) -> None:
 
 
 def _addresses(spec: ClusterSpec) -> frozenset[IPAddress]:
-    held = (address.address for group in spec.groups for address in group.addresses)
     served = (endpoint.address for virtual in spec.virtual_services for endpoint in virtual.endpoints)
-    return frozenset((*held, *served))
+    return frozenset((*held_addresses(spec), *served))
 
 
 def _whole_seconds(duration: int | None) -> int | None:
