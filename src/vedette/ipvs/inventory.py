@@ -8,29 +8,14 @@ it when the document does not have it any more: its name, and how long its serve
 import json
 import logging
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
-from vedette.ipvs.model import AddressKey, MarkKey, ServiceKey
+from vedette.ipvs.leaving import Owned
+from vedette.ipvs.model import ServiceKey
 from vedette.kit import files, plain
 from vedette.kit.log import event
-from vedette.kit.net import IPAddress
 
 _log = logging.getLogger("vedette.ipvs")
-
-
-@dataclass(frozen=True, slots=True)
-class Owned:
-    """A service of ours, as the document that had it last said.
-
-    ``name``: of the virtual service; ``drain`` (ns): 0 = it has none; ``addresses``: where clients reach it, () = other
-    people's rules decide (a mark of theirs).
-    """
-
-    service: AddressKey | MarkKey
-    name: str = ""
-    drain: int = 0
-    addresses: tuple[IPAddress, ...] = ()
 
 
 class Inventory:

@@ -5,12 +5,27 @@ New connections are refused meanwhile: where all weights are 0 the kernel answer
 """
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 from vedette.ipvs.desired import service_key
-from vedette.ipvs.inventory import Owned
-from vedette.ipvs.model import ServiceKey, Table
+from vedette.ipvs.model import AddressKey, MarkKey, ServiceKey, Table
 from vedette.kit.net import IPAddress
 from vedette.spec.resolved import ClusterSpec, Endpoint, VirtualService
+
+
+@dataclass(frozen=True, slots=True)
+class Owned:
+    """A service of ours, as the document that had it last said.
+
+    ``name``: of the virtual service; ``drain`` (ns): 0 = it has none; ``addresses``: where clients reach it, () = other
+    people's rules decide (a mark of theirs).
+    """
+
+    service: AddressKey | MarkKey
+    name: str = ""
+    drain: int = 0
+    addresses: tuple[IPAddress, ...] = ()
+
 
 Listed = Mapping[ServiceKey, Owned]
 

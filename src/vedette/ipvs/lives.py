@@ -11,7 +11,7 @@ from pathlib import Path
 
 from vedette.ipvs.damping import Penalty
 from vedette.ipvs.desired import desired_service, leaving_service, service_key
-from vedette.ipvs.inventory import Owned
+from vedette.ipvs.leaving import Owned
 from vedette.ipvs.life import ANY, Life
 from vedette.ipvs.model import AddressKey, DestinationId, DestinationKey, MarkKey, Service, ServiceKey, Table
 from vedette.ipvs.phases import Condition, Phase, QuorumState, phase

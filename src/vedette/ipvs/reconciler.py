@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from vedette.ipvs.express import reweigh
-from vedette.ipvs.inventory import Inventory, Owned
+from vedette.ipvs.inventory import Inventory
 from vedette.ipvs.kernel import KernelTable
-from vedette.ipvs.leaving import held_addresses, leaving, written
+from vedette.ipvs.leaving import Owned, held_addresses, leaving, written
 from vedette.ipvs.lives import Connections, Lives
 from vedette.ipvs.model import (
     AddressKey,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from vedette.ipvs.desired import destination_key, service_key, sorry_key
-from vedette.ipvs.inventory import Owned
+from vedette.ipvs.leaving import Owned
 from vedette.ipvs.lives import Lives
 from vedette.ipvs.model import (
     Checksum,
