@@ -78,7 +78,8 @@ class Node5:
         self.asked: list[str] = []
         self.taken: list[tuple[Received, str, str]] = []
         self.seen = view(b=(6, NEW))
-        self.sync = Sync(node="a", running=running, view=lambda: self.seen, take=self._take)
+        self.now = running()
+        self.sync = Sync(node="a", running=lambda: self.now, view=lambda: self.seen, take=self._take)
         monkeypatch.setattr(exchange, "fetch", self._fetch)
         monkeypatch.setattr(exchange, "PORT", 0)
         monkeypatch.setattr(sync.Sync, "_listen", self._nothing)
@@ -123,6 +124,17 @@ def test_one_that_is_not_valid_here_is_shown_until_there_is_another_and_tried_ag
     node.seen, node.refusal = view(b=(7, ODD)), None
     node.look()
     assert len(node.taken) == 3
+    assert node.sync.problems == []
+
+
+def test_one_that_was_refused_from_one_node_and_taken_from_another_is_no_problem(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    node = Node5(monkeypatch)
+    node.refusal = "a file is in the way"
+    node.look()
+    assert node.sync.problems
+    node.now = replace(running(6), spec=replace(SPEC, digest=NEW))
     assert node.sync.problems == []
 
 

@@ -66,6 +66,7 @@ class Sync:
             f"revision of {node} is not taken: {reason}"
             for node, (digest, reason) in sorted(self._refused.items())
             if any(item.name == node and item.digest[:SHORT] == digest for item in view.nodes)
+            and not running.spec.digest.startswith(digest)  # taken from another node since
         ]
         return found
 
