@@ -263,7 +263,7 @@ def _node(node: NodeView, written: Node | None, digest: str, view: View, clocks:
         "revision": node.revision,
         "digest": node.digest,
         "keys": list(node.keys),
-        "pingNodesMissing": node.missing,
+        "missing": node.missing,
         "sameDocument": bool(node.digest) and _same_document(node, digest),
     }
 

@@ -83,7 +83,7 @@ class Director:
         self._heard = 0
         self._replies: dict[int, asyncio.Future[dict[str, Any]]] = {}
         self._requests = 0
-        self._working: bool | None = None
+        self._told: tuple[bool, int] | None = None
         self._directing = asyncio.Event()
         self._expanded: ClusterSpec | None = None
         self._orders = ServerOrders()
@@ -339,11 +339,13 @@ class Director:
 
     def _tell_readiness(self) -> None:
         """A director whose table is programmed, and who knows the connections, may be preferred; the keeper weighs
-        that."""
+        that. What waits for a person does not count: it may be the same on every node, and one that lacks nothing is
+        preferred all the same."""
         working = self._reconciler.settled and self._connections.ready
-        if working != self._working:
-            self._working = working
-            self._parent.send({"services": working})
+        told = working, self._reconciler.stalled
+        if told != self._told:
+            self._told = told
+            self._parent.send({"services": working, "stalled": self._reconciler.stalled})
 
     def _tell_reach(self) -> None:
         """Who reaches more of the ping nodes is preferred; the cluster core compares."""

@@ -67,7 +67,7 @@ class Keeper:
         self._core: Core | None = None
         self._spec: ClusterSpec | None = None
         self._revision = 0
-        self._services = False
+        self._services, self._stalled = False, 0
         self._connected_at = 0
         self._missing: int | None = None
         self._gate_trouble: str | None = None
@@ -199,8 +199,9 @@ class Keeper:
 
     def _from_director(self, message: dict[str, Any]) -> None:
         if "services" in message:
-            self._services = bool(message["services"])
+            self._services, self._stalled = bool(message["services"]), int(message["stalled"])
             self._tell_readiness()
+            self._tell_reach()
         elif "missing" in message:
             self._missing = int(message["missing"])
             self._tell_reach()
@@ -381,10 +382,13 @@ class Keeper:
             self._core.handle(events.WatchdogArmed(timeout))
 
     def _tell_reach(self) -> None:
-        """Before the director has asked them, no ping node is known to answer."""
+        """How much is missing here: ping nodes that do not answer, and services that wait for a person.
+
+        Before the director has asked them, no ping node is known to answer.
+        """
         if self._core is not None and self._spec is not None and self._spec.node(self._node).role is Role.DIRECTOR:
             missing = len(self._spec.ping_nodes) if self._missing is None else self._missing
-            self._core.handle(events.Reach(missing=missing))
+            self._core.handle(events.Reach(missing=missing + self._stalled))
 
     # the end
 

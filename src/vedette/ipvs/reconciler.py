@@ -22,6 +22,7 @@ from vedette.ipvs.model import (
     AddressKey,
     DestinationId,
     DestinationKey,
+    MarkKey,
     Observation,
     Service,
     ServiceKey,
@@ -101,8 +102,9 @@ class NoScreen:
 class Reconciler:
     """Keeps the table as the document and the verdicts want it. All methods belong to one event loop.
 
-    ``run_dir`` holds the list of our services; ``report`` is called when :attr:`settled` changes, ``repaired`` once
-    with what others had changed. Without a ``screen`` packets get no firewall marks, and none is held back.
+    ``run_dir`` holds the list of our services; ``report`` is called when :attr:`settled` or :attr:`stalled` changes,
+    ``repaired`` once with what others had changed. Without a ``screen`` packets get no firewall marks, and none is held
+    back.
     """
 
     def __init__(
@@ -134,7 +136,7 @@ class Reconciler:
         self._spec: ClusterSpec | None = None
         self._verdicts: Verdicts = {}
         self._complete = False
-        self._settled = False
+        self._settled, self._stalled = False, 0
         self._left_alone = False
         self._differences = 0
         self._wanted: dict[ServiceKey, Service] | None = None
@@ -264,8 +266,14 @@ class Reconciler:
 
     @property
     def settled(self) -> bool:
-        """Whether every first verdict is known and the last pass left the table as it should be."""
+        """Whether every first verdict is known and the last pass left the table as it should be, as far as it can be
+        before a person acts (:attr:`stalled`)."""
         return self._settled
+
+    @property
+    def stalled(self) -> int:
+        """How many services lack what only a person can give this machine: a module of the kernel, a privilege."""
+        return self._stalled
 
     def status(self) -> list[dict[str, Any]]:
         """One entry for each endpoint of the document (:class:`ServiceStatus`), its numbers at most a second old.
@@ -374,7 +382,8 @@ class Reconciler:
         try:
             self._screen.keep(self._rules)
         except (PermanentError, TransientError, OSError) as error:
-            self._trouble("screen", RetryAfter(0, f"packets cannot be marked or held back: {error}"))
+            reason = f"packets cannot be marked or held back: {error}"
+            self._trouble("screen", Stalled(reason) if isinstance(error, PermanentError) else RetryAfter(0, reason))
         else:
             self._whole.succeeded("screen")
         self._pace.also(started=started, ended=self._clock())
@@ -448,11 +457,17 @@ class Reconciler:
             event(_log, logging.ERROR, "ipvs.trouble", what=what, reason=outcome.reason)
 
     def _settle(self) -> None:
-        whole = self._whole.failures
-        unmarked = "screen" in whole and bool(self._rules.marks)
-        settled = self._complete and not self._entries.failures and _TABLE not in whole and not unmarked
-        if settled != self._settled:
-            self._settled = settled
+        entries, whole = self._entries.failures, self._whole.failures
+        table, screen = whole.get(_TABLE), whole.get("screen") if self._rules.marks else None
+        pending = any(not failure.stalled for failure in filter(None, (*entries.values(), table, screen)))
+        stalled = {_service_of(key) for key, failure in entries.items() if failure.stalled}
+        if screen is not None and screen.stalled:
+            stalled |= {key for key in self._written if isinstance(key, MarkKey) and self._written[key].addresses}
+        if table is not None and table.stalled and self._spec is not None:
+            stalled |= written(self._spec).keys()
+        found = self._complete and not pending, len(stalled)
+        if found != (self._settled, self._stalled):
+            self._settled, self._stalled = found
             self._report()
 
     # Between two passes
@@ -482,6 +497,10 @@ class Reconciler:
             return self._driver.fingerprint() != self._fingerprint
         except OSError:
             return True
+
+
+def _service_of(key: _Key) -> ServiceKey:
+    return key.service if isinstance(key, DestinationId) else key
 
 
 def _note_absent(action: Action, absent: set[ServiceKey]) -> None:
