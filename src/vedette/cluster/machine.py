@@ -285,7 +285,7 @@ class Machine:
         self._membership.part(now)
         risen = self._detector.look(now)
         self._keyring.forget(now)
-        self._council.look(now, digest=self._telling.short_digest, stopping=self._steering.stopping)
+        self._council.look(now, digest=self._site.document, stopping=self._steering.stopping)
         self._steering.pursue(now)
         self._telling.kernel |= {lease.name for lease in self._leases.values() if lease.own is not None}
         if self._steering.leaving():

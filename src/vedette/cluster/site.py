@@ -12,6 +12,7 @@ class Site:
     """``silent_until``: a voter that forgot its records neither votes nor tries before (rule 12).
 
     It counts where a quorum need not have the own vote in it; the config may come to be such a one later.
+    ``document``: the head of the digest of the document that runs, as it goes on the wire.
     """
 
     me: str
@@ -22,6 +23,7 @@ class Site:
     silent_until: int
     config: CoreConfig
     random: Random
+    document: bytes = b""
     log: list[CoreEvent] = field(default_factory=list)
     tag: int = field(init=False)
 
