@@ -7,7 +7,8 @@ it when the document does not have it any more: its name, and how long its serve
 
 import json
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 
 from vedette.ipvs.leaving import Owned
@@ -24,6 +25,7 @@ class Inventory:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._owned: Mapping[ServiceKey, Owned] = {item.service: item for item in _read(path)}
+        self._written: Mapping[ServiceKey, Owned] | None = None
 
     def __contains__(self, key: object) -> bool:
         return key in self._owned
@@ -35,17 +37,19 @@ class Inventory:
     def owned(self) -> Mapping[ServiceKey, Owned]:
         return self._owned
 
-    def keep(self, written: Mapping[ServiceKey, Owned], keys: Iterable[ServiceKey]) -> None:
+    def keep(self, written: Mapping[ServiceKey, Owned], keys: AbstractSet[ServiceKey]) -> None:
         """List ``keys``, as the document has them (``written``) or had them.
 
         The list is on disk before this returns, if it changed. Raises ``OSError``.
         """
+        if written is self._written and self._owned.keys() == keys:
+            return  # every look comes here
         owned = {key: written.get(key) or self._owned.get(key) or Owned(key) for key in keys}
-        if owned == self._owned:
-            return
-        listed = sorted((plain.dump(item) for item in owned.values()), key=str)
-        files.replace(self._path, json.dumps(listed).encode())
-        self._owned = owned
+        if owned != self._owned:
+            listed = sorted((plain.dump(item) for item in owned.values()), key=str)
+            files.replace(self._path, json.dumps(listed).encode())
+            self._owned = owned
+        self._written = written
 
 
 def _read(path: Path) -> tuple[Owned, ...]:
