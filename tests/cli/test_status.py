@@ -103,6 +103,15 @@ def test_a_service_that_the_kernel_does_not_have_stands_out() -> None:
     assert "out (of 5)" in text
 
 
+def test_a_service_that_has_left_the_document_is_shown_as_long_as_it_drains() -> None:
+    assert "LEAVING" not in _text()
+    phase = {"state": "draining", "since": THEN, "until": "2026-11-22T12:01:00.000Z", "connectionsLeft": 4}
+    item = {"name": "old", "endpoint": "tcp 203.0.113.80:81", "address": "10.0.0.11", "port": 81, "phase": phase}
+    lines = _text(leaving=[item | {"activeConnections": 3, "inactiveConnections": 1}]).splitlines()
+    (line,) = (" ".join(line.split()) for line in lines if line.startswith("old"))
+    assert line == "old: tcp 203.0.113.80:81 10.0.0.11:81 3+1 drains: 4 connections left, 50s at most"
+
+
 def test_a_witness_is_not_called_unready_for_not_holding_anything() -> None:
     witness = _status()["nodes"][0] | {"name": "witness", "role": "witness", "self": False, "ready": False}
     line = next(line for line in _text(nodes=[witness]).splitlines() if line.startswith("witness"))

@@ -1,6 +1,8 @@
 """An operator's order is carried out or refused with what would be right."""
 
+from collections.abc import Mapping
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -29,7 +31,13 @@ SPEC = ClusterSpec(
 )
 
 
-def _view(*, b_ready: bool = True, holder: str | None = "a", orders: tuple[OrderView, ...] = ()) -> View:
+def _view(
+    *,
+    b_ready: bool = True,
+    holder: str | None = "a",
+    orders: tuple[OrderView, ...] = (),
+    missing: Mapping[str, int] = MappingProxyType({}),
+) -> View:
     def node(name: str, *, ready: bool = True) -> NodeView:
         return NodeView(
             name=name,
@@ -41,6 +49,7 @@ def _view(*, b_ready: bool = True, holder: str | None = "a", orders: tuple[Order
             revision=1,
             digest="0",
             incarnation=1,
+            missing=missing.get(name, 0),
         )
 
     lease = LeaseView(group="web", holder=holder, mine=holder == "a", until=0, reason="preferred node")
@@ -62,6 +71,12 @@ def _move(**fields: Any) -> dict[str, Any]:
 def test_a_move_without_a_target_goes_to_the_best_other_node_that_is_ready() -> None:
     order = orders.read(_move(), SPEC, _view()).event
     assert order == Move(group="web", to="b", author="ann", reason="why not")
+
+
+def test_a_move_to_a_node_that_lacks_something_says_so_unless_the_holder_lacks_as_much() -> None:
+    lacking = orders.read(_move(node="b"), SPEC, _view(missing={"b": 1}))
+    assert lacking.done == "web is on b; it lacks something that a has: see vedette status there"
+    assert orders.read(_move(node="b"), SPEC, _view(missing={"a": 1, "b": 1})).done == "web is on b"
 
 
 def test_a_cleared_move_lets_the_document_decide() -> None:

@@ -3,14 +3,14 @@
 import asyncio
 from dataclasses import replace
 from ipaddress import ip_address
-from pathlib import Path
 
 import pytest
 
-from vedette.daemon import documents, sync
+from vedette.daemon import sync
 from vedette.daemon.sync import Running, Sync, conflicts, newest, next_revision
 from vedette.sources import exchange
 from vedette.sources.exchange import Received
+from vedette.sources.parcel import Contents
 from vedette.spec.resolved import ClusterSpec, Heartbeat, Key, Node, Role, SplitBrainPolicy
 from vedette.state.placement import Liveness, NodeView, View
 
@@ -28,7 +28,7 @@ SPEC = ClusterSpec(
 
 
 def running(revision: int = 5) -> Running:
-    return Running(SPEC, revision, b"text")
+    return Running(SPEC, revision, Contents(b"text"))
 
 
 def view(**others: tuple[int, str]) -> View:
@@ -73,12 +73,13 @@ class Node5:
     """Node a, which runs revision 5; ``answer`` is what others hand over, ``refusal`` what it says to that."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.answer: Received | None = Received(6, b"newer")
+        self.answer: Received | None = Received(6, Contents(b"newer"))
         self.refusal: str | None = None
         self.asked: list[str] = []
-        self.taken: list[tuple[bytes, int, str, str]] = []
+        self.taken: list[tuple[Received, str, str]] = []
         self.seen = view(b=(6, NEW))
-        self.sync = Sync(node="a", running=running, view=lambda: self.seen, take=self._take)
+        self.now = running()
+        self.sync = Sync(node="a", running=lambda: self.now, view=lambda: self.seen, take=self._take)
         monkeypatch.setattr(exchange, "fetch", self._fetch)
         monkeypatch.setattr(exchange, "PORT", 0)
         monkeypatch.setattr(sync.Sync, "_listen", self._nothing)
@@ -90,8 +91,8 @@ class Node5:
         self.asked.append(str(address))
         return self.answer
 
-    async def _take(self, text: bytes, revision: int, digest: str, source: str) -> str | None:
-        self.taken.append((text, revision, digest, source))
+    async def _take(self, received: Received, digest: str, source: str) -> str | None:
+        self.taken.append((received, digest, source))
         return self.refusal
 
     def look(self, times: int = 1) -> None:
@@ -106,7 +107,7 @@ def test_a_newer_document_is_fetched_from_its_node_and_tried(monkeypatch: pytest
     node = Node5(monkeypatch)
     node.look()
     assert node.asked == ["127.0.0.3"]
-    assert node.taken == [(b"newer", 6, NEW[:16], "b")]
+    assert node.taken == [(Received(6, Contents(b"newer")), NEW[:16], "b")]
     assert node.sync.problems == []
 
 
@@ -126,6 +127,17 @@ def test_one_that_is_not_valid_here_is_shown_until_there_is_another_and_tried_ag
     assert node.sync.problems == []
 
 
+def test_one_that_was_refused_from_one_node_and_taken_from_another_is_no_problem(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    node = Node5(monkeypatch)
+    node.refusal = "a file is in the way"
+    node.look()
+    assert node.sync.problems
+    node.now = replace(running(6), spec=replace(SPEC, digest=NEW))
+    assert node.sync.problems == []
+
+
 def test_a_node_that_does_not_answer_is_asked_again_but_not_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     node = Node5(monkeypatch)
     node.answer = None
@@ -142,22 +154,3 @@ def test_a_conflict_is_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
     assert node.asked == []
     (problem,) = node.sync.problems
     assert problem.startswith("c runs another edit of the same revision 5")
-
-
-def test_a_document_that_is_replaced_stays_beside_the_new_one(tmp_path: Path) -> None:
-    path = tmp_path / "cluster.yaml"
-    path.write_text("old")
-    path.chmod(0o640)
-    assert documents.replace(path, b"new") is None
-    assert (path.read_text(), (tmp_path / "cluster.yaml.former").read_text()) == ("new", "old")
-    assert path.stat().st_mode & 0o777 == 0o640
-
-
-def test_a_document_that_something_else_keeps_is_not_replaced(tmp_path: Path) -> None:
-    (tmp_path / "git").write_text("old")
-    path = tmp_path / "cluster.yaml"
-    path.symlink_to("git")
-    refusal = documents.replace(path, b"new")
-    assert refusal is not None
-    assert "is a link" in refusal
-    assert path.read_text() == "old"

@@ -1,14 +1,17 @@
 """How servers come and go, on virtual time."""
 
+import errno
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.ipvs.documents import SERVERS, WEB, service
+from tests.ipvs.documents import HTTP, SERVERS, WEB, at, document, service
 from tests.ipvs.lives import PAGE, World
 
+from vedette.ipvs.model import MarkKey
 from vedette.kit.units import MINUTE, SECOND
-from vedette.spec.resolved import Damping, Life, NameKind, OnFailure, Quorum, ServerName, VirtualService
+from vedette.reconcile.plan import Delete
+from vedette.spec.resolved import Damping, Life, Mark, NameKind, OnFailure, Quorum, ServerName, VirtualService
 from vedette.state.health import Advice, Health
 
 MINUTE_OF_DRAIN = Life(drain=MINUTE)
@@ -160,12 +163,132 @@ def test_a_destination_that_somebody_else_adds_is_no_drain(world: World) -> None
     assert "99" not in world.weights
 
 
-def test_a_service_that_leaves_the_document_takes_its_servers_with_it(world: World) -> None:
+# A service that leaves the document
+
+
+def test_a_service_that_leaves_the_document_drains_as_it_said(world: World) -> None:
     world.connections("12", 3)
-    world.document(without(12))
+    world.document(web(life=MINUTE_OF_DRAIN))
     world.document()
+    assert world.weights == {"11": 0, "12": 0, "13": 0}
+    world.run(2 * SECOND)
+    assert world.weights == {"12": 0}
+    world.run(MINUTE - 4 * SECOND)
+    assert world.weights == {"12": 0}
+    world.run(4 * SECOND)
     assert world.table.table == {}
     assert world.residue == {}
+
+
+def test_it_leaves_as_soon_as_its_last_connection_is_gone(world: World) -> None:
+    world.connections("12", 3)
+    world.document()
+    world.run(5 * SECOND)
+    world.connections("12", 0)
+    world.run(SECOND)
+    assert world.table.table == {}
+    assert not world.reconciler.leaving()
+
+
+def test_a_port_that_leaves_a_service_drains_and_the_others_serve(world: World) -> None:
+    more = replace(HTTP, port=443)
+    world.document(web(endpoints=(HTTP, more)))
+    world.table.busy[at("10.0.0.12", 443)] = 1
+    world.document(web())
+    secure = replace(WEB, port=443)
+    assert {item.weight for item in world.table.table[secure].destinations.values()} == {0}
+    assert world.weights == {"11": 100, "12": 100, "13": 100}
+    world.run(2 * SECOND)
+    assert list(world.table.table[secure].destinations) == [at("10.0.0.12", 443)]
+
+
+def test_a_service_without_a_drain_is_deleted_at_once(world: World) -> None:
+    world.connections("12", 3)
+    world.document(web(life=Life(drain=0)))
+    world.document()
+    assert world.table.table == {}
+
+
+def test_a_service_whose_address_leaves_with_it_is_deleted_at_once(world: World) -> None:
+    world.connections("12", 3)
+    spec = replace(document(digest="without its address"), groups=())
+    world.reconciler.update(spec, {}, complete=True)
+    world.step()
+    assert world.table.table == {}
+
+
+def test_a_mark_of_other_peoples_drains_wherever_it_arrives(world: World) -> None:
+    mark = MarkKey(4, 7)
+    world.document(web(), web(name="marked", endpoints=(), mark=Mark(4, 7, ours=False), checks=()))
+    world.table.busy[at("10.0.0.12", 0)] = 1
+    world.document(web())
+    world.run(2 * SECOND)
+    assert list(world.table.table[mark].destinations) == [at("10.0.0.12", 0)]
+
+
+@pytest.mark.parametrize("while_away", [False, True])
+def test_a_restart_neither_forgets_nor_prolongs_the_drain_of_a_service(world: World, while_away: bool) -> None:
+    """``while_away``: it left the document while no daemon ran."""
+    world.connections("12", 3)
+    world.document(web(life=MINUTE_OF_DRAIN))
+    if not while_away:
+        world.document()
+    world.run(0 if while_away else 40 * SECOND)
+    world.restart()
+    world.document(complete=False)
+    world.run(MINUTE - 2 * SECOND if while_away else 17 * SECOND)
+    assert world.weights["12"] == 0
+    world.document()
+    world.run(4 * SECOND)
+    assert world.table.table == {}
+
+
+def test_a_service_that_comes_back_while_it_drains_has_its_weights_at_once(world: World) -> None:
+    world.connections("12", 3)
+    world.document()
+    world.run(2 * SECOND)
+    assert world.weights == {"12": 0}
+    world.document(web(), s11=Health.UNKNOWN, s12=Health.UNKNOWN)
+    assert world.weights == {"12": 100, "13": 100}
+    assert not world.reconciler.leaving()
+    world.document()
+    world.run(MINUTE - 2 * SECOND)
+    assert world.weights == {"12": 0}
+
+
+def test_the_page_of_a_service_that_leaves_goes_at_once(world: World) -> None:
+    world.connections("12", 3)
+    world.document(web(sorry=PAGE, life=Life(quorum=Quorum(1000))))
+    assert "sorry" in world.weights
+    world.document()
+    assert world.weights == {"11": 0, "12": 0, "13": 0}
+
+
+def test_a_service_that_the_kernel_does_not_delete_does_not_begin_to_drain_anew(world: World) -> None:
+    world.connections("12", 3)
+    world.document(web(life=MINUTE_OF_DRAIN))
+    world.document()
+    world.table.refuse = lambda action: errno.EBUSY if isinstance(action, Delete) else 0
+    world.run(2 * MINUTE)
+    world.table.refuse = lambda _: 0
+    world.run(MINUTE)
+    assert world.table.table == {}
+
+
+def test_status_shows_what_a_service_waits_for_that_has_left(world: World) -> None:
+    world.connections("12", 3)
+    world.document(web(life=MINUTE_OF_DRAIN))
+    world.document()
+    world.run(2 * SECOND)
+    (shown,) = world.reconciler.leaving()
+    assert (shown["name"], shown["endpoint"], shown["address"]) == ("web", "tcp 203.0.113.80:80", "10.0.0.12")
+    assert shown["phase"]["state"] == "draining"
+    assert shown["phase"]["until"] - shown["phase"]["since"] == MINUTE
+    assert world.reconciler.status() == []
+    assert world.reconciler.problems() == []
+
+
+# What status shows
 
 
 def test_status_shows_what_a_drain_waits_for(world: World) -> None:

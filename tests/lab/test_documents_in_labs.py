@@ -37,3 +37,16 @@ def test_keys_are_for_root_only_and_the_document_for_all(tmp_path: Path) -> None
     documents.place([tmp_path], "text", {key: b"secret"})
     assert (tmp_path / "etc/vedette/cluster.key").stat().st_mode & 0o777 == 0o600
     assert (tmp_path / "etc/vedette/cluster.yaml").stat().st_mode & 0o777 == 0o644
+
+
+def test_what_travels_with_a_document_is_readable_and_the_labs_own_where_the_lab_made_it(tmp_path: Path) -> None:
+    path = tmp_path / "alone.yaml"
+    check = "checks: [{name: x, https: {caFile: ca.pem}}]\n  serverPools: [{name: p, realServersFile: servers}]"
+    path.write_text(DOCUMENT.replace("  nodes:", f"  specSync: true\n  {check}\n  nodes:"))
+    for name in ("ca.pem", "servers"):
+        (tmp_path / name).write_text("of this host")
+    made = {PurePosixPath("/etc/vedette/ca.pem"): b"of the lab"}
+    assert documents.companions(path, made) == {
+        PurePosixPath("/etc/vedette/ca.pem"): b"of the lab",
+        PurePosixPath("/etc/vedette/servers"): b"of this host",
+    }

@@ -7,6 +7,7 @@ from tests.spec.documents import document, resolve
 
 from vedette.realserver.desired import wanted
 from vedette.realserver.model import Device, Kind, Port, Wanted
+from vedette.state.names import Found, questions, with_names
 
 VIP = ip_address("203.0.113.80")
 DIRECT = "{addresses: [public], ports: [80], forwarding: directRouting, realServers: [{address: 10.0.0.11}]"
@@ -27,6 +28,28 @@ def test_services_on_one_address_ask_for_it_once() -> None:
     found = _wanted(f"{DIRECT}, name: web}}, {other}, name: more}}", "10.0.0.11")
     assert dict(found.vips) == {VIP: ("web", "more")}
     assert len(found.endpoints) == 3
+
+
+NAMED = "{addresses: [public], ports: [80], name: web, forwarding: %s, realServers: [{hostname: app.example}]}"
+
+
+def _named(forwarding: str, *answer: str) -> Wanted:
+    spec = resolve(document(f"virtualServices: [{NAMED % forwarding}]"))
+    found = tuple(Found(ip_address(address)) for address in answer)
+    answers = dict.fromkeys(questions(spec), found) if answer else {}
+    return wanted(with_names(spec, answers), [ip_address("10.0.0.11")])
+
+
+@pytest.mark.parametrize("forwarding", ["directRouting", "tunnel"])
+def test_a_real_server_by_name_is_known_by_what_the_name_stands_for(forwarding: str) -> None:
+    assert VIP in _named(forwarding, "10.0.0.12", "10.0.0.11").vips
+    assert VIP not in _named(forwarding, "10.0.0.12").vips
+
+
+def test_until_every_name_is_known_nothing_is_taken_away() -> None:
+    assert _named("directRouting").tentative
+    assert not _named("directRouting", "10.0.0.12").tentative
+    assert not _named("masquerade").tentative
 
 
 def test_masquerade_asks_nothing() -> None:

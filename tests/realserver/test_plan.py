@@ -125,6 +125,20 @@ def test_an_undo_leads_back_from_wherever_it_was_interrupted(
     assert record == Record()
 
 
+@given(start=kernels(), wish=wanted(), other=wanted())
+def test_nothing_is_taken_away_while_a_name_is_not_known(start: Observed, wish: Wanted, other: Wanted) -> None:
+    kernel = FakeKernel(start)
+    record, _ = _walk(kernel, other, Record())
+    before = kernel.state
+    devices = {(device.kind, device.local) for device in wish.devices}
+    clashes = any(_end(device) in devices for device in other.devices if device not in wish.devices)
+    _walk(kernel, replace(wish, tentative=True), record)
+    assert before.on(1) <= kernel.state.on(1)
+    assert clashes or {link.name for link in before.links.values()} <= {
+        link.name for link in kernel.state.links.values()
+    }
+
+
 @given(start=kernels(), wish=wanted())
 def test_an_address_never_comes_before_the_silence(start: Observed, wish: Wanted) -> None:
     kernel = FakeKernel(start)

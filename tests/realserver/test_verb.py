@@ -1,14 +1,20 @@
 """``vedette real-server`` in a network namespace of its own: the process as systemd runs it."""
 
+import contextlib
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import dns.message
+import dns.rdatatype
+import dns.rrset
 import pytest
 from tests.spec.documents import document
 
@@ -31,10 +37,14 @@ class Machine:
     def __init__(self, space: Namespace, folder: Path) -> None:
         self.space, self.document, self._run = space, folder / "cluster.yaml", folder / "run"
         self.document.write_text(document(SERVICE))
+        self.resolver: Path | None = None
 
     def command(self, *words: str) -> list[str]:
         options = [] if "--undo" in words else ["--spec", str(self.document)]
         python = [sys.executable, "-m", "vedette.cli.main"]
+        if self.resolver is not None:
+            script = f'mount --bind {self.resolver} /etc/resolv.conf && exec "$@"'
+            python = ["unshare", "--mount", "sh", "-c", script, "sh", *python]
         return [*python, "real-server", *options, "--run-dir", str(self._run), *words]
 
     def run(self, *words: str) -> "subprocess.CompletedProcess[str]":
@@ -107,6 +117,55 @@ def test_the_daemon_follows_repairs_and_leaves_everything_until_it_is_undone(mac
     assert undone.returncode == 0
     assert not machine.has("203.0.113.80")
     assert (machine.setting("all/arp_ignore"), machine.setting("all/arp_announce")) == ("0", "0")
+
+
+class NameServer:
+    """Answers every question for an A record with ``address``, and every other with nothing."""
+
+    def __init__(self, machine: Machine, address: str) -> None:
+        self.address = address
+        self._socket = machine.space.call(socket.socket, socket.AF_INET, socket.SOCK_DGRAM)
+        self._socket.bind(("127.0.0.53", 53))
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                data, peer = self._socket.recvfrom(512)
+                question = dns.message.from_wire(data)
+                reply = dns.message.make_response(question)
+                (asked,) = question.question
+                if asked.rdtype == dns.rdatatype.A:
+                    reply.answer.append(dns.rrset.from_text(asked.name, 1, "IN", "A", self.address))
+                self._socket.sendto(reply.to_wire(), peer)
+
+    def close(self) -> None:
+        self._socket.close()
+
+
+def test_a_real_server_by_name_follows_what_the_name_stands_for(machine: Machine, tmp_path: Path) -> None:
+    (tmp_path / "resolv.conf").write_text("nameserver 127.0.0.53\n")
+    machine.resolver = tmp_path / "resolv.conf"
+    machine.document.write_text(document(SERVICE.replace("address: 10.0.0.11", "hostname: app.example")))
+    unknown = machine.run("--once")
+    assert unknown.returncode == 1
+    assert "name app.example" in unknown.stdout
+    assert not machine.has("203.0.113.80")
+    server = NameServer(machine, "10.0.0.11")
+    assert machine.run("--once").returncode == 0
+    assert machine.has("203.0.113.80")
+    with machine.start() as daemon:
+        try:
+            server.address = "10.0.0.12"  # its time to live is a second, and names are asked for again after 5
+            assert _until(lambda: not machine.has("203.0.113.80"))
+            server.address = "10.0.0.11"
+            assert _until(lambda: machine.has("203.0.113.80"))
+        finally:
+            daemon.send_signal(signal.SIGTERM)
+    server.close()
+    status = machine.run("--status")
+    assert status.returncode == 0, "the last answer goes on"
+    assert "name app.example" in status.stdout
 
 
 def test_once_sets_up_and_says_what_it_did(machine: Machine) -> None:

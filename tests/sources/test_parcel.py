@@ -13,17 +13,19 @@ from hypothesis import strategies as some
 
 from vedette.sources import exchange, parcel
 from vedette.sources.exchange import Offer, Received, Server
-from vedette.sources.parcel import Request
+from vedette.sources.parcel import Contents, Request
+from vedette.spec.carried_names import is_carried
 from vedette.spec.resolved import Key, key_id
 
 SECRETS = (b"first secret of sixteen bytes up", b"another secret, also long enough")
 KEY, OTHER = (Key(key_id(secret), secret) for secret in SECRETS)
 ASKED = Request(KEY, b"n" * parcel.NONCE, b"digest88")
 TEXT = b"kind: HACluster\n" * 40
+WHOLE = Contents(TEXT, {"lists/app.txt": b"10.0.0.11\n" * 9, "ca.pem": b""})
 LOCAL = ip_address("127.0.0.1")
 
 
-def answered(data: bytes, request: Request = ASKED, cluster: str = "web") -> bytes | None:
+def answered(data: bytes, request: Request = ASKED, cluster: str = "web") -> Contents | None:
     head = parcel.header(data[: parcel.HEADER_SIZE])
     assert head is not None
     return parcel.unpack(head, data[parcel.HEADER_SIZE :], request=request, cluster=cluster)
@@ -50,15 +52,15 @@ def test_no_bytes_whatever_are_a_request(data: bytes) -> None:
 
 
 def test_an_answer_is_the_text_and_its_revision() -> None:
-    data = parcel.pack(ASKED, TEXT, revision=7, cluster="web")
+    data = parcel.pack(ASKED, WHOLE, revision=7, cluster="web")
     head = parcel.header(data[: parcel.HEADER_SIZE])
     assert head is not None
-    assert (head.revision, answered(data)) == (7, TEXT)
+    assert (head.revision, answered(data)) == (7, WHOLE)
     assert len(data) < len(TEXT)
 
 
 def test_an_answer_to_another_request_does_not_count() -> None:
-    data = parcel.pack(ASKED, TEXT, revision=7, cluster="web")
+    data = parcel.pack(ASKED, WHOLE, revision=7, cluster="web")
     assert answered(data, replace(ASKED, nonce=b"m" * parcel.NONCE)) is None
     assert answered(data, replace(ASKED, key=OTHER)) is None
     assert answered(data, cluster="shop") is None
@@ -66,7 +68,7 @@ def test_an_answer_to_another_request_does_not_count() -> None:
 
 @given(some.data())
 def test_a_changed_answer_does_not_count(data: some.DataObject) -> None:
-    whole = bytearray(parcel.pack(ASKED, TEXT, revision=7, cluster="web"))
+    whole = bytearray(parcel.pack(ASKED, WHOLE, revision=7, cluster="web"))
     place = data.draw(some.integers(4, len(whole) - 1).filter(lambda at: not 4 <= at < 8))  # the key's id is not read
     whole[place] ^= 1
     head = parcel.header(bytes(whole[: parcel.HEADER_SIZE]))
@@ -97,10 +99,10 @@ def test_no_bytes_whatever_announce_more_than_a_document_may_be(data: bytes) -> 
 
 def test_what_would_be_larger_than_a_document_may_be_is_not_unpacked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parcel, "LARGEST", 1000)
-    bomb = parcel.pack(ASKED, bytes(100_000), revision=7, cluster="web")
+    bomb = parcel.pack(ASKED, Contents(bytes(100_000)), revision=7, cluster="web")
     assert len(zlib.compress(bytes(100_000))) < 1000
     assert answered(bomb) is None
-    assert parcel.header(parcel.pack(ASKED, bytes(range(256)) * 30, revision=7, cluster="web")) is not None
+    assert parcel.header(parcel.pack(ASKED, Contents(bytes(range(256)) * 30), revision=7, cluster="web")) is not None
 
 
 def free_port() -> int:
@@ -123,11 +125,11 @@ def fetched(offer: Offer | None, *, key: Key = KEY, digest: bytes = b"digest88")
     return asyncio.run(scenario())
 
 
-OFFER = Offer("web", (KEY,), 7, b"digest88", TEXT)
+OFFER = Offer("web", (KEY,), 7, b"digest88", WHOLE)
 
 
 def test_who_runs_a_document_hands_it_over_to_who_has_the_key() -> None:
-    assert fetched(OFFER) == Received(7, TEXT)
+    assert fetched(OFFER) == Received(7, WHOLE)
 
 
 def test_without_the_key_with_another_digest_or_without_an_offer_nothing_is_handed_over() -> None:
@@ -138,3 +140,28 @@ def test_without_the_key_with_another_digest_or_without_an_offer_nothing_is_hand
 
 def test_a_node_that_is_not_there_is_no_error() -> None:
     assert asyncio.run(exchange.fetch(LOCAL, name="web", key=KEY, digest=b"digest88", port=free_port())) is None
+
+
+names = some.text(min_size=1, max_size=30) | some.sampled_from(
+    ["../x", "/etc/passwd", "a/../b", ".hidden", "a//b", "a/"]
+)
+
+
+@given(some.binary(max_size=200), some.dictionaries(names, some.binary(max_size=50), max_size=4))
+def test_a_document_and_its_files_come_out_as_they_went_in_or_not_at_all(text: bytes, files: dict[str, bytes]) -> None:
+    contents = Contents(text, files)
+    found = parcel.unframe(parcel.frame(contents))
+    assert found == (contents if all(map(is_carried, files)) else None)
+
+
+@given(some.binary(max_size=300))
+def test_no_bytes_whatever_break_the_reader(data: bytes) -> None:
+    found = parcel.unframe(data)
+    assert found is None or parcel.frame(found) == data
+
+
+@given(some.data())
+def test_no_document_is_found_in_a_part_of_one(data: some.DataObject) -> None:
+    whole = parcel.frame(WHOLE)
+    assert parcel.unframe(whole[: data.draw(some.integers(0, len(whole) - 1))]) is None
+    assert parcel.unframe(whole + b"x") is None

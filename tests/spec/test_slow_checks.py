@@ -88,6 +88,10 @@ CASES: list[tuple[str, SlowProbe]] = [
         ),
     ),
     ("file: {path: state/ready, expect: ok}", FileProbe("{folder}/state/ready", "ok")),
+    (
+        "file: {path: '/run/{address}.weight', dynamicWeight: true}",
+        FileProbe("/run/{address}.weight", dynamic_weight=True),
+    ),
     ("process: haproxy", ProcessProbe("haproxy")),
     ("systemd: nginx", SystemdProbe("nginx.service")),
     ("systemd: backup.timer", SystemdProbe("backup.timer")),

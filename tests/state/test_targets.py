@@ -101,6 +101,15 @@ def test_a_check_of_this_node_is_made_once_for_all_servers_and_endpoints() -> No
     assert found == {tuple(Target(LOCAL, 0, check) for check in checks)}
 
 
+def test_a_file_that_is_named_after_its_server_is_another_check_for_each() -> None:
+    check = HealthCheck(FileProbe("/run/{address}.weight", dynamic_weight=True), SECOND, SECOND, 1, 1)
+    mixed = service(endpoint(80), endpoint(514, Protocol.UDP), checks=(check,))
+    found = {targets(mixed, at, RealServer(ip_address(f"10.0.0.{n}"))) for at in mixed.endpoints for n in (11, 12)}
+    assert {(target.address, target.check.probe) for (target,) in found} == {
+        (LOCAL, FileProbe(f"/run/10.0.0.{n}.weight", dynamic_weight=True)) for n in (11, 12)
+    }
+
+
 def test_a_command_applies_to_datagrams_too_and_knows_who_asks_if_it_wants_to() -> None:
     for arguments, known in ((Arguments.SERVER, None), (Arguments.LDIRECTORD, VIP)):
         check = HealthCheck(ExecProbe(("/bin/true",), arguments=arguments), SECOND, SECOND, 1, 1)

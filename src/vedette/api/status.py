@@ -62,6 +62,7 @@ def status(
     addresses: Sequence[Plain],
     verdicts: Verdicts,
     services: Sequence[Plain],
+    leaving: Sequence[Plain] = (),
     processes: Sequence[Plain],
     problems: Sequence[Problem],
     refused: Mapping[str, int],
@@ -75,10 +76,10 @@ def status(
 ) -> Plain:
     """Put the whole answer together.
 
-    ``addresses`` (by group), ``services`` (kernel tables), ``processes`` and ``watchdog`` (this node's, None where none
-    is wanted) come plain from their owners; ``refused`` counts datagrams by reason, ``links`` is what the transport
-    says of its own, ``connections`` how connections are kept in step (None where they are not), ``fencing`` says in a
-    word how each node's fencing is.
+    ``addresses`` (by group), ``services`` (kernel tables), ``leaving`` (what drains of former ones), ``processes`` and
+    ``watchdog`` (this node's, None where none is wanted) come plain from their owners; ``refused`` counts datagrams by
+    reason, ``links`` is what the transport says of its own, ``connections`` how connections are kept in step (None
+    where they are not), ``fencing`` says in a word how each node's fencing is.
     """
     roads = paths.paths(spec, view, links)
     found = [
@@ -109,6 +110,7 @@ def status(
         "orders": _orders(view, clocks),
         "groups": _groups(view, addresses, clocks),
         "virtualServices": _services(spec, verdicts, services, clocks),
+        "leaving": [item | {"phase": _phase(item["phase"], clocks)} for item in leaving],
         "processes": list(processes),
         "refusedDatagrams": dict(refused),
         "watchdog": watchdog,
@@ -261,7 +263,7 @@ def _node(node: NodeView, written: Node | None, digest: str, view: View, clocks:
         "revision": node.revision,
         "digest": node.digest,
         "keys": list(node.keys),
-        "pingNodesMissing": node.missing,
+        "missing": node.missing,
         "sameDocument": bool(node.digest) and _same_document(node, digest),
     }
 

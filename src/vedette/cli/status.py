@@ -9,7 +9,7 @@ from typing import Any
 from vedette.api import control
 from vedette.cli import options
 from vedette.cli.output import Paint, ago, table
-from vedette.cli.servers import row, rows_of
+from vedette.cli.servers import explain, row, rows_of
 
 NAME = "status"
 HELP = "show who holds what, until when and why, as this node's daemon sees it"
@@ -45,6 +45,7 @@ def render(status: Plain, paint: Paint, now: datetime) -> str:
         _orders(status, now),
         _connection_sync(status, paint, now),
         *(_service(service, paint, now) for service in status["virtualServices"]),
+        _leaving(status, now),
     ]
     return "\n\n".join(block for block in blocks if block)
 
@@ -202,6 +203,20 @@ def _service(service: Plain, paint: Paint, now: datetime) -> str:
         where = f"sorry {sorry['address']}" + (f":{sorry['port']}" if sorry["port"] else "")
         rows.append([f"  {where}", paint.state(sorry["health"]), ago(sorry["since"], now), "-", "-", sorry["reason"]])
     return head + "\n" + table(["  REAL SERVER", "HEALTH", "SINCE", "WEIGHT", "CONNECTIONS", "WHY"], rows)
+
+
+def _leaving(status: Plain, now: datetime) -> str:
+    """Real servers that finish what they have for services that are not in the document any more."""
+    rows = [
+        [
+            f"{item['name']}: {item['endpoint']}",
+            f"{item['address']}:{item['port']}",
+            f"{item['activeConnections']}+{item['inactiveConnections']}",
+            explain(item["phase"], now),
+        ]
+        for item in status.get("leaving", ())
+    ]
+    return table(["LEAVING SERVICE", "REAL SERVER", "CONNECTIONS", "WHY"], rows) if rows else ""
 
 
 def _endpoint(entry: Plain, paint: Paint) -> str:

@@ -141,6 +141,7 @@ class Answers:
             addresses=said.get("addresses", ()),
             verdicts=balancing.checkers.verdicts,
             services=balancing.reconciler.status(),
+            leaving=balancing.reconciler.leaving(),
             processes=self._processes(),
             problems=[*self._problems(), *(Problem(**item) for item in fences["problems"])],
             refused=said.get("refused", {}),

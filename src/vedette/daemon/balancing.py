@@ -43,7 +43,7 @@ class Balancing:
         self._document: ClusterSpec | None = None
         self._expanded: ClusterSpec | None = None
         self._held: frozenset[str] = frozenset()
-        self._working: bool | None = None
+        self._told: tuple[bool, int] | None = None
         self.orders = ServerOrders()
         self.names = Names(state_dir / "names.json", self._names_changed)
         self.checkers = Checkers(self._reconcile)
@@ -174,13 +174,16 @@ class Balancing:
 
     def _tell_readiness(self) -> None:
         """A director whose table is programmed, and who knows the connections, may be preferred; the keeper weighs
-        that."""
+        that. What waits for a person does not count: it may be the same on every node, and one that lacks nothing is
+        preferred all the same."""
         working = self.reconciler.settled and self.connections.ready
-        if working != self._working:
-            if working or self._working is not None:
-                log.event(logger, logging.INFO, "director.ready" if working else "director.busy")
-            self._working = working
-            self._keeper.tell({"services": working})
+        told, former = (working, self.reconciler.stalled), self._told
+        if told == former:
+            return
+        if working if former is None else working != former[0]:
+            log.event(logger, logging.INFO, "director.ready" if working else "director.busy")
+        self._told = told
+        self._keeper.tell({"services": working, "stalled": self.reconciler.stalled})
 
     def _tell_reach(self) -> None:
         """Who reaches more of the ping nodes is preferred; the cluster core compares."""

@@ -2,11 +2,12 @@
 
 import json
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from vedette.kit import files, plain
+from vedette.spec.carried_names import Contents
 from vedette.spec.rereading import Rereader
 from vedette.spec.resolved import ClusterSpec
 
@@ -84,10 +85,14 @@ class Archive:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """A spec, or the problems that keep it from being one; and the files that hold parts of the document."""
+    """A spec, or the problems that keep it from being one; and the files that hold parts of the document.
+
+    ``carried``: what those hold that travel with it.
+    """
 
     outcome: ClusterSpec | tuple[str, ...]
     companions: tuple[Path, ...] = ()
+    carried: Contents = field(default_factory=dict)
 
 
 class Reader:
@@ -98,14 +103,18 @@ class Reader:
         self._rereader = Rereader(str(path), path.parent)
         self._alone = threading.Lock()
 
-    def read(self, content: bytes | OSError) -> Reading:
-        """Turn what the file holds into a spec, or into the problems that keep it from being one."""
+    def read(self, content: bytes | OSError, received: Contents | None = None) -> Reading:
+        """Turn what the file holds into a spec, or into the problems that keep it from being one.
+
+        ``received``: the files that came with it from another node.
+        """
         text = _text(self._path, content)
         if not isinstance(text, str):
             return Reading(text)
         with self._alone:
-            report = self._rereader.check(text)
-        return Reading(report.spec or tuple(str(problem) for problem in report.problems), report.companions)
+            report = self._rereader.check(text, received)
+        outcome = report.spec or tuple(str(problem) for problem in report.problems)
+        return Reading(outcome, report.companions, report.carried)
 
 
 def read(path: Path, content: bytes | OSError) -> ClusterSpec | tuple[str, ...]:
@@ -120,16 +129,3 @@ def _text(path: Path, content: bytes | OSError) -> str | tuple[str, ...]:
         return content.decode()
     except UnicodeDecodeError as error:
         return (f"{path}: is not UTF-8 text (byte {error.start})",)
-
-
-def replace(path: Path, text: bytes) -> str | None:
-    """Put another node's document in the place of the file; the former one is kept beside it. Returns why not."""
-    if path.is_symlink():
-        return f"{path} is a link, kept by something else: specSync needs a plain file"
-    try:
-        status = path.stat()
-        files.replace(path.with_name(f"{path.name}.former"), path.read_bytes(), mode=status.st_mode & 0o777)
-        files.replace(path, text, mode=status.st_mode & 0o777, durable=True)
-    except OSError as error:
-        return f"{path} cannot be written: {error.strerror}"
-    return None

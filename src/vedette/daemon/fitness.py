@@ -22,7 +22,7 @@ class Fitness:
     def __init__(self, node: str, *, carrier: Callable[[str], bool], tell: Callable[[events.Event], None]) -> None:
         self._node, self._carrier, self._tell = node, carrier, tell
         self._spec: ClusterSpec | None = None
-        self._services = False
+        self._services, self._stalled = False, 0
         self._connected_at = 0
         self._missing: int | None = None
         self.gate_trouble: str | None = None
@@ -36,10 +36,13 @@ class Fitness:
         self.say_readiness()
         self._say_reach()
 
-    def services(self, programmed: bool) -> None:
-        """Whether the table is as the document wants it."""
+    def services(self, programmed: bool, *, stalled: int | None = None) -> None:
+        """Whether the table is as the document wants it, and of how many services a person must act for that."""
         self._services = programmed
         self.say_readiness()
+        if stalled is not None and stalled != self._stalled:
+            self._stalled = stalled
+            self._say_reach()
 
     def carrier_changed(self, *, up: bool) -> None:
         if up:
@@ -64,7 +67,10 @@ class Fitness:
         self._tell(events.Readiness(services=self._services, connected=connected))
 
     def _say_reach(self) -> None:
-        """Before the director has asked them, no ping node is known to answer."""
+        """How much is missing here: ping nodes that do not answer, and services that wait for a person.
+
+        Before the director has asked them, no ping node is known to answer.
+        """
         if self._spec is not None and self._spec.node(self._node).role is Role.DIRECTOR:
             missing = len(self._spec.ping_nodes) if self._missing is None else self._missing
-            self._tell(events.Reach(missing=missing))
+            self._tell(events.Reach(missing=missing + self._stalled))

@@ -166,7 +166,7 @@ class Keeper:
 
     def _from_director(self, message: dict[str, Any]) -> None:
         if "services" in message:
-            self._fitness.services(bool(message["services"]))
+            self._fitness.services(bool(message["services"]), stalled=int(message["stalled"]))
         elif "missing" in message:
             self._fitness.ping_nodes(int(message["missing"]))
         elif "listed" in message:

@@ -76,7 +76,21 @@ def _move(command: dict[str, Any], spec: ClusterSpec, view: View, asked: _Asked)
         return Order(Move(group.name, None, asked.author, asked.reason), done, _until_held(group.name, home))
     target = _target(spec, view, group, command.get("node"))
     event = Move(group.name, target, asked.author, asked.reason, asked.lasts)
-    return Order(event, f"{group.name} is on {target}{_for(asked)}", _until_held(group.name, target))
+    done = f"{group.name} is on {target}{_for(asked)}{_worse(view, group, target)}"
+    return Order(event, done, _until_held(group.name, target))
+
+
+def _worse(view: View, group: Group, target: str) -> str:
+    """A person may move a group to a node that lacks something, and should know."""
+    holder = _holder(view, group)
+    missing = {node.name: node.missing for node in view.nodes}
+    if holder is None or missing.get(target, 0) <= missing.get(holder, 0):
+        return ""
+    return f"; it lacks something that {holder} has: see vedette status there"
+
+
+def _holder(view: View, group: Group) -> str | None:
+    return next((lease.holder for lease in view.leases if lease.group == group.name), None)
 
 
 def _standby(node: str, asked: _Asked) -> Order:
@@ -197,12 +211,13 @@ def _home(group: Group, view: View) -> str | None:
 def _target(spec: ClusterSpec, view: View, group: Group, wanted: str | None) -> str:
     """The node to move to; it must be able to take the group now."""
     able = _able(view)
-    holder = next((lease.holder for lease in view.leases if lease.group == group.name), None)
+    holder = _holder(view, group)
     if wanted is None:
         others = [name for name in (*group.preferred_nodes, *group.nodes) if name in able and name != holder]
         if not others:
             raise UsageError(f"no other node is ready to take {group.name}")
-        return others[0]
+        missing = {node.name: node.missing for node in view.nodes}
+        return min(others, key=lambda name: missing[name])  # the first of equals
     _known_node(spec, wanted)
     if wanted not in group.nodes:
         raise UsageError(f"{wanted} may not hold {group.name} (it may be on: {', '.join(group.nodes)})")

@@ -1,7 +1,7 @@
 """The machine of a real server, kept right: a small daemon of its own, which needs no keys and talks to nobody.
 
-It follows the document and the kernel. A broken document changes nothing. Stopping it changes nothing either: a
-server whose addresses vanish drops its clients; ``undo`` puts everything back.
+It follows the document, the names in it, and the kernel. A broken document changes nothing. Stopping it changes nothing
+either: a server whose addresses vanish drops its clients; ``undo`` puts everything back.
 """
 
 import asyncio
@@ -10,7 +10,7 @@ import logging
 import os
 import signal
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from vedette.kit import log, notify
@@ -22,11 +22,15 @@ from vedette.realserver.diagnosis import Finding, Level
 from vedette.realserver.model import Observed, Record, Wanted
 from vedette.realserver.reconciler import Outcome, Reconciler
 from vedette.sources import file
+from vedette.sources.names import Names
 from vedette.spec import load
 from vedette.spec.resolved import ClusterSpec
+from vedette.state.names import Question, questions, with_names
 
 logger = logging.getLogger("vedette.realserver")
 
+NAMES = "names.json"
+"""In the run directory: the last answers to the document's names."""
 LOOK = 2 * SECOND
 """Between two looks without an event (ns): the kernel tells nobody when a setting changes."""
 
@@ -79,17 +83,19 @@ def understand(path: Path, content: bytes | OSError) -> ClusterSpec | tuple[str,
 
 def look(spec: ClusterSpec, addresses: Collection[IPAddress], run_dir: Path) -> State:
     """See how the machine is; changes nothing. Raises ``PermanentError``."""
+    spec, troubles = asyncio.run(_look_up(spec, run_dir))
     driver = _kernel()
     try:
         observed = driver.observe()
     finally:
         driver.close()
-    return _state(spec, addresses, observed, run_dir)
+    return _state(spec, addresses, observed, run_dir, troubles)
 
 
 def once(spec: ClusterSpec, addresses: Collection[IPAddress], run_dir: Path) -> tuple[Outcome, State]:
     """Set the machine up, as far as the kernel lets us. Raises ``PermanentError``."""
     with journal.alone(run_dir):
+        spec, troubles = asyncio.run(_look_up(spec, run_dir))
         driver = _kernel()
         try:
             outcome = Reconciler(driver, run_dir).run(wanted_here(spec, driver.observe(), addresses))
@@ -97,7 +103,7 @@ def once(spec: ClusterSpec, addresses: Collection[IPAddress], run_dir: Path) -> 
             raise PermanentError(f"the kernel does not answer: {error}") from error
         finally:
             driver.close()
-    return outcome, _state(spec, addresses, outcome.observed, run_dir)
+    return outcome, _state(spec, addresses, outcome.observed, run_dir, troubles)
 
 
 def undo(run_dir: Path) -> Outcome:
@@ -119,12 +125,40 @@ def _kernel() -> kernel.Kernel:
         raise PermanentError(f"the kernel does not answer: {error}") from error
 
 
-def _state(spec: ClusterSpec, addresses: Collection[IPAddress], observed: Observed, run_dir: Path) -> State:
+async def _look_up(spec: ClusterSpec, run_dir: Path) -> tuple[ClusterSpec, tuple[Finding, ...]]:
+    """The document with what its names stand for now, and what cannot be looked up; nothing is stored."""
+    names = Names(run_dir / NAMES, lambda: None, store=False)
+    names.set_questions(_questions(spec))
+    await names.look()
+    return with_names(spec, names.answers), _troubles(names)
+
+
+def _questions(spec: ClusterSpec) -> frozenset[Question]:
+    """Only what something must be set up for: behind masquerade a real server need not know that it is one."""
+    return questions(replace(spec, virtual_services=desired.asking(spec)))
+
+
+def _troubles(names: Names) -> tuple[Finding, ...]:
+    """A name whose last answer goes on is no fault of this machine."""
+    known = {question.name for question in names.answers}
+    return tuple(
+        Finding(Level.HINT if name in known else Level.WRONG, f"name {name}", problem)
+        for name, problem in names.problems
+    )
+
+
+def _state(
+    spec: ClusterSpec,
+    addresses: Collection[IPAddress],
+    observed: Observed,
+    run_dir: Path,
+    troubles: tuple[Finding, ...],
+) -> State:
     wanted = wanted_here(spec, observed, addresses)
     return State(
         own=_own(spec, observed, addresses),
         wanted=wanted,
-        findings=diagnosis.diagnose(wanted, observed, surroundings.look()),
+        findings=(*troubles, *diagnosis.diagnose(wanted, observed, surroundings.look())),
         record=journal.read(run_dir),
         process=journal.holder(run_dir),
     )
@@ -139,6 +173,7 @@ class Keeper:
         self._reconciler = Reconciler(self._kernel, run_dir)
         self._spec: ClusterSpec | None = None
         self._woken = asyncio.Event()
+        self._names = Names(run_dir / NAMES, self._woken.set)
         self._told: frozenset[Finding] = frozenset()
         self._trouble = ""
 
@@ -155,6 +190,7 @@ class Keeper:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._follow())
                 tasks.create_task(self._keep())
+                tasks.create_task(self._names.run())
         finally:
             loop.remove_reader(events.fileno())
             events.close()
@@ -166,6 +202,7 @@ class Keeper:
             if isinstance(outcome, ClusterSpec):
                 log.event(logger, logging.INFO, "document.applied", digest=outcome.digest)
                 self._spec = outcome
+                self._names.set_questions(_questions(outcome))
                 self._woken.set()
             else:
                 log.event(logger, logging.ERROR, "document.refused", problems=len(outcome), first=outcome[0])
@@ -182,7 +219,8 @@ class Keeper:
 
     def _pass(self, spec: ClusterSpec) -> None:
         try:
-            wanted = wanted_here(spec, self._kernel.observe(), self._addresses)
+            known = with_names(spec, self._names.answers)
+            wanted = wanted_here(known, self._kernel.observe(), self._addresses)
             outcome = self._reconciler.run(wanted)
         except (PermanentError, OSError) as error:
             if str(error) != self._trouble:
@@ -190,7 +228,7 @@ class Keeper:
                 log.event(logger, logging.ERROR, "realserver.trouble", reason=error)
             return
         self._trouble = ""
-        self._tell(wanted, diagnosis.diagnose(wanted, outcome.observed))
+        self._tell(wanted, (*_troubles(self._names), *diagnosis.diagnose(wanted, outcome.observed)))
 
     def _tell(self, wanted: Wanted, findings: tuple[Finding, ...]) -> None:
         """Say what is wrong once, and how it stands to the service manager."""

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from vedette.kit.net import IPAddress
 from vedette.kit.units import SECOND, seconds
 from vedette.sources import exchange
+from vedette.sources.exchange import Received
+from vedette.sources.parcel import Contents
 from vedette.spec.resolved import ClusterSpec, Key
 from vedette.state.placement import Liveness, NodeView, View
 
@@ -23,20 +25,20 @@ a key file for instance, may have come meanwhile."""
 SHORT = 16
 """Hex digits of a digest that heartbeats carry."""
 
-Take = Callable[[bytes, int, str, str], Awaitable[str | None]]
+Take = Callable[[Received, str, str], Awaitable[str | None]]
 
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """What this node runs. ``text`` None: not known, after a start with the last good version."""
+    """What this node runs. ``contents`` None: not known, after a start with the last good version."""
 
     spec: ClusterSpec
     revision: int
-    text: bytes | None
+    contents: Contents | None
 
 
 class Sync:
-    """``take`` tries a document here (text, revision, digest wanted, source) and returns why not, or None."""
+    """``take`` tries a document here (what came, digest wanted, source) and returns why not, or None."""
 
     def __init__(
         self, *, node: str, running: Callable[[], Running | None], view: Callable[[], View | None], take: Take
@@ -64,6 +66,7 @@ class Sync:
             f"revision of {node} is not taken: {reason}"
             for node, (digest, reason) in sorted(self._refused.items())
             if any(item.name == node and item.digest[:SHORT] == digest for item in view.nodes)
+            and not running.spec.digest.startswith(digest)  # taken from another node since
         ]
         return found
 
@@ -104,7 +107,7 @@ class Sync:
         received = await exchange.fetch(address, name=spec.name, key=key, digest=bytes.fromhex(digest))
         if received is None:
             return
-        refusal = await self._take(received.text, received.revision, digest, source.name)
+        refusal = await self._take(received, digest, source.name)
         if refusal is None:
             self._refused.pop(source.name, None)
         else:
@@ -123,10 +126,10 @@ class Sync:
 
     def _offer(self) -> exchange.Offer | None:
         running = self._running()
-        if running is None or running.text is None or not running.spec.spec_sync:
+        if running is None or running.contents is None or not running.spec.spec_sync:
             return None
         digest = bytes.fromhex(running.spec.digest[:SHORT])
-        return exchange.Offer(running.spec.name, running.spec.keys, running.revision, digest, running.text)
+        return exchange.Offer(running.spec.name, running.spec.keys, running.revision, digest, running.contents)
 
 
 def newest(running: Running, view: View) -> NodeView | None:

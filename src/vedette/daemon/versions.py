@@ -10,12 +10,14 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from vedette.daemon import documents
-from vedette.daemon.documents import Archive, Reader, Version
+from vedette.daemon.documents import Archive, Reader, Reading, Version
+from vedette.daemon.incoming import Incoming
 from vedette.daemon.keeper_link import KeeperLink
 from vedette.daemon.sync import Running, next_revision
 from vedette.kit import clock, log, plain
 from vedette.sources import file
+from vedette.sources.exchange import Received
+from vedette.sources.parcel import Contents
 from vedette.spec.resolved import ClusterSpec
 
 logger = logging.getLogger("vedette.director")
@@ -46,7 +48,8 @@ class Versions:
         self._archive = Archive(state_dir)
         self._reader = Reader(path)
         self._unkept = asyncio.Event()
-        self._text: bytes | None = None
+        self._incoming = Incoming(path, state_dir)
+        self._contents: Contents | None = None
         self._companions: tuple[Path, ...] = ()
         self._deciding = asyncio.Lock()
         self.current: Version | None = None
@@ -62,42 +65,48 @@ class Versions:
 
     @property
     def running(self) -> Running | None:
-        """What runs, with its text."""
+        """What runs, with its text and files."""
         version = self.current
-        return Running(version.spec, version.revision, self._text) if version is not None else None
+        return Running(version.spec, version.revision, self._contents) if version is not None else None
 
     async def follow(self) -> None:
         """Take what the file holds, now and after every change, until cancelled."""
+        await self._finish()
         async for content in file.versions(self._path, lambda: self._companions):
-            reading = await asyncio.to_thread(self._reader.read, content)
-            self._companions, outcome = reading.companions, reading.outcome
             async with self._deciding:
-                if isinstance(outcome, ClusterSpec):
-                    await self._propose(outcome, content)
+                if await self._finish() or await asyncio.to_thread(self._overtaken, content):
+                    continue
+                reading = await asyncio.to_thread(self._reader.read, content)
+                self._companions = reading.companions
+                if isinstance(reading.outcome, ClusterSpec):
+                    await self._propose(reading.outcome, _contents(content, reading))
                 else:
-                    await self._reject(outcome)
+                    await self._reject(reading.outcome)
 
-    async def take(self, text: bytes, revision: int, digest: str, source: str) -> str | None:
+    async def take(self, received: Received, digest: str, source: str) -> str | None:
         """Try a document that came from another node: valid here, agreed to, written down, and only then run.
 
         Unless it is in the file, the next start would take the file for an edit. What was there stays beside it.
         Returns why it was not taken, or None.
         """
+        contents, revision = received.contents, received.revision
         async with self._deciding:
             if self.current is None or revision <= self.current.revision:
                 return "it is not newer than what runs here"
-            outcome = (await asyncio.to_thread(self._reader.read, text)).outcome
+            reading = await asyncio.to_thread(self._reader.read, contents.text, contents.files)
+            outcome, contents = reading.outcome, replace(contents, files=reading.carried)
             if not isinstance(outcome, ClusterSpec):
                 return outcome[0]
             if outcome.name != self.current.spec.name or not outcome.digest.startswith(digest):
                 return "it is not the document that was asked for"
             if refusal := await self._offer(Version(revision=revision, spec=outcome)):
                 return refusal
-            if trouble := await asyncio.to_thread(documents.replace, self._path, text):
+            named = self._contents.files if self._contents is not None else ()
+            if trouble := await asyncio.to_thread(self._incoming.write, contents, named=named):
                 await self._offer(self.current)
                 return trouble
             log.event(logger, logging.WARNING, "document.received", node=source, revision=revision, digest=digest)
-            self.errors, self._text = (), text
+            self.errors, self._contents, self._companions = (), contents, reading.companions
             self._apply(Version(revision=revision, spec=outcome))
             self._unkept.set()
         return None
@@ -116,7 +125,23 @@ class Versions:
         if self._unkept.is_set() and self.current is not None:
             self._write(self.current)
 
-    async def _propose(self, spec: ClusterSpec, content: bytes | OSError) -> None:
+    async def _finish(self) -> bool:
+        """Finish writing what came from another node, where that was interrupted; whether there was anything."""
+        try:
+            return await asyncio.to_thread(self._incoming.finish)
+        except OSError as error:
+            log.event(logger, logging.ERROR, "document.unfinished", file=self._path, reason=error.strerror)
+            return True
+
+    def _overtaken(self, content: bytes | OSError) -> bool:
+        """Whether the document that runs has taken this one's place since it was read.
+
+        It came from another node: with the files that came with it, this one would be half of two documents.
+        """
+        running = self._contents
+        return running is not None and content != running.text and _present(self._path) == running.text
+
+    async def _propose(self, spec: ClusterSpec, contents: Contents | None) -> None:
         """Offer a valid document to the keeper and apply it when it agrees."""
         names = [node.name for node in spec.nodes]
         if self._node not in names:
@@ -126,15 +151,14 @@ class Versions:
         if version is None:
             return
         if self.current is not None and _is_same_cluster(self.current.spec, spec):
-            self._accept(version, content)  # nothing in it that the keeper could refuse: it hears of it afterwards
+            self._accept(version, contents)  # nothing in it that the keeper could refuse: it hears of it afterwards
         if refusal := await self._offer(version):
             await self._reject((f"{self._path}: {refusal}",))
             return
-        self._accept(version, content)
+        self._accept(version, contents)
 
-    def _accept(self, version: Version, content: bytes | OSError) -> None:
-        self.errors = ()
-        self._text = content if isinstance(content, bytes) else None
+    def _accept(self, version: Version, contents: Contents | None) -> None:
+        self.errors, self._contents = (), contents
         if self.current is None or self.current.spec != version.spec:
             self._apply(version)
             self._unkept.set()
@@ -201,6 +225,19 @@ class Versions:
             self._archive.write(version)
         except OSError as error:
             log.event(logger, logging.ERROR, "document.not_kept", reason=error.strerror)
+
+
+def _present(path: Path) -> bytes | None:
+    """What the file holds now, None where it cannot be read."""
+    try:
+        return path.read_bytes()
+    except OSError:
+        return None
+
+
+def _contents(content: bytes | OSError, reading: Reading) -> Contents | None:
+    """What may be handed over to others."""
+    return Contents(content, reading.carried) if isinstance(content, bytes) else None
 
 
 def _is_same_cluster(one: ClusterSpec, other: ClusterSpec) -> bool:

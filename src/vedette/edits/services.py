@@ -11,6 +11,7 @@ from vedette.edits import fields
 from vedette.edits.change import Change, Live, Severity, listed
 from vedette.edits.pairs import pairs
 from vedette.ipvs.desired import desired, destination_key, service_key
+from vedette.ipvs.leaving import leaving, written
 from vedette.ipvs.model import (
     Destination,
     DestinationId,
@@ -92,6 +93,7 @@ class Tables:
         self._old, self._new, self._live = _Side(old), _Side(new), live
         self._before = table_of(old)
         self._after = table_of(new, self._before)
+        self._draining = leaving(written(old), new, self._before)
         self._lines: dict[_Line, _Group] = {}
 
     def changes(self) -> list[Change]:
@@ -120,10 +122,15 @@ class Tables:
         if isinstance(identity, DestinationId):
             group.keys.append(identity.service)
             group.destinations[identity.destination] = None
-            count = self._open(identity)
-            group.open = count if group.open is None else group.open + (count or 0)
+            self._count(group, identity)
         else:
             group.keys.append(identity)
+            for destination in self._before[identity].destinations if identity in self._before else ():
+                self._count(group, DestinationId(identity, destination))
+
+    def _count(self, group: _Group, identity: DestinationId) -> None:
+        count = self._open(identity)
+        group.open = count if group.open is None else group.open + (count or 0)
 
     # Services
 
@@ -155,7 +162,11 @@ class Tables:
             item.address == getattr(key, "address", None) for g in self._new.spec.groups for item in g.addresses
         )
         new = "new ones are refused" if still else "nobody answers new ones"
-        self._add(Severity.CUT, virtual.name, f"vanishes: {_WHERE}", f"its open connections end, {new}", key)
+        consequence = f"its open connections end, {new}"
+        if key in self._draining:
+            limit = show(drain_of(virtual))
+            consequence = f"new ones are refused; its {_COUNT} may finish for {limit}, then they end"
+        self._add(Severity.CUT, virtual.name, f"vanishes: {_WHERE}", consequence, key)
 
     def _settings(self, key: ServiceKey, before: Settings, after: Settings) -> None:
         name = self._new.services[key].name
@@ -365,7 +376,7 @@ def _marked(subject: str, old: VirtualService, new: VirtualService) -> Iterator[
     gone = [item for item in old.endpoints if item not in new.endpoints]
     come = [item for item in new.endpoints if item not in old.endpoints]
     if gone:
-        text = "open connections there end, new ones are refused"
+        text = "open connections there go on until they end by themselves, new ones are refused"
         yield Change(Severity.CUT, subject, f"vanishes: {listed(map(_place, gone))}", text)
     if come:
         text = "clients there are served by the same real servers"

@@ -106,6 +106,20 @@ def desired_service(
     return Service(_settings(virtual, entry), destinations), result
 
 
+def leaving_service(
+    former: Service,
+    life: Life,
+    rules: resolved.Life,
+    *,
+    now: int,
+    connections: Mapping[DestinationKey, int] | None = None,
+) -> tuple[Service | None, Result]:
+    """What an entry should be that the document does not have any more; None: it may go. ``former``: as it was left."""
+    result = life.leave(former.destinations, rules=rules, now=now, connections=connections)
+    destinations = {key: replace(former.destinations[key], weight=0) for key in result.leaving}
+    return (Service(former.settings, destinations) if destinations else None), result
+
+
 def service_key(entry: Entry) -> ServiceKey:
     match entry:
         case Endpoint(address, port, protocol):

@@ -25,7 +25,7 @@ from dataclasses import replace
 
 from vedette.ipvs import damping
 from vedette.ipvs.damping import Penalty
-from vedette.ipvs.model import Destination, DestinationKey
+from vedette.ipvs.model import Destination, DestinationKey, Method
 from vedette.ipvs.ramp import next_step, ramp
 from vedette.ipvs.records import Away, Candidate, Drain, Memory, Note, Result, Turn
 from vedette.kit.units import SECOND
@@ -107,6 +107,27 @@ class Life:
                     turn.drain(key)
         result.leaving = [key for key in result.leaving if key in result.weights]
         turn.decide(has_sorry=has_sorry, standing_in=standing_in)
+        turn.forget()
+        return result
+
+    def leave(
+        self,
+        before: _Destinations,
+        *,
+        rules: Rules,
+        now: int,
+        connections: Mapping[DestinationKey, int] | None = None,
+    ) -> Result:
+        """The endpoint itself has left the document: all its servers drain.
+
+        The page of the director itself goes at once, and no quorum is looked at any more.
+        """
+        result = Result()
+        turn = _Step(self, before, rules, OnFailure.REMOVE, now, connections or {}, result)
+        for key, destination in before.items():
+            if destination.method is not Method.LOCAL:
+                turn.drain(key)
+        result.leaving = list(result.weights)
         turn.forget()
         return result
 

@@ -5,20 +5,22 @@ The file lies in the run directory, which a boot clears together with the kernel
 
 import json
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from vedette.ipvs.damping import Penalty
-from vedette.ipvs.desired import desired_service, service_key
+from vedette.ipvs.desired import desired_service, leaving_service, service_key
+from vedette.ipvs.leaving import Owned
 from vedette.ipvs.life import ANY, Life
 from vedette.ipvs.model import AddressKey, DestinationId, DestinationKey, MarkKey, Service, ServiceKey, Table
 from vedette.ipvs.phases import Condition, Phase, QuorumState, phase
-from vedette.ipvs.records import Drain, Memory, Note, Turn
+from vedette.ipvs.records import Drain, Memory, Note, Result, Turn
 from vedette.kit import files, plain
 from vedette.kit.log import event
 from vedette.kit.units import SECOND, show
 from vedette.spec.resolved import ClusterSpec, VirtualService
+from vedette.spec.resolved import Life as Rules
 from vedette.state.health import Verdicts
 
 Connections = Mapping[ServiceKey, Mapping[DestinationKey, int]]
@@ -61,34 +63,54 @@ class Lives:
         self._path = path
         self._lives = {row.service: Life(_memory(row)) for row in _read(path)}
         self._sorry: dict[ServiceKey, bool] = {}
+        self._leaving: dict[ServiceKey, Owned] = {}
         self._changed = False
 
     def step(
-        self, spec: ClusterSpec, verdicts: Verdicts, left: Table, *, now: int, connections: Connections
+        self,
+        spec: ClusterSpec,
+        verdicts: Verdicts,
+        left: Table,
+        *,
+        now: int,
+        connections: Connections,
+        leaving: Mapping[ServiceKey, Owned] | None = None,
     ) -> Outcome:
-        """Look at everything again. ``left``: the table as it was found or left; ``connections``: those counted."""
+        """Look at everything again. ``left``: the table as it was found or left; ``connections``: those counted.
+
+        ``leaving``: services of ``left`` that the document does not have, and whose servers drain.
+        """
         outcome = Outcome()
         for virtual in spec.virtual_services:
             for entry in virtual.entries:
                 key = service_key(entry)
-                life = self._lives.get(key)
-                if life is None:
-                    life = self._lives[key] = Life()
+                life = self._life(key)
                 before = left[key].destinations if key in left else {}
                 counted = connections.get(key)
                 outcome.table[key], result = desired_service(
                     virtual, entry, verdicts, before, life, now=now, connections=counted
                 )
                 self._sorry[key] = result.sorry
-                if result.due is not None:
-                    outcome.due = result.due if outcome.due is None else min(outcome.due, result.due)
-                if result.notes:
-                    _tell(virtual, key, result.notes)
-        for gone in [key for key in self._lives if key not in outcome.table]:
+                _take(outcome, virtual.name, key, result)
+        self._leaving = dict(leaving or {})
+        for key, owned in self._leaving.items():
+            service, result = leaving_service(
+                left[key], self._life(key), Rules(drain=owned.drain), now=now, connections=connections.get(key)
+            )
+            if service is not None:
+                outcome.table[key] = service
+            _take(outcome, owned.name, key, result)
+        for gone in [key for key in self._lives if key not in outcome.table and key not in self._leaving]:
             del self._lives[gone]
             self._sorry.pop(gone, None)
             self._changed = True
         return outcome
+
+    def _life(self, key: ServiceKey) -> Life:
+        life = self._lives.get(key)
+        if life is None:
+            life = self._lives[key] = Life()
+        return life
 
     @property
     def draining(self) -> list[ServiceKey]:
@@ -112,6 +134,12 @@ class Lives:
         """What is under way with the servers of an endpoint."""
         life = self._lives.get(key)
         return {} if life is None else {name: phase(life, name, virtual.life) for name in life.concerned()}
+
+    def leaving(self) -> Iterator[tuple[Owned, dict[DestinationKey, Phase]]]:
+        """What is under way with the servers of services that have left the document."""
+        for key, owned in self._leaving.items():
+            life = self._lives[key]
+            yield owned, {name: phase(life, name, Rules(drain=owned.drain)) for name in life.drains}
 
     def quorum(self, virtual: VirtualService, key: ServiceKey) -> QuorumState:
         """How an endpoint stands with its quorum."""
@@ -147,10 +175,18 @@ class Lives:
         return found
 
 
-def _tell(virtual: VirtualService, key: ServiceKey, notes: list[Note]) -> None:
+def _take(outcome: Outcome, name: str, key: ServiceKey, result: Result) -> None:
+    """Note what one endpoint's step says besides weights."""
+    if result.due is not None:
+        outcome.due = result.due if outcome.due is None else min(outcome.due, result.due)
+    if result.notes:
+        _tell(name, key, result.notes)
+
+
+def _tell(name: str, key: ServiceKey, notes: list[Note]) -> None:
     for note in notes:
         level = logging.INFO if note.turn in _GOOD else logging.WARNING
-        fields = {"service": virtual.name, "endpoint": key} | ({"server": note.key} if note.key is not None else {})
+        fields = {"service": name, "endpoint": key} | ({"server": note.key} if note.key is not None else {})
         event(_log, level, f"{'server' if note.key else 'service'}.{note.turn.value}", **fields, reason=note.detail)
 
 

@@ -9,7 +9,7 @@ import errno
 import logging
 import os
 import secrets
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +17,12 @@ from vedette.ipvs.drivers import NoScreen, ScreenDriver, TableDriver
 from vedette.ipvs.express import reweigh
 from vedette.ipvs.inventory import Inventory
 from vedette.ipvs.kernel import KernelTable
+from vedette.ipvs.leaving import Owned, held_addresses, leaving, written
 from vedette.ipvs.lives import Connections, Lives
 from vedette.ipvs.model import (
     AddressKey,
     DestinationId,
+    MarkKey,
     Observation,
     Service,
     ServiceKey,
@@ -33,7 +35,7 @@ from vedette.ipvs.plan import Action, apply, plan, split
 from vedette.ipvs.refusal import NOT_PERMITTED
 from vedette.ipvs.repair import Repair, repairs
 from vedette.ipvs.screen.rules import NOTHING, rules
-from vedette.ipvs.status import by_service, sorry_problems, status
+from vedette.ipvs.status import by_service, leaving_status, sorry_problems, status
 from vedette.kit.clock import boottime
 from vedette.kit.errors import PermanentError, TransientError
 from vedette.kit.log import event
@@ -72,8 +74,9 @@ def spread(delay: int) -> int:
 class Reconciler:
     """Keeps the table as the document and the verdicts want it. All methods belong to one event loop.
 
-    ``run_dir`` holds the list of our services; ``report`` is called when :attr:`settled` changes, ``repaired`` once
-    with what others had changed. Without a ``screen`` packets get no firewall marks, and none is held back.
+    ``run_dir`` holds the list of our services; ``report`` is called when :attr:`settled` or :attr:`stalled` changes,
+    ``repaired`` once with what others had changed. Without a ``screen`` packets get no firewall marks, and none is held
+    back.
     """
 
     def __init__(
@@ -95,6 +98,8 @@ class Reconciler:
         self._performer = Performer(driver=self._driver, entries=self._entries, sending=self._sending, clock=clock)
         self._whole: Retries[str] = Retries(jitter)
         self._lives = Lives(run_dir / "ipvs-servers.json")
+        self._written_for: ClusterSpec | None = None
+        self._written: Mapping[ServiceKey, Owned] = {}
         self._turn_at: int | None = None
         self._pace = Pace()
         self._counting = Pace()
@@ -104,7 +109,7 @@ class Reconciler:
         self._spec: ClusterSpec | None = None
         self._verdicts: Verdicts = {}
         self._complete = False
-        self._settled = False
+        self._settled, self._stalled = False, 0
         self._left_alone = False
         self._differences = 0
         self._wanted: dict[ServiceKey, Service] | None = None
@@ -191,7 +196,7 @@ class Reconciler:
         if self._left_alone:
             self._differences = len(actions)
             return
-        self._list({*wanted, *filter(owned, observed)})
+        self._list(spec, {*wanted, *filter(owned, observed)})
         self._entries.keep(action.key for action in actions)
         gains, losses = split(actions)
         performed = await self._performer.perform(gains)
@@ -212,7 +217,8 @@ class Reconciler:
         """The wanted table: decided anew when something has changed, time has come, or connections were counted."""
         now, counted = self._clock(), self._count()
         if self._wanted is None or counted or (self._turn_at is not None and now >= self._turn_at):
-            found = self._lives.step(spec, self._verdicts, left, now=now, connections=counted)
+            going = leaving(self._inventory.owned, spec, left)
+            found = self._lives.step(spec, self._verdicts, left, now=now, connections=counted, leaving=going)
             self._wanted, self._turn_at = found.table, found.due
             try:
                 self._lives.keep()
@@ -233,8 +239,14 @@ class Reconciler:
 
     @property
     def settled(self) -> bool:
-        """Whether every first verdict is known and the last pass left the table as it should be."""
+        """Whether every first verdict is known and the last pass left the table as it should be, as far as it can be
+        before a person acts (:attr:`stalled`)."""
         return self._settled
+
+    @property
+    def stalled(self) -> int:
+        """How many services lack what only a person can give this machine: a module of the kernel, a privilege."""
+        return self._stalled
 
     def status(self) -> list[dict[str, Any]]:
         """One entry for each endpoint of the document (:class:`ServiceStatus`), its numbers at most a second old.
@@ -246,6 +258,13 @@ class Reconciler:
         self._inspect()
         found = status(self._spec, self._verdicts, self._observation, self._reasons(), self._lives)
         return [item.plain() for item in found]
+
+    def leaving(self) -> list[dict[str, Any]]:
+        """One entry for each real server of a service that has left the document (:class:`LeavingStatus`)."""
+        if self._spec is None:
+            return []
+        self._inspect()
+        return [item.plain() for item in leaving_status(self._lives, self._observation)]
 
     def remaining(self, destinations: Iterable[DestinationId]) -> str:
         """What of these is still in the table, in words; empty when nothing is."""
@@ -320,10 +339,12 @@ class Reconciler:
         inventory = self._inventory
         return lambda key: key in inventory or (isinstance(key, AddressKey) and key.address in addresses)
 
-    def _list(self, keys: set[ServiceKey]) -> None:
+    def _list(self, spec: ClusterSpec, keys: set[ServiceKey]) -> None:
         """A list that cannot be written is no reason to leave clients without service."""
+        if self._written_for is not spec:
+            self._written_for, self._written = spec, written(spec)
         try:
-            self._inventory.keep(keys)
+            self._inventory.keep(self._written, keys)
         except OSError as error:
             self._trouble("inventory", RetryAfter(0, f"the list of our services cannot be written: {error.strerror}"))
         else:
@@ -337,7 +358,8 @@ class Reconciler:
         try:
             self._screen.keep(self._rules)
         except (PermanentError, TransientError, OSError) as error:
-            self._trouble("screen", RetryAfter(0, f"packets cannot be marked or held back: {error}"))
+            reason = f"packets cannot be marked or held back: {error}"
+            self._trouble("screen", Stalled(reason) if isinstance(error, PermanentError) else RetryAfter(0, reason))
         else:
             self._whole.succeeded("screen")
         self._pace.also(started=started, ended=self._clock())
@@ -373,11 +395,17 @@ class Reconciler:
             event(_log, logging.ERROR, "ipvs.trouble", what=what, reason=outcome.reason)
 
     def _settle(self) -> None:
-        whole = self._whole.failures
-        unmarked = "screen" in whole and bool(self._rules.marks)
-        settled = self._complete and not self._entries.failures and _TABLE not in whole and not unmarked
-        if settled != self._settled:
-            self._settled = settled
+        entries, whole = self._entries.failures, self._whole.failures
+        table, screen = whole.get(_TABLE), whole.get("screen") if self._rules.marks else None
+        pending = any(not failure.stalled for failure in filter(None, (*entries.values(), table, screen)))
+        stalled = {_service_of(key) for key, failure in entries.items() if failure.stalled}
+        if screen is not None and screen.stalled:
+            stalled |= {key for key in self._written if isinstance(key, MarkKey) and self._written[key].addresses}
+        if table is not None and table.stalled and self._spec is not None:
+            stalled |= written(self._spec).keys()
+        found = self._complete and not pending, len(stalled)
+        if found != (self._settled, self._stalled):
+            self._settled, self._stalled = found
             self._report()
 
     # Between two passes
@@ -415,10 +443,13 @@ class Reconciler:
             return True
 
 
+def _service_of(key: EntryKey) -> ServiceKey:
+    return key.service if isinstance(key, DestinationId) else key
+
+
 def _addresses(spec: ClusterSpec) -> frozenset[IPAddress]:
-    held = (address.address for group in spec.groups for address in group.addresses)
     served = (endpoint.address for virtual in spec.virtual_services for endpoint in virtual.endpoints)
-    return frozenset((*held, *served))
+    return frozenset((*held_addresses(spec), *served))
 
 
 def _whole_seconds(duration: int | None) -> int | None:

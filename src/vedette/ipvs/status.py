@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from vedette.ipvs.desired import destination_key, service_key, sorry_key
+from vedette.ipvs.leaving import Owned
 from vedette.ipvs.lives import Lives
 from vedette.ipvs.model import (
     Checksum,
@@ -110,6 +111,28 @@ class ServiceStatus:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class LeavingStatus:
+    """One destination of an entry of the kernel's table that the document does not have."""
+
+    service: Owned
+    destination: DestinationKey
+    connections: Connections
+    phase: Phase
+
+    def plain(self) -> dict[str, Any]:
+        """The form that ``vedette status -o json`` prints; instants CLOCK_BOOTTIME ns."""
+        return {
+            "name": self.service.name,
+            "endpoint": str(self.service.service),
+            "address": str(self.destination.address),
+            "port": self.destination.port,
+            "activeConnections": self.connections.active,
+            "inactiveConnections": self.connections.inactive,
+            "phase": _plain_phase(self.phase, self.connections),
+        }
+
+
 def status(
     spec: ClusterSpec, verdicts: Verdicts, observation: Observation, problems: Problems, lives: Lives
 ) -> tuple[ServiceStatus, ...]:
@@ -121,6 +144,17 @@ def status(
         for entry in virtual.entries
         for key in (service_key(entry),)
     )
+
+
+def leaving_status(lives: Lives, observation: Observation) -> Iterator[LeavingStatus]:
+    """Every destination that drains because its service has left the document, as far as the kernel still has it."""
+    for owned, phases in lives.leaving():
+        service, usage = observation.table.get(owned.service), observation.usage.get(owned.service, Usage())
+        there = service.destinations if service is not None else {}
+        for key, phase in phases.items():
+            if key in there:
+                moved = usage.destinations.get(key, DestinationUsage())
+                yield LeavingStatus(owned, key, moved.connections, phase)
 
 
 def by_service(problems: Problems) -> dict[ServiceKey, tuple[str, ...]]:

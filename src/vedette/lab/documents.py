@@ -37,10 +37,20 @@ def key_files(path: Path) -> dict[PurePosixPath, bytes]:
     return found
 
 
-def companions(path: Path) -> dict[PurePosixPath, bytes]:
-    """The files that hold parts of the document at ``path``, by their place in a machine."""
+def companions(path: Path, made: Mapping[PurePosixPath, bytes]) -> dict[PurePosixPath, bytes]:
+    """The files that hold parts of the document at ``path``, by their place in a machine.
+
+    What the lab has ``made`` itself (certificate authorities, known hosts) is taken from there.
+    """
     report = load.check(path, secrets=load.Secrets.IGNORED)
-    return {_inside(file, path): file.read_bytes() for file in report.companions if file.is_file()}
+    found: dict[PurePosixPath, bytes] = {}
+    for file in report.companions:
+        place = _inside(file, path)
+        if place in made:
+            found[place] = made[place]
+        elif file.is_file():
+            found[place] = file.read_bytes()
+    return found
 
 
 def place(

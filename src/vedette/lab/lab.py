@@ -82,19 +82,21 @@ class Lab:
         """
         text, spec = documents.read(document)
         topology = derive.topology(spec)
-        keys, beside = documents.key_files(document), documents.companions(document)
+        keys = documents.key_files(document)
         for note in topology.notes:
             progress(f"note: {note}")
 
         def fill(directory: Path) -> None:
             (directory / _DOCUMENT).write_text(text)
-            made = Credentials(directory, topology, values(text)).make()
+            stand_ins = Credentials(directory, topology, values(text)).make()
+            made = {credentials.place(name, documents.FOLDER): content for name, content in stand_ins.items()}
+            beside = documents.companions(document, made)
             for place, content in beside.items():
                 if place.is_relative_to(documents.FOLDER):
                     target = directory / place.relative_to(documents.FOLDER)
                     target.parent.mkdir(parents=True, exist_ok=True)
                     target.write_bytes(content)
-            secrets = keys | {credentials.place(name, documents.FOLDER): content for name, content in made.items()}
+            secrets = keys | {place: content for place, content in made.items() if place not in beside}
             roots = [directory / "machines" / node.name / "files" for node in spec.nodes]
             documents.place(roots, text, secrets, beside)
 

@@ -66,7 +66,13 @@ def wanted(spec: ClusterSpec, own: Collection[IPAddress]) -> Wanted:
         endpoints=frozenset(draft.endpoints),
         notes=_notes(draft, masqueraded, own),
         problems=tuple(_clashes(draft)),
+        tentative=any(service.unresolved for service in asking(spec)),
     )
+
+
+def asking(spec: ClusterSpec) -> tuple[VirtualService, ...]:
+    """The services whose real servers have something to set up."""
+    return tuple(service for service in spec.virtual_services if service.forwarding is not Forwarding.MASQUERADE)
 
 
 def _servers(service: VirtualService) -> Iterator[IPAddress]:

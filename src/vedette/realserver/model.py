@@ -56,6 +56,7 @@ class Wanted:
     ``vips``: addresses that it must take packets for, with the services that need them. ``devices``: tunnels, each
     with the VIPs that come out of it. ``direct``: the machine's own IPv4 addresses that get packets by direct routing.
     ``endpoints``: where something must listen. ``notes``: why there is nothing to do; ``problems``: what cannot be.
+    ``tentative``: a name of the document has not been looked up yet, so nothing that is there is taken away.
     """
 
     vips: Mapping[IPAddress, tuple[str, ...]] = field(default_factory=dict)
@@ -65,6 +66,7 @@ class Wanted:
     endpoints: frozenset[Endpoint] = frozenset()
     notes: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
+    tentative: bool = False
 
 
 # What the kernel shows

@@ -41,17 +41,20 @@ LOOSE = "2"
 
 def plan(wanted: Wanted, observed: Observed, record: Record) -> tuple[Step, ...]:
     """Give first, then take: settings, tunnels, addresses; then addresses, tunnels, settings."""
-    steps = (
+    gives = (
         *_silence(wanted, observed),
         *_build(wanted, observed, record),
         *_open(wanted, observed),
         *_put(wanted, observed),
-        *_remove(wanted, observed, record),
-        *_close(wanted, observed, record),
-        *_unmake(wanted, observed, record),
-        *_restore(wanted, observed, record),
     )
-    return tuple(dict.fromkeys(steps))
+    return tuple(dict.fromkeys(gives if wanted.tentative else (*gives, *_takes(wanted, observed, record))))
+
+
+def _takes(wanted: Wanted, observed: Observed, record: Record) -> Iterator[Step]:
+    yield from _remove(wanted, observed, record)
+    yield from _close(wanted, observed, record)
+    yield from _unmake(wanted, observed, record)
+    yield from _restore(wanted, observed, record)
 
 
 def needs_silence(wanted: Wanted) -> bool:

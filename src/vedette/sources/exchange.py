@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from vedette.kit.net import IPAddress
 from vedette.sources import parcel
+from vedette.sources.parcel import Contents
 from vedette.spec.resolved import Key
 
 PORT = 694
@@ -23,13 +24,13 @@ MOST = 8
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """What this node runs: the cluster's ``name`` and ``keys``, and the ``text`` that may be handed over."""
+    """What this node runs: the cluster's ``name`` and ``keys``, and the document that may be handed over."""
 
     name: str
     keys: tuple[Key, ...]
     revision: int
     digest: bytes
-    text: bytes
+    contents: Contents
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,7 @@ class Received:
     """A document of another node, authentic and not yet looked at."""
 
     revision: int
-    text: bytes
+    contents: Contents
 
 
 class Server:
@@ -75,7 +76,7 @@ class Server:
         request = parcel.asked(data, cluster=offer.name, keys=offer.keys) if offer is not None else None
         if offer is None or request is None or request.digest != offer.digest:
             return
-        writer.write(parcel.pack(request, offer.text, revision=offer.revision, cluster=offer.name))
+        writer.write(parcel.pack(request, offer.contents, revision=offer.revision, cluster=offer.name))
         await writer.drain()
 
 
@@ -90,8 +91,9 @@ async def fetch(address: IPAddress, *, name: str, key: Key, digest: bytes, port:
                 head = parcel.header(await reader.readexactly(parcel.HEADER_SIZE))
                 if head is None:
                     return None
-                text = parcel.unpack(head, await reader.readexactly(head.length), request=request, cluster=name)
-                return Received(head.revision, text) if text is not None else None
+                body = await reader.readexactly(head.length)
+                contents = parcel.unpack(head, body, request=request, cluster=name)
+                return Received(head.revision, contents) if contents is not None else None
             finally:
                 writer.close()
     return None

@@ -69,7 +69,10 @@ class _Course:
 
 
 class Names:
-    """Keeps the answers to all questions; ``changed`` is called when one is another than before."""
+    """Keeps the answers to all questions; ``changed`` is called when one is another than before.
+
+    Without ``store`` what is in the file is used, and stays as it is.
+    """
 
     def __init__(
         self,
@@ -78,8 +81,9 @@ class Names:
         *,
         lookup: Lookup | None = None,
         now: Callable[[], int] = clock.boottime,
+        store: bool = True,
     ) -> None:
-        self._path, self._changed, self._now = path, changed, now
+        self._path, self._changed, self._now, self._store = path, changed, now, store
         self._lookup: Lookup = lookup or ask
         self._answers: dict[Question, tuple[Found, ...]] = {kept.question: kept.found for kept in _read(path)}
         self._courses: dict[Question, _Course] = {}
@@ -130,7 +134,8 @@ class Names:
 
         await asyncio.gather(*(one(question) for question in due))
         if self._answers != before:
-            await self._keep()
+            if self._store:
+                await self._keep()
             self._changed()
 
     async def _ask(self, question: Question) -> None:

@@ -1,13 +1,13 @@
 """Files beside a document that hold parts of it: sorry pages and long lists of real servers. Nothing in them is secret.
 
 A relative name counts from the document's directory. They are watched like the document, and read with it; specSync
-does not carry them. They must be readable by everybody: whoever may write a document could otherwise have a secret of
-this machine served as a page, or shown as a fault.
+carries those below it (:mod:`vedette.spec.carried_files`). They must be readable by everybody: whoever may write a
+document could otherwise have a secret of this machine served as a page, or shown as a fault.
 """
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,19 +62,27 @@ def _file(written: str, place: Place, largest: int, directory: Path) -> Companio
     return CompanionFile(directory / written, written, place, largest)
 
 
-def read(document: HACluster, directory: Path, findings: Findings, *, required: bool) -> Companions:
-    """Read them all; what cannot be read is a fault, or, where it is not ``required``, a warning."""
+def read(
+    document: HACluster, directory: Path, findings: Findings, *, required: bool, carried: Mapping[str, bytes]
+) -> Companions:
+    """Read them all; what cannot be read is a fault, or, where it is not ``required``, a warning.
+
+    ``carried``: what those hold that travel with the document.
+    """
     found: dict[Place, Companion] = {}
     if not findings.tree.cut_off:
         for item in files(document, directory):
             shown = str(Path(findings.file).parent / item.written)
-            text = _read(item, shown, findings, required=required)
+            known = carried.get(item.written)
+            data = known if known is not None else content(item, shown, findings, required=required)
+            text = _decoded(item, data, shown, findings) if data is not None else None
             if text is not None:
                 found[item.place] = Companion(shown, text)
     return found
 
 
-def _read(item: CompanionFile, shown: str, findings: Findings, *, required: bool) -> str | None:
+def content(item: CompanionFile, shown: str, findings: Findings, *, required: bool) -> bytes | None:
+    """Read one; None when it was reported. ``shown``: what faults call it."""
     report = findings.add if required else findings.warn
     try:
         descriptor = os.open(item.file, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
@@ -87,15 +95,24 @@ def _read(item: CompanionFile, shown: str, findings: Findings, *, required: bool
             findings.add(item.place, f"{shown} is not a regular file", "name a text file")
             return None
         if not status.st_mode & stat.S_IROTH:
-            message = f"{shown} is private, and a part of the document is not: a page is served to everybody"
+            message = f"{shown} is private, and a part of the document is not: it is served, or sent, in the clear"
             findings.add(item.place, message, f"name another file, or chmod 644 {shown}")
             return None
-        data = file.read(item.largest + 1)
-    if len(data) > item.largest:
-        findings.add(item.place, f"{shown} has more than {item.largest >> 10} KiB", "make it shorter")
+        return file.read(item.largest + 1)
+
+
+def _decoded(item: CompanionFile, data: bytes, shown: str, findings: Findings) -> str | None:
+    if not fits(item, data, shown, findings):
         return None
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError:
         findings.add(item.place, f"{shown} is not UTF-8 text", "save it as UTF-8")
         return None
+
+
+def fits(item: CompanionFile, data: bytes, shown: str, findings: Findings) -> bool:
+    """Whether it is not too large; reports it otherwise."""
+    if len(data) > item.largest:
+        findings.add(item.place, f"{shown} has more than {item.largest >> 10} KiB", "make it shorter")
+    return len(data) <= item.largest

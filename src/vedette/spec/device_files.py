@@ -20,16 +20,22 @@ LARGEST = 16384
 """Bytes of a private key: RSA with 8192 bits has 6.4 KiB."""
 _PLAIN = ("caFile", "certificateFile", "knownHostsFile")
 """Keys of files that hold no secret, but that nobody else may change."""
+_PUBLIC = ("caFile", "knownHostsFile")
+"""Those of them that are the same on every node."""
 _PRIVATE = ("keyFile",)
 """Keys of files that hold a secret which whoever needs it reads by itself."""
 
 
 @dataclass(frozen=True, slots=True)
 class DeviceFile(SecretFile):
-    """A file that is needed. ``secret``: others may not read it; ``lines``: it may have more than one line."""
+    """A file that is needed. ``secret``: others may not read it; ``lines``: it may have more than one line.
+
+    ``public``: its name in the document, where it may travel with it (a certificate stays with its private key).
+    """
 
     secret: bool = True
     lines: bool = False
+    public: str = ""
 
 
 def files(document: HACluster, directory: Path) -> tuple[DeviceFile, ...]:
@@ -62,15 +68,28 @@ def _below(shape: Shape, place: Place, directory: Path) -> Iterator[DeviceFile]:
         elif part.key in _PRIVATE:
             yield DeviceFile(directory / value, here, lines=True)
         elif part.key in _PLAIN:
-            yield DeviceFile(directory / value, here, secret=False, lines=True)
+            public = value if part.key in _PUBLIC else ""
+            yield DeviceFile(directory / value, here, secret=False, lines=True, public=public)
 
 
-def read(document: HACluster, directory: Path, findings: Findings, *, secrets: Secrets) -> DeviceFiles:
-    """Read what is secret and look at the rest; what cannot be used is reported, without a word of its content."""
+def read(
+    document: HACluster,
+    directory: Path,
+    findings: Findings,
+    *,
+    secrets: Secrets,
+    received: Mapping[str, bytes] | None = None,
+) -> DeviceFiles:
+    """Read what is secret and look at the rest; what cannot be used is reported, without a word of its content.
+
+    What was ``received`` with the document need not be here yet.
+    """
     found: Mapping[Place, Secret] = {}
     if secrets is not Secrets.IGNORED and not findings.tree.cut_off:
         found = {
-            item.place: secret for item in files(document, directory) if (secret := _read(item, findings, secrets))
+            item.place: secret
+            for item in files(document, directory)
+            if item.public not in (received or ()) and (secret := _read(item, findings, secrets))
         }
     return DeviceFiles(str(directory.absolute()), found)
 

@@ -6,12 +6,13 @@ the faults (``vedette validate``).
 
 import os
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from vedette.spec import companion_files, device_files, reader, rules, structure
+from vedette.spec import carried_files, companion_files, device_files, reader, rules, structure
 from vedette.spec import secrets as secret_files
 from vedette.spec.canonical import Canonical
+from vedette.spec.carried_names import Contents
 from vedette.spec.findings import MOST_PROBLEMS, Enough, Findings
 from vedette.spec.model import HACluster
 from vedette.spec.problem import Problem, Problems
@@ -33,7 +34,8 @@ KUBERNETES_METADATA = (
 @dataclass(frozen=True, slots=True)
 class Report:
     """What reading found. ``spec`` is None exactly when there are ``problems``; ``key_files``: cluster keys, and
-    what fencing devices are logged into with, as far as known; ``companions``: files that hold parts of the document.
+    what fencing devices are logged into with, as far as known; ``companions``: files that hold parts of the document;
+    ``carried``: what those of them hold that travel with it.
     """
 
     problems: tuple[Problem, ...]
@@ -41,6 +43,7 @@ class Report:
     spec: ClusterSpec | None
     key_files: tuple[Path, ...] = ()
     companions: tuple[Path, ...] = ()
+    carried: Contents = field(default_factory=dict, repr=False)
 
 
 def load(path: Path, *, secrets: bool = True) -> ClusterSpec:
@@ -107,9 +110,11 @@ def read(
     secrets: Secrets,
     expansions: Expansions | None = None,
     canonical: Canonical | None = None,
+    received: Contents | None = None,
 ) -> Reading:
     """The passes in their order; each goes on with what the one before it left sound.
 
+    ``received``: the files that came with the document from another node, in place of those on the disk.
     ``expansions`` and ``canonical`` are filled with what helps to read the next version.
     """
     findings = Findings(name, Tree())
@@ -122,7 +127,7 @@ def read(
         if document is None:
             return Reading(_report(findings, None), findings)
         rules.check(document, findings)
-        report = interpret(document, findings, digest, directory, secrets, expansions)
+        report = interpret(document, findings, digest, directory, secrets, expansions, received)
     except Enough:
         findings.problems.append(Problem(name, 0, 0, "", f"more than {MOST_PROBLEMS} problems: the rest is not shown"))
         report = _report(findings, None)
@@ -136,16 +141,20 @@ def interpret(
     directory: Path,
     secrets: Secrets,
     expansions: Expansions | None = None,
+    received: Contents | None = None,
 ) -> Report:
     """The passes behind the structure and its rules: what stands in other files, and what everything means."""
     keys = secret_files.read(document, directory, findings, secrets=secrets)
-    devices = device_files.read(document, directory, findings, secrets=secrets)
+    devices = device_files.read(document, directory, findings, secrets=secrets, received=received)
     required = secrets is Secrets.REQUIRED
-    parts = companion_files.read(document, directory, findings, required=required)
+    carried = carried_files.read(document, directory, findings, required=required, received=received)
+    parts = companion_files.read(document, directory, findings, required=required, carried=carried)
+    digest = carried_files.digest(digest, carried)
     spec = resolve(document, findings, digest=digest, keys=keys, files=devices, companions=parts, expansions=expansions)
-    beside = tuple(item.file for item in companion_files.files(document, directory))
+    named = (*companion_files.files(document, directory), *carried_files.files(document, directory))
     files = (*secret_files.files(document, directory), *device_files.files(document, directory))
-    return _report(findings, spec, tuple(dict.fromkeys(item.file for item in files)), tuple(dict.fromkeys(beside)))
+    keys_of, beside = (tuple(dict.fromkeys(item.file for item in items)) for items in (files, named))
+    return _report(findings, spec, keys_of, beside, carried)
 
 
 def forget_kubernetes(root: dict[str, object]) -> None:
@@ -162,9 +171,10 @@ def _report(
     spec: ClusterSpec | None,
     key_files: tuple[Path, ...] = (),
     companions: tuple[Path, ...] = (),
+    carried: Contents | None = None,
 ) -> Report:
-    problems = _once(findings.problems, findings.file)
-    return Report(problems, _once(findings.warnings, findings.file), None if problems else spec, key_files, companions)
+    problems, warnings = _once(findings.problems, findings.file), _once(findings.warnings, findings.file)
+    return Report(problems, warnings, None if problems else spec, key_files, companions, carried or {})
 
 
 def _once(problems: list[Problem], document: str) -> tuple[Problem, ...]:

@@ -209,12 +209,19 @@ class DialogueProbe:
     steps: tuple[Step, ...]
 
 
+SERVER = "{address}"
+
+
 @dataclass(frozen=True, slots=True)
 class FileProbe:
-    """A file of this node must exist; ``expect`` is a regular expression that it must contain, or None."""
+    """A file of this node must exist; ``expect`` is a regular expression that it must contain, or None.
+
+    :data:`SERVER` in its path stands for the real server's address. With ``dynamic_weight`` it holds a weight.
+    """
 
     path: str
     expect: str | None = None
+    dynamic_weight: bool = False
 
 
 class Arguments(Enum):

@@ -24,6 +24,7 @@ from pydantic import ValidationError
 
 from vedette.spec import load, reader, rules, values
 from vedette.spec.canonical import Canonical
+from vedette.spec.carried_names import Contents
 from vedette.spec.findings import Enough, Findings
 from vedette.spec.load import Report, Secrets
 from vedette.spec.model import HACluster
@@ -75,12 +76,12 @@ class Rereader:
     secrets: Secrets = Secrets.REQUIRED
     _good: _Good | None = field(default=None, repr=False)
 
-    def check(self, text: str) -> Report:
-        """Return what :func:`vedette.spec.load.check_text` returns."""
-        report = self._edit(self._good, text) if self._good is not None else None
-        return report or self._whole(text)
+    def check(self, text: str, received: Contents | None = None) -> Report:
+        """Return what :func:`vedette.spec.load.check_text` returns. ``received``: files that came with the text."""
+        report = self._edit(self._good, text) if self._good is not None and received is None else None
+        return report or self._whole(text, received)
 
-    def _whole(self, text: str) -> Report:
+    def _whole(self, text: str, received: Contents | None) -> Report:
         expansions, canonical = Expansions(), Canonical()
         reading = load.read(
             text,
@@ -89,6 +90,7 @@ class Rereader:
             secrets=self.secrets,
             expansions=expansions,
             canonical=canonical,
+            received=received,
         )
         tree = reading.findings.tree
         if reading.report.spec is not None and tree.whole and not tree.anchored and not _OTHER_LINE_ENDS.search(text):

@@ -17,7 +17,8 @@ class Liveness(Enum):
 @dataclass(frozen=True, slots=True)
 class NodeView:
     """A node as seen from here. Times are CLOCK_BOOTTIME ns; 0 = never. ``links`` lists the links heard on
-    within deadAfter, ``heard`` has when it was last heard on each. ``missing``: ping nodes that do not answer it.
+    within deadAfter, ``heard`` has when it was last heard on each. ``missing``: how many ping nodes do not answer it,
+    and services of its table wait for a person.
 
     ``keys``: ids of the cluster keys that it accepts, the one that should sign first.
     ``ready``: may hold, hears a quorum, services and gate work. ``digest``/``revision``: the spec that it runs.

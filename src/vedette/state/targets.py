@@ -8,14 +8,14 @@ only: for a UDP or SCTP endpoint it goes to the port of the service's TCP endpoi
 and without any TCP endpoint there is nothing to connect to: the check does not apply. A UDP check goes by the UDP
 endpoints likewise. Where a firewall mark stands for several ports, it goes to the first such port that the service
 names. A ping has no port, and applies always. A check of this node itself (a file, say) is one target, whatever servers
-ask for it. A server that no check applies to counts as up.
+ask for it, unless the file's name has the server's address in it. A server that no check applies to counts as up.
 """
 
 from collections.abc import Container, Iterator
 from dataclasses import replace
 from ipaddress import IPv4Address
 
-from vedette.spec.probes import Arguments, ExecProbe, LocalProbe, PortlessProbe, asks_over_udp
+from vedette.spec.probes import SERVER, Arguments, ExecProbe, FileProbe, LocalProbe, PortlessProbe, asks_over_udp
 from vedette.spec.resolved import (
     ClusterSpec,
     Entry,
@@ -46,7 +46,7 @@ def targets(service: VirtualService, entry: Entry, server: RealServer) -> tuple[
     found = []
     for check in service.checks:
         if isinstance(check.probe, LocalProbe):
-            found.append(Target(LOCAL, 0, _cleared(check)))
+            found.append(Target(LOCAL, 0, _placed(_cleared(check), server)))
             continue
         port = _port(service, entry, server, check)
         if port is not None:
@@ -121,6 +121,14 @@ def _cleared(check: HealthCheck) -> HealthCheck:
     if check.address is None and check.port is None:
         return check
     return replace(check, address=None, port=None)
+
+
+def _placed(check: HealthCheck, server: RealServer) -> HealthCheck:
+    """A file of this node whose name has the real server's address in it is another one for each."""
+    probe = check.probe
+    if not isinstance(probe, FileProbe) or SERVER not in probe.path:
+        return check
+    return replace(check, probe=replace(probe, path=probe.path.replace(SERVER, str(server.address))))
 
 
 def _told(check: HealthCheck, service: VirtualService, entry: Entry) -> HealthCheck:

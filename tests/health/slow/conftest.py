@@ -6,6 +6,7 @@ import socket
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -220,8 +221,21 @@ class Vsftpd:
 @pytest.fixture(scope="session")
 def vsftpd(public: Path, certified: Certified) -> Iterator[Vsftpd]:
     """Anonymous only, and only with one password: a login that needs no account of this machine."""
-    program, folder = needs("vsftpd"), fresh(public, "vsftpd")
-    port = free_port()
+    with _vsftpd(public, certified) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def vsftpd_over_tls(public: Path, certified: Certified) -> Iterator[Vsftpd]:
+    """The same, and nothing in the clear: no login, and no file."""
+    with _vsftpd(public, certified, "force_anon_logins_ssl=YES", "force_anon_data_ssl=YES") as server:
+        yield server
+
+
+@contextmanager
+def _vsftpd(public: Path, certified: Certified, *settings: str) -> Iterator[Vsftpd]:
+    program, port = needs("vsftpd"), free_port()
+    folder = fresh(public, f"vsftpd-{port}")
     (folder / "empty").mkdir(mode=0o755)
     (folder / "root").mkdir(mode=0o755)
     (folder / "root" / "state").write_text("in service\n")
@@ -251,6 +265,7 @@ isolate_network=NO
 isolate=NO
 ftpd_banner=ready
 """
+        + "".join(f"{setting}\n" for setting in settings)
     )
     with running([program, str(folder / "vsftpd.conf")], folder, lambda: answers(port)):
         yield Vsftpd(port, "anonymous", "right@example.org")

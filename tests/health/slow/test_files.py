@@ -40,6 +40,23 @@ def test_vsftpd_is_up(vsftpd: Vsftpd, certified: Certified) -> None:
     assert ask(vsftpd.ftp, FtpProbe(tls=secure, account=account)).reason == "login accepted"
 
 
+def test_a_file_is_fetched_over_tls_from_a_server_that_wants_the_same_session(
+    vsftpd_over_tls: Vsftpd, certified: Certified
+) -> None:
+    """vsftpd ends a data connection that does not resume the session (require_ssl_reuse, its default)."""
+    account = Account(vsftpd_over_tls.user, Secret(vsftpd_over_tls.password))
+    secure = Encryption(start=TlsStart.STARTTLS, ca_file=certified.ca)
+
+    def fetch(path: str, expect: str | None = None) -> Result:
+        return ask(vsftpd_over_tls.ftp, FtpProbe(tls=secure, account=account, path=path, expect=expect))
+
+    assert fetch("/state", "^in service$").reason == "/state matches"
+    assert fetch("/large", "xxx").reason == "/large matches"
+    assert not fetch("/state", "out of service").passed
+    in_the_clear = ask(vsftpd_over_tls.ftp, FtpProbe(account=account, path="/state"))
+    assert in_the_clear.reason.startswith("login answered by 530")
+
+
 def test_what_vsftpd_says_against_a_check_is_the_reason(vsftpd: Vsftpd) -> None:
     account = Account(vsftpd.user, Secret(vsftpd.password))
     wrong = ask(vsftpd.ftp, FtpProbe(account=Account(vsftpd.user, Secret("falsch@0815"))))

@@ -24,7 +24,7 @@ from vedette.kit.net import IPAddress
 from vedette.kit.units import SECOND
 from vedette.reconcile.outcome import Done
 from vedette.reconcile.plan import Create
-from vedette.spec.resolved import ClusterSpec, Endpoint, Mark, Protocol, RealServer, VirtualService
+from vedette.spec.resolved import ClusterSpec, Endpoint, Life, Mark, Protocol, RealServer, VirtualService
 
 VIP6 = ip_address("2001:db8::80")
 REALS = {4: ip_address("10.2.0.11"), 6: ip_address("fd02::11")}
@@ -248,11 +248,30 @@ def test_an_interface_that_comes_later_is_covered(site: Site) -> None:
 
 
 def test_the_mark_service_goes_when_the_document_no_longer_has_it(site: Site) -> None:
-    site.apply(marked(4, ports(4, 50000, 60000)))
+    site.apply(marked(4, ports(4, 50000, 60000), life=Life(drain=0)))
     with kernel_table() as table:
         assert MarkKey(4, NUMBER) in table.observe()
         site.apply(service(endpoints=(HTTP,), real_servers=(RealServer(REALS[4]),), checks=()))
         assert MarkKey(4, NUMBER) not in table.observe()
+
+
+def test_connections_by_a_mark_go_on_when_their_ports_leave_the_document_and_new_ones_are_refused(site: Site) -> None:
+    """The kernel knows a connection by its addresses and ports; only new ones need the mark."""
+    plain = service(endpoints=(HTTP,), real_servers=(RealServer(REALS[4]),), checks=())
+    for number, after in enumerate((marked(4, ports(4, 50000, 50100)), plain)):
+        site.apply(marked(4, ports(4, 50000, 60000)))
+        port = 54321 + number
+        with listening(site, REALS[4], port) as server, connect(site.client, VIPS[4], port) as client:
+            accepted, _ = server.accept()
+            with accepted:
+                accepted.settimeout(PATIENCE)
+                site.apply(after)
+                client.sendall(b"are you there?")
+                assert accepted.recv(100) == b"are you there?"
+                accepted.sendall(b"yes")
+                assert client.recv(3) == b"yes"
+                with pytest.raises(ConnectionRefusedError):
+                    connect(site.client, VIPS[4], port)
 
 
 SYN, ACK, PUSH = 0x02, 0x10, 0x08

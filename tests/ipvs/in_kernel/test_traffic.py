@@ -18,8 +18,8 @@ from tests.ipvs.namespace import ip, own_network, within
 from vedette.ipvs.kernel import KernelTable
 from vedette.ipvs.pace import TICK
 from vedette.ipvs.reconciler import Reconciler
-from vedette.kit.units import seconds
-from vedette.spec.resolved import OnFailure, RealServer, SorryPage, SorryServer, VirtualService
+from vedette.kit.units import SECOND, seconds
+from vedette.spec.resolved import Life, OnFailure, RealServer, SorryPage, SorryServer, VirtualService
 from vedette.state.health import Health
 
 SERVERS = tuple(RealServer(ip_address(f"10.2.0.{last}")) for last in (11, 12))
@@ -40,6 +40,11 @@ class Site:
         spec = document(virtual)
         by_address = {f"10.2.0.{name[1:]}": health for name, health in healths.items()}
         self.reconciler.update(spec, verdicts(spec, by_address), complete=True)
+        asyncio.run(self.reconciler.reconcile())
+
+    def forget(self) -> None:
+        """A document without any virtual service."""
+        self.reconciler.update(document(digest="2"), {}, complete=True)
         asyncio.run(self.reconciler.reconcile())
 
     def look(self) -> None:
@@ -176,4 +181,36 @@ def test_an_edit_of_the_scheduler_breaks_no_connection(site: Site) -> None:
             client.sendall(b"still there?")
             accepted.settimeout(PATIENCE)
             assert accepted.recv(100) == b"still there?"
+            accepted.close()
+
+
+def test_connections_of_a_service_that_leaves_the_document_go_on_and_new_ones_are_refused(site: Site) -> None:
+    """The kernel answers them with an ICMP "port unreachable", which a client takes for a refusal at once."""
+    with listening(site) as (first, _):
+        site.apply(service(real_servers=SERVERS), s12=Health.DOWN)
+        with site.connect() as client:
+            accepted, _ = first.accept()
+            site.forget()
+            client.sendall(b"are you there?")
+            accepted.settimeout(PATIENCE)
+            assert accepted.recv(100) == b"are you there?"
+            with pytest.raises(ConnectionRefusedError):
+                site.connect()
+            site.look()
+            assert [item["address"] for item in site.reconciler.leaving()] == ["10.2.0.11"]
+            accepted.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            accepted.close()
+        site.look_until(lambda: not site.reconciler.leaving())
+
+
+def test_a_connection_of_a_service_that_leaves_is_reset_when_its_time_is_over(site: Site) -> None:
+    with listening(site) as (first, _):
+        site.apply(service(real_servers=SERVERS, life=Life(drain=SECOND)), s12=Health.DOWN)
+        with site.connect() as client:
+            accepted, _ = first.accept()
+            site.forget()
+            site.look_until(lambda: not site.reconciler.leaving())
+            client.sendall(b"are you there?")
+            with pytest.raises((ConnectionResetError, ConnectionRefusedError)):
+                client.recv(1)
             accepted.close()

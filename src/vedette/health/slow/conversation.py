@@ -43,6 +43,12 @@ class Conversation:
         """Our own port on this connection."""
         return int(self._writer.get_extra_info("sockname")[1])
 
+    @property
+    def tls(self) -> ssl.SSLObject | None:
+        """What the connection is protected by; None in the clear."""
+        found: ssl.SSLObject | None = self._writer.get_extra_info("ssl_object")
+        return found
+
     async def line(self, awaited: str) -> bytes:
         """Return the next line without its end. ``awaited`` says what it should be: "the greeting"."""
         self._progress.stage = f"while waiting for {awaited}"

@@ -1,9 +1,10 @@
-"""A file of this node: it must be there, and hold a text if one is asked for.
+"""A file of this node: it must be there, and hold a text, or a weight, if one is asked for.
 
 It is read in a thread: on a network file system whose server is gone, a read does not end, whatever one does.
 """
 
 import os
+import re
 import stat
 from functools import partial
 from pathlib import Path
@@ -12,8 +13,9 @@ from vedette.health.body import Matcher, TooCostlyError
 from vedette.health.slow import threads
 from vedette.health.slow.check import Check, FailedError, Passed, Progress
 from vedette.spec.probes import FileProbe
-from vedette.state.health import Target
+from vedette.state.health import MOST_WEIGHT, Advice, Target
 
+_WEIGHT = re.compile(rb"([0-9]{1,5})(%?)")
 LARGEST = 64 << 10
 """Bytes of a file that are looked at."""
 
@@ -25,7 +27,10 @@ def prepare(target: Target) -> Check:
 
     async def check(progress: Progress) -> Passed:
         progress.stage = "of the file system"
-        content = await threads.run(partial(_read, probe.path, content=matcher is not None))
+        wanted = matcher is not None or probe.dynamic_weight
+        content = await threads.run(partial(_read, probe.path, content=wanted))
+        if probe.dynamic_weight:
+            return _weigh(probe.path, content)
         try:
             if matcher is not None and not matcher.found_in(content):
                 raise FailedError(f"{probe.path} does not match")
@@ -34,6 +39,15 @@ def prepare(target: Target) -> Check:
         return Passed(f"{probe.path} {'exists' if matcher is None else 'matches'}")
 
     return check
+
+
+def _weigh(path: str, content: bytes) -> Passed:
+    """What a file says of its server's weight: ``5``, or ``50%`` of the document's."""
+    found = _WEIGHT.fullmatch(content.strip())
+    value, share = (int(found[1]), bool(found[2])) if found else (-1, False)
+    if not 0 <= value <= (100 if share else MOST_WEIGHT):
+        raise FailedError(f"{path} holds no weight: write a number up to {MOST_WEIGHT}, or a share like 50%")
+    return Passed(f"{path} says weight {value}{'%' * share}", Advice(value, absolute=not share))
 
 
 def _read(path: str, *, content: bool) -> bytes:

@@ -1,16 +1,16 @@
 """FTP: greeting, and where the check says so TLS, a login and a file (RFC 959, 2428, 4217).
 
-With TLS only the commands are protected: the file is fetched in the clear, because servers want the data connection to
-resume the session of the other one, which Python's asyncio has no way to do.
+With TLS the file is fetched over TLS too (PROT P), in the session of the control connection, as servers demand.
 """
 
 import re
 from dataclasses import replace
 
 from vedette.health.body import Matcher, TooCostlyError
-from vedette.health.slow import login
+from vedette.health.slow import login, tls
 from vedette.health.slow.check import Check, FailedError, Passed, Progress
 from vedette.health.slow.conversation import Conversation, connect
+from vedette.health.slow.resuming import Resuming
 from vedette.spec.probes import Account, FtpProbe, TlsStart
 from vedette.spec.secret import Secret
 from vedette.state.health import Target
@@ -40,7 +40,7 @@ def prepare(target: Target) -> Check:
                 await _log_in(conversation, account)
                 passed = "login accepted"
             if probe.path is not None:
-                content = await _fetch(conversation, target, progress, probe.path)
+                content = await _fetch(conversation, target, progress, probe)
                 _judge(content, matcher)
                 passed = f"{probe.path} {'fetched' if matcher is None else 'matches'}"
             return await conversation.farewell(b"QUIT\r\n", Passed(passed))
@@ -64,14 +64,20 @@ async def _log_in(conversation: Conversation, account: Account) -> None:
         raise FailedError(f"login answered by {answer.text}")
 
 
-async def _fetch(conversation: Conversation, target: Target, progress: Progress, path: str) -> bytes:
+async def _fetch(conversation: Conversation, target: Target, progress: Progress, probe: FtpProbe) -> bytes:
     """Return the beginning of a file, over a connection of its own to the same address."""
+    path, control = probe.path, conversation.tls
+    if control is not None:
+        await _expect(conversation, "PBSZ 0", 200)
+        await _expect(conversation, "PROT P", 200)
     await _expect(conversation, "TYPE I", 200)
     port = await _passive(conversation)
     async with connect(replace(target, port=port), progress) as data:
         answer = await login.command(conversation, _FTP, f"RETR {path}")
         if answer.code not in (125, 150):
             raise FailedError(f"RETR {path} answered by {answer.text}")
+        if control is not None and probe.tls is not None:
+            await data.start_tls(Resuming(control), tls.name(probe.tls, target))
         content = b""
         while len(content) < LARGEST and (part := await data.some("the file")):
             content += part

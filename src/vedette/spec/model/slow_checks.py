@@ -173,5 +173,9 @@ class Exec(Shape):
 class FileCheck(Shape):
     """A file must exist."""
 
-    path: FilePath = required("The file.")
+    path: FilePath = required("The file; `{address}` in it stands for the real server's address.")
     expect: Text | None = optional("Regular expression that it must contain.")
+    dynamic_weight: bool | None = optional(
+        "Whether it holds the server's weight: a number up to 65535, or a share of the document's weight, `50%`.",
+        default="false",
+    )

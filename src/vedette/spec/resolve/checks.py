@@ -4,8 +4,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from vedette.kit.net import IPAddress
+from vedette.kit.units import SECOND, show
 from vedette.spec import defaults, values, words
 from vedette.spec.model import checks as model
+from vedette.spec.probes import RadiusProbe
 from vedette.spec.resolve import slow_checks
 from vedette.spec.resolve.logins import Here
 from vedette.spec.resolve.requests import check_pattern, resolve_http
@@ -13,6 +15,8 @@ from vedette.spec.resolve.scope import CHECKS, DeviceFiles, Scope, duration
 from vedette.spec.resolved import HealthCheck, PingProbe, Probe, TcpProbe, UdpProbe
 from vedette.spec.tree import Path
 
+REJECT_DELAY = SECOND
+"""How long (ns) FreeRADIUS waits with an Access-Reject unless it is told otherwise (radiusd.conf, security)."""
 MOST_SOURCES = 256
 """Addresses of a range that a check may come from."""
 
@@ -74,6 +78,7 @@ class Checks:
         if isinstance(probe, PingProbe) and port is not None:
             self._scope.fault((*path, "port"), "a ping has no port", "leave it out", at_key=True)
         self._check_useless(layers[0], probe, path)
+        self._check_patience(layers[0], probe, timings["timeout"], path)
         return HealthCheck(
             probe=probe,
             address=None if address is None else values.parse_address(address),
@@ -90,6 +95,16 @@ class Checks:
                 self._scope.fault(
                     (*path, key), f"`{key}` means nothing to this kind of check", "leave it out", at_key=True
                 )
+
+    def _check_patience(self, written: model.Probe, probe: Probe, timeout: int, path: Path) -> None:
+        """A RADIUS check without a user is rejected, and that takes a while; said where either is written."""
+        key = "timeout" if written.timeout is not None else "radius" if written.radius is not None else None
+        if isinstance(probe, RadiusProbe) and probe.account is None and timeout <= REJECT_DELAY and key is not None:
+            message = (
+                f"FreeRADIUS holds a rejection back for a second (reject_delay): after {show(timeout)} it seems to hang"
+            )
+            remedy = "write `timeout: 2s` and an `interval` of 2s or more, or a user whose login is accepted"
+            self._scope.findings.warn((*path, key), message, remedy)
 
     def _check_source(self, source: str, path: Path) -> None:
         if len(values.parse_range(source)) > MOST_SOURCES:

@@ -84,7 +84,10 @@ def _dialogue(written: shapes.Dialogue, here: Here) -> DialogueProbe:
 
 def _file(written: shapes.FileCheck, here: Here) -> FileProbe:
     here.check_pattern("expect", written.expect)
-    return FileProbe(path=here.files.name(written.path), expect=written.expect)
+    if written.expect is not None and written.dynamic_weight:
+        here.fault("expect", "a file that holds a weight holds nothing else", "leave one of the two out", at_key=True)
+    path = here.files.name(written.path)
+    return FileProbe(path=path, expect=written.expect, dynamic_weight=bool(written.dynamic_weight))
 
 
 def _dns(written: shapes.Dns, here: Here) -> DnsProbe:
