@@ -37,6 +37,7 @@ from vedette.sources.names import Names
 from vedette.spec.resolved import ClusterSpec, Role
 from vedette.state.edits import reweighings
 from vedette.state.names import questions, with_names
+from vedette.state.paths import has_paths, with_paths
 from vedette.state.placement import Liveness, View
 from vedette.state.targets import all_targets
 
@@ -83,13 +84,15 @@ class Director:
         self._working: bool | None = None
         self._directing = asyncio.Event()
         self._expanded: ClusterSpec | None = None
+        self._withheld = 0
+        """Targets that wait for their path in the kernel's table."""
         self._orders = ServerOrders()
         self._names = Names(state_dir / "names.json", self._names_changed)
         self._checkers = Checkers(self._verdicts_changed)
         self._sorry = SorryClient(changed=lambda: None)
         self._pinger = Pinger(changed=self._tell_reach)
         self._reconciler = Reconciler(
-            run_dir=run_dir, screen=Screen(), report=self._tell_readiness, repaired=_log_repairs
+            run_dir=run_dir, screen=Screen(), report=self._table_changed, repaired=_log_repairs
         )
         self._connections = Connections(
             node=node,
@@ -257,7 +260,7 @@ class Director:
 
     def _expand(self, spec: ClusterSpec) -> None:
         """Bring the document together with the addresses that its names stand for."""
-        former, self._expanded = self._expanded, with_names(spec, self._names.answers)
+        former, self._expanded = self._expanded, with_paths(with_names(spec, self._names.answers))
         self._orders.apply(self._expanded)
         if former is None or reweighings(former, self._expanded) is None:
             self._assign()
@@ -288,10 +291,16 @@ class Director:
     # real servers and table
 
     def _assign(self) -> None:
-        """Give the checker what this node is to check, as things are."""
+        """Give the checker what this node is to check, as things are.
+
+        A check through a service waits for its path: without it, it would go to any server and find that one well.
+        """
         assert self._expanded is not None
         self._held = self._holding()
-        self._checkers.set_targets(all_targets(self._expanded, self._held))
+        wanted = tuple(all_targets(self._expanded, self._held))
+        ready = [item for item in wanted if item.behind is None or item.check.mark in self._reconciler.led]
+        self._withheld = len(wanted) - len(ready)
+        self._checkers.set_targets(ready)
 
     def _follow_holding(self) -> None:
         """Some services are checked only by who holds their group."""
@@ -307,10 +316,16 @@ class Director:
     def _verdicts_changed(self) -> None:
         self._reconcile()
 
+    def _table_changed(self) -> None:
+        if self._expanded is not None and has_paths(self._expanded):
+            self._assign()
+        self._tell_readiness()
+
     def _reconcile(self) -> None:
         spec = self._orders.spec
         if spec is not None and self._directing.is_set():
-            self._reconciler.update(spec, self._checkers.verdicts, complete=self._checkers.complete)
+            complete = self._checkers.complete and not self._withheld
+            self._reconciler.update(spec, self._checkers.verdicts, complete=complete)
             self._tell_readiness()
 
     def _tell_readiness(self) -> None:

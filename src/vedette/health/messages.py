@@ -4,8 +4,9 @@ The director numbers its targets; a number is never used twice in its life, so a
 cannot be taken for another target's. Checks are sent once a message however many targets use them::
 
     director → checker   {"checks": [CHECK, ...], "remove": [NUMBER, ...],
-                          "add": [[NUMBER, ADDRESS, PORT, index into checks, VERDICT], ...]}
+                          "add": [[NUMBER, ADDRESS, PORT, BEHIND, index into checks, VERDICT], ...]}
     checker → director   {"verdicts": [[NUMBER, VERDICT], ...]}
+    BEHIND               null, or SERVER and whether it is near as [SERVER, NEAR]
     VERDICT              HEALTH, SINCE, REASON, NOTICE, and null or a weight as [VALUE, ABSOLUTE]
 
 Every assignment is answered at once with what is known, which may be nothing: the checks have begun then.
@@ -20,7 +21,7 @@ from typing import Any
 from vedette.kit import net, plain
 from vedette.kit.channel import Message
 from vedette.spec.resolved import HealthCheck
-from vedette.state.health import Advice, Health, Target, Verdict
+from vedette.state.health import Advice, Behind, Health, Target, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,7 @@ def write_assignment(assignment: Assignment) -> Message:
             number,
             str(target.address),
             target.port,
+            None if target.behind is None else [str(target.behind.server), target.behind.near],
             checks.setdefault(target.check, len(checks)),
             *_plain(verdict),
         ]
@@ -53,10 +55,10 @@ def read_assignment(message: Message) -> Assignment:
         checks = [plain.load(HealthCheck, check) for check in message["checks"]]
         add = {
             int(number): (
-                Target(address=net.parse(address), port=int(port), check=checks[index]),
+                Target(net.parse(address), int(port), checks[index], _behind(behind)),
                 _verdict(*verdict),
             )
-            for number, address, port, index, *verdict in message["add"]
+            for number, address, port, behind, index, *verdict in message["add"]
         }
         return Assignment(add=add, remove=tuple(int(number) for number in message["remove"]))
     except (KeyError, TypeError, IndexError) as error:
@@ -80,6 +82,10 @@ def _plain(verdict: Verdict) -> tuple[str, int, str, str, tuple[int, bool] | Non
     advice = verdict.advice
     weight = None if advice is None else (advice.value, advice.absolute)
     return verdict.health.value, verdict.since, verdict.reason, verdict.notice, weight
+
+
+def _behind(written: Any) -> Behind | None:
+    return None if written is None else Behind(net.parse(written[0]), near=bool(written[1]))
 
 
 def _verdict(health: Any, since: Any, reason: Any, notice: Any, weight: Any) -> Verdict:
