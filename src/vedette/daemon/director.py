@@ -298,7 +298,7 @@ class Director:
         assert self._expanded is not None
         self._held = self._holding()
         wanted = tuple(all_targets(self._expanded, self._held))
-        ready = [item for item in wanted if item.behind is None or item.check.mark in self._reconciler.led]
+        ready = [item for item in wanted if item.behind is None or item.mark in self._reconciler.led]
         self._withheld = len(wanted) - len(ready)
         self._checkers.set_targets(ready)
 

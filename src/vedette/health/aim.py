@@ -134,7 +134,7 @@ def at(target: Target) -> Aim:
         net.family(address),
         (str(address), target.port),
         sources(check.source, address),
-        check.mark,
+        target.mark,
         target.port in _ephemeral_ports(),
         target.behind,
     )

@@ -6,7 +6,7 @@ cannot be taken for another target's. Checks are sent once a message however man
     director → checker   {"checks": [CHECK, ...], "remove": [NUMBER, ...],
                           "add": [[NUMBER, ADDRESS, PORT, BEHIND, index into checks, VERDICT], ...]}
     checker → director   {"verdicts": [[NUMBER, VERDICT], ...]}
-    BEHIND               null, or SERVER and whether it is near as [SERVER, NEAR]
+    BEHIND               null, or [SERVER, MARK, NEAR]
     VERDICT              HEALTH, SINCE, REASON, NOTICE, and null or a weight as [VALUE, ABSOLUTE]
 
 Every assignment is answered at once with what is known, which may be nothing: the checks have begun then.
@@ -40,7 +40,7 @@ def write_assignment(assignment: Assignment) -> Message:
             number,
             str(target.address),
             target.port,
-            None if target.behind is None else [str(target.behind.server), target.behind.near],
+            _plain_behind(target.behind),
             checks.setdefault(target.check, len(checks)),
             *_plain(verdict),
         ]
@@ -84,8 +84,12 @@ def _plain(verdict: Verdict) -> tuple[str, int, str, str, tuple[int, bool] | Non
     return verdict.health.value, verdict.since, verdict.reason, verdict.notice, weight
 
 
+def _plain_behind(behind: Behind | None) -> tuple[str, int, bool] | None:
+    return None if behind is None else (str(behind.server), behind.mark, behind.near)
+
+
 def _behind(written: Any) -> Behind | None:
-    return None if written is None else Behind(net.parse(written[0]), near=bool(written[1]))
+    return None if written is None else Behind(net.parse(written[0]), int(written[1]), near=bool(written[2]))
 
 
 def _verdict(health: Any, since: Any, reason: Any, notice: Any, weight: Any) -> Verdict:

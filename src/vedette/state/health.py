@@ -21,12 +21,13 @@ class Health(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Behind:
-    """The real server that a check through a service is meant for.
+    """The real server that a check through a service is meant for, and the firewall ``mark`` that leads there.
 
     ``near``: packets come to it without a router between, so they need not live longer than that.
     """
 
     server: IPAddress
+    mark: int
     near: bool
 
 
@@ -34,13 +35,18 @@ class Behind:
 class Target:
     """One thing to check: two virtual services that check the same server in the same way share one target.
 
-    ``behind``: the address is a virtual one, and the check's mark leads to this server. None: the address is meant.
+    ``behind``: the address is a virtual one, and this server is meant. None: the address is.
     """
 
     address: IPAddress
     port: int
     check: HealthCheck
     behind: Behind | None = None
+
+    @property
+    def mark(self) -> int:
+        """The firewall mark of the check's packets; 0 = none."""
+        return self.check.mark if self.behind is None else self.behind.mark
 
     @property
     def place(self) -> str:

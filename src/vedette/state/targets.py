@@ -64,7 +64,7 @@ def _through(service: VirtualService, entry: Entry, server: RealServer, check: H
     place = entrance(service.endpoints, entry, check.probe, check.port)
     if place is not None:
         near = service.forwarding is Forwarding.DIRECT_ROUTING
-        yield Target(*place, replace(_cleared(check), mark=server.path), Behind(server.address, near))
+        yield Target(*place, _cleared(check), Behind(server.address, server.path, near))
 
 
 def all_targets(spec: ClusterSpec, held: Container[str] | None = None) -> Iterator[Target]:
