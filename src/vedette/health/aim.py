@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
+from vedette.health.ports import ports
 from vedette.kit import net
 from vedette.kit.net import IPAddress
 from vedette.state.health import Behind, Target
@@ -73,13 +74,19 @@ class Aim:
                 opened.setsockopt(socket.SOL_SOCKET, socket.SO_MARK, self.mark)
             except PermissionError:
                 raise BlockedError(NO_MARKS) from None
-        sources = self.sources
+        sources, port = self.sources, 0
         if self.behind is not None:
             self._limit(opened, self.behind)
             sources = sources or self._own_address(self.behind)
+            port = ports.take(self.behind, self.peer) if opened.type == socket.SOCK_STREAM else 0
         if sources:
             opened.setsockopt(socket.IPPROTO_IP, _IP_BIND_ADDRESS_NO_PORT, 1)
-            _bind(opened, sources)
+            _bind(opened, sources, port)
+
+    def failed(self, opened: socket.SocketType) -> None:
+        """Hear of a connection that did not come about, before it is closed."""
+        if self.behind is not None:
+            ports.keep(self.behind, self.peer, opened)
 
     def _limit(self, opened: socket.SocketType, behind: Behind) -> None:
         """Let no server that is near pass the packets on, to a director that has the virtual address, say.
@@ -105,11 +112,15 @@ class Aim:
         return (own,)
 
 
-def _bind(opened: socket.SocketType, sources: tuple[str, ...]) -> None:
+def _bind(opened: socket.SocketType, sources: tuple[str, ...], port: int) -> None:
+    """Bind to the first address that is here, and to ``port`` if that is free."""
     for source in sources:
         try:
-            opened.bind((source, 0))
+            opened.bind((source, port))
         except OSError as error:
+            if port and error.errno == errno.EADDRINUSE:
+                _bind(opened, sources, 0)
+                return
             if error.errno != errno.EADDRNOTAVAIL:
                 raise
         else:

@@ -55,6 +55,8 @@ class Sockets:
     def give_back(self, used: socket.SocketType, aim: Aim, *, usable: bool) -> None:
         """Reset the connection, and put the socket by for the next check if it is ``usable``."""
         descriptor = used.fileno()
+        if not usable:
+            aim.failed(used)
         idle = self._idle.setdefault(aim.manner, [])
         if usable and aim.behind is None and len(idle) < MOST and _connect(descriptor, _NOWHERE, len(_NOWHERE)) == 0:
             self._keeper.forget(descriptor)

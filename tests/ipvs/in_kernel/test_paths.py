@@ -221,6 +221,20 @@ def test_no_other_server_answers_for_one_that_is_dead(site: Site, version: int, 
         assert site.check(second)[0] is Outcome.FAILED
 
 
+@pytest.mark.parametrize("probe", [TcpProbe(), DialogueProbe((Step(expect="^hello"),))], ids=["fast", "slow"])
+def test_a_dead_server_keeps_one_port_and_leaves_the_others_to_the_living(site: Site, probe: Probe) -> None:
+    """IPVS would send any other server's check from the dead one's ports to the dead one, for a minute."""
+    site.apply(Forwarding.DIRECT_ROUTING, probe=probe)
+    first, _ = REALS[4]
+    for _ in range(4):
+        if isinstance(probe, TcpProbe):
+            assert site.check(first)[0] is Outcome.FAILED
+        else:
+            assert not asyncio.run(trial.attempt(site.aims[first], trial.SHORT)).passed
+    waiting = [line for line in Path("/proc/net/ip_vs_conn").read_text().splitlines() if "SYN_RECV" in line]
+    assert len(waiting) == 1
+
+
 def test_a_server_that_gets_no_clients_is_checked_all_the_same(site: Site) -> None:
     have_vip(site, 4)
     servers = tuple(RealServer(address, weight=0, max_connections=1) for address in REALS[4])
