@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any
 from unittest.mock import patch
 
-from tests.cluster import test_config, test_council, test_fencing, test_grants, test_holes, test_large
+from tests.cluster import test_config, test_council, test_fencing, test_grants, test_holes, test_large, test_policies
 from tests.cluster.simulation.run import run
 from tests.cluster.simulation.scenario import PROFILES
 
@@ -22,7 +22,7 @@ from vedette.cluster import charter as charters
 from vedette.cluster.ballot import Ballot, Record
 from vedette.cluster.charter import Charter, Wanted
 from vedette.cluster.config import CoreConfig, Timings
-from vedette.cluster.council import Council
+from vedette.cluster.council import Choice, Council, Proposal
 from vedette.cluster.events import Reconfigure
 from vedette.cluster.fallen import Fallen
 from vedette.cluster.fencing import Fencing
@@ -472,7 +472,98 @@ def _silence_is_of_now() -> list[Patch]:
     return [(boot, "_silent_until", bent)]
 
 
+def _the_accepted_decides_alone() -> list[Patch]:
+    return [(Choice, "begun", lambda *_: None)]
+
+
+def _what_has_no_end_gets_none() -> list[Patch]:
+    return [(Owner, "bind", lambda *_: None)]
+
+
+def _whatever_it_holds_it_accepts() -> list[Patch]:
+    return [(Owner, "covered", lambda *_: True)]
+
+
+def _the_kernel_is_told_more_than_is_voted_for() -> list[Patch]:
+    return [(Owner, "_unanswered", property(lambda self: 2 * self._site.timings.dead_after))]
+
+
+def _alone_before_the_majority_is_over() -> list[Patch]:
+    return [(charters, "unsettled", lambda *_: False)]
+
+
+def _the_proposer_accepts_first() -> list[Patch]:
+    original = Council._propose
+
+    def bent(self: Council, proposal: Proposal, now: int) -> None:
+        original(self, proposal, now)
+        self._answer(Motion(Stage.PROPOSE, proposal.ballot, charter=proposal.charter), now)
+
+    return [(Council, "_propose", bent)]
+
+
+def _what_was_begun_is_dropped() -> list[Patch]:
+    return [(Council, "_reached", property(lambda self: charters.wanted(self._site.config) == self.wanted))]
+
+
+def _no_silence_for_two() -> list[Patch]:
+    original = boot._silent_until
+
+    def bent(config: CoreConfig, *rest: Any) -> int:
+        return 0 if config.endless else original(config, *rest)
+
+    return [(boot, "_silent_until", bent)]
+
+
 MUTANTS = (
+    Mutant(
+        "who has accepted a majority decides alone",
+        "29, 26",
+        _the_accepted_decides_alone,
+        case=test_policies.test_who_has_accepted_a_majority_takes_nothing_alone_any_more,
+    ),
+    Mutant(
+        "a lease without end gets none",
+        "29, 26",
+        _what_has_no_end_gets_none,
+        case=test_policies.test_what_the_acceptor_holds_ends_when_nobody_votes_for_it_any_more,
+    ),
+    Mutant(
+        "a voter accepts whatever it holds",
+        "29, 26",
+        _whatever_it_holds_it_accepts,
+        case=test_policies.test_a_voter_accepts_a_majority_only_when_the_other_votes_for_all_it_holds,
+    ),
+    Mutant(
+        "the kernel is told more than is voted for",
+        "29, 26",
+        _the_kernel_is_told_more_than_is_voted_for,
+        case=test_policies.test_the_kernel_is_told_no_more_than_the_other_votes_for_while_it_does,
+    ),
+    Mutant(
+        "one of two decides before the majority is over",
+        "29, 26",
+        _alone_before_the_majority_is_over,
+        case=test_policies.test_nobody_takes_alone_before_the_majority_before_is_over,
+    ),
+    Mutant(
+        "the proposer accepts first",
+        "29",
+        _the_proposer_accepts_first,
+        case=test_policies.test_the_proposer_is_never_in_doubt,
+    ),
+    Mutant(
+        "what was begun is dropped with the document",
+        "29",
+        _what_was_begun_is_dropped,
+        case=test_policies.test_what_was_accepted_is_seen_through_even_when_the_document_goes_back,
+    ),
+    Mutant(
+        "two forget their silence when they become three",
+        "29, 12",
+        _no_silence_for_two,
+        case=test_policies.test_a_voter_that_forgot_its_votes_in_a_reboot_keeps_silent_when_a_majority_begins_to_decide,
+    ),
     Mutant(
         "voters are changed by files alone",
         "29",

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from tests.cluster.bench import LINK, TIMINGS, Bench, Seat
+from tests.cluster.bench import LINK, TIMINGS, Bench
 
 from vedette.cluster import charter as charters
 from vedette.cluster.ballot import Ballot
@@ -11,7 +11,6 @@ from vedette.cluster.config import CoreConfig, CoreGroup, CoreNode, tag
 from vedette.cluster.council import UNHEARD
 from vedette.cluster.events import Datagram, ForceConfig, Listed, Reconfigure, SpecRunning
 from vedette.cluster.messages import Flag, Motion, Stage
-from vedette.kit.errors import UsageError
 from vedette.kit.units import MILLISECOND, SECOND
 from vedette.spec.resolved import SplitBrainPolicy
 
@@ -45,10 +44,11 @@ def running(core: CoreConfig = THREE) -> Bench:
 def edit(bench: Bench, core: CoreConfig, *names: str) -> None:
     """Give these nodes, or all, another document."""
     bench.config = core
-    text = "".join(core.voters) + str(core.timings.dead_after)
+    text = "".join(core.voters) + core.policy.value[0] + str(core.timings.dead_after)
     for name in names or [name for name, seat in bench.seats.items() if seat.machine is not None]:
         bench.handle(name, SpecRunning(2, text.encode().hex().ljust(16, "0")))
-        bench.handle(name, Reconfigure(core.groups, core.nodes, core.timings, core.voters))
+        rule = charters.wanted(core).rule
+        bench.handle(name, Reconfigure(core.groups, core.nodes, core.timings, core.voters, rule))
 
 
 def without_a_gap(bench: Bench, duration: int) -> None:
@@ -312,11 +312,11 @@ def test_a_voter_accepts_one_step_and_nothing_more() -> None:
     later = replace(step, epoch=2)
     other = replace(step, parent=document("b", "c", "d").id)
     ballot = Ballot(1000, 1, tag("a"))
-    assert council._answer(Motion(Stage.ASK, ballot)).stage is Stage.PROMISE
+    assert council._answer(Motion(Stage.ASK, ballot), bench.now).stage is Stage.PROMISE
     for bad in (leap, later, other):
-        assert council._answer(Motion(Stage.PROPOSE, ballot, charter=bad)).stage is Stage.REFUSED
-    assert council._answer(Motion(Stage.PROPOSE, Ballot(999, 9, 9), charter=step)).stage is Stage.REFUSED
-    assert council._answer(Motion(Stage.PROPOSE, ballot, charter=step)).stage is Stage.ACCEPTED
+        assert council._answer(Motion(Stage.PROPOSE, ballot, charter=bad), bench.now).stage is Stage.REFUSED
+    assert council._answer(Motion(Stage.PROPOSE, Ballot(999, 9, 9), charter=step), bench.now).stage is Stage.REFUSED
+    assert council._answer(Motion(Stage.PROPOSE, ballot, charter=step), bench.now).stage is Stage.ACCEPTED
 
 
 def test_an_acceptance_is_on_disk_before_it_is_said() -> None:
@@ -327,39 +327,3 @@ def test_an_acceptance_is_on_disk_before_it_is_said() -> None:
     speaking = [ready for ready in said if ready.binding and ready.send]
     assert speaking
     assert all(ready.durable is not None for ready in said if ready.binding)
-
-
-def test_two_nodes_with_fencing_change_neither_voters_nor_timings_while_running() -> None:
-    core = CoreConfig(
-        "web", (CoreNode("a"), CoreNode("b")), SplitBrainPolicy.FENCE, TIMINGS, (CoreGroup("g", ("a", "b")),)
-    )
-    bench = Bench(core)
-    bench.start()
-    bench.run(5 * SECOND)
-    with pytest.raises(UsageError, match="cannot be changed"):
-        bench.machine("a").handle(
-            Reconfigure(core.groups, core.nodes, replace(TIMINGS, dead_after=4 * SECOND)), bench.now
-        )
-    with pytest.raises(UsageError, match="b cannot be removed"):
-        bench.machine("a").handle(Reconfigure(core.groups, core.nodes[:1]), bench.now)
-
-
-def test_a_lease_without_end_does_not_outlive_its_policy() -> None:
-    """Two nodes with fencing become three with a majority, all stopped meanwhile: no word is good for ever."""
-    nodes = (CoreNode("a"), CoreNode("b"))
-    bench = Bench(CoreConfig("web", nodes, SplitBrainPolicy.FENCE, TIMINGS, (CoreGroup("g", ("a", "b"), ("a",)),)))
-    bench.start()
-    bench.run(5 * SECOND)
-    assert bench.holders() == ["a"]
-    bench.kill("a", "b")
-    bench.seats["w"] = Seat("w", "boot-w")
-    bench.config = CoreConfig(
-        "web", (*nodes, CoreNode("w")), SplitBrainPolicy.MAJORITY, TIMINGS, (CoreGroup("g", ("a", "b"), ("a",)),)
-    )
-    bench.isolate("a")
-    bench.start()
-    bench.run(5 * D)
-    assert bench.holders() == ["b"]
-    bench.heal()
-    bench.run(2 * D)
-    assert bench.holders() == ["a"]

@@ -6,7 +6,7 @@ import pytest
 from tests.cluster.bench import Bench, config, group
 
 from vedette.cluster.config import CoreGroup, tag
-from vedette.cluster.events import Move, Reach, Reconfigure, Standby, What
+from vedette.cluster.events import Move, Reach, Reconfigure, SpecRunning, Standby, What
 from vedette.kit.errors import UsageError
 from vedette.kit.units import MILLISECOND, SECOND
 from vedette.spec.resolved import Failback, SplitBrainPolicy
@@ -183,4 +183,21 @@ def test_under_tolerate_who_reaches_more_is_asked_only_while_the_other_is_heard(
     assert bench.holders() == ["a", "b"]
     bench.heal()
     bench.run(20 * SECOND)
+    assert bench.holders() == ["b"]
+
+
+def test_nodes_whose_documents_prefer_different_places_do_not_hand_a_group_to_and_fro() -> None:
+    bench = cluster()
+    bench.start()
+    bench.run(5 * SECOND)
+    assert bench.holders() == ["a"]
+    bench.handle("a", SpecRunning(2, "22" * 32))
+    bench.handle("a", Reconfigure(groups=(group("g", preferred="ba"),), nodes=bench.config.nodes))
+    for _ in range(200):
+        bench.run(50 * MILLISECOND)
+        assert bench.holders() == ["a"]
+    for name in "bw":
+        bench.handle(name, SpecRunning(2, "22" * 32))
+        bench.handle(name, Reconfigure(groups=(group("g", preferred="ba"),), nodes=bench.config.nodes))
+    bench.run(2 * SECOND)
     assert bench.holders() == ["b"]

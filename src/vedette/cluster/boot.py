@@ -95,8 +95,8 @@ def _chartered(config: CoreConfig, lasting: Durable | None) -> CoreConfig:
         return config
     assert lasting is not None
     assert lasting.charter is not None
-    known = replace(config, voters=lasting.voters)
-    return charters.apply(known, lasting.charter) or config
+    agreed = charters.apply(config, lasting.charter, known=lasting.voters)
+    return _choice(config, lasting).restrain(agreed)
 
 
 def _bound(config: CoreConfig, lasting: Durable | None) -> bool:
@@ -113,7 +113,7 @@ def _choice(config: CoreConfig, lasting: Durable | None) -> Choice:
     if not _bound(config, lasting):
         return Choice()
     assert lasting is not None
-    return Choice(lasting.promised, lasting.accepted, lasting.firm)
+    return Choice(lasting.promised, lasting.accepted, lasting.firm, lasting.settled)
 
 
 def _silent_until(
@@ -124,8 +124,6 @@ def _silent_until(
     The first start of a boot counts from the boot itself. A start that finds a durable state of this boot but no
     run-time state has lost it; one that finds neither cannot tell.
     """
-    if config.endless:
-        return 0
     if same_boot is not None:
         return same_boot.silent_until
     silence = max(config.timings.silence, config.before)  # what was forgotten may be of the charter before
@@ -154,6 +152,7 @@ def persist(
                 voters=site.config.voters if chartered else (),
                 cluster=site.config.cluster_id.hex(),
                 firm=council.choice.firm,
+                settled=council.choice.settled,
                 promised=council.choice.promised,
                 accepted=council.choice.accepted,
             )

@@ -1,18 +1,39 @@
-"""Who votes and how long a vote binds, as values that follow one another (rule 29).
+"""Who votes, by which policy, and how long a vote binds, as values that follow one another (rule 29).
 
-A *charter* is the part of the document that voters must agree on. Its successor differs in one voter, or in timings. So
-any majority of the one meets any majority of the other, and since a voter keeps its records whatever the charter, two
-neighbours may be in use at once. What must not be in use at once is a charter and the successor of its successor.
+A *charter* is the part of the document that voters must agree on. Its successor differs in one voter (and with it in
+the policy, where two become three or three become two), in the policy of the same two, or in timings. So any majority
+of the one meets any majority of the other, and since a voter keeps its records whatever the charter, two neighbours may
+be in use at once. What must not be in use at once is a charter and the successor of its successor. Where a policy lets
+one of two decide alone, that ends before the successor counts (:func:`binds`) or begins after its parent is over
+(:func:`unsettled`).
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from vedette.cluster.config import MOST_VOTERS, CoreConfig, differences, tag
+from vedette.cluster.config import MOST_VOTERS, CoreConfig, differences, nameless, tag
 from vedette.spec.resolved import SplitBrainPolicy
 
 LEAST_VOTERS = 3
+"""For a majority to be worth the name."""
+PAIR = 2
+"""Voters of the policies ``fence`` and ``tolerate``."""
+
+
+class Rule(NamedTuple):
+    """By what voters decide: the part of ``splitBrain`` that must be the same everywhere."""
+
+    policy: SplitBrainPolicy
+    assume_watchdog: bool = False
+
+    def fits(self, voters: int) -> bool:
+        if self.policy is SplitBrainPolicy.MAJORITY:
+            return LEAST_VOTERS <= voters <= MOST_VOTERS
+        return voters == PAIR
+
+
+MAJORITY = Rule(SplitBrainPolicy.MAJORITY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +50,7 @@ class Charter:
     dead_after: int
     elders: tuple[int, ...]
     before: int
+    rule: Rule = MAJORITY
 
 
 class Wanted(NamedTuple):
@@ -37,6 +59,7 @@ class Wanted(NamedTuple):
     voters: tuple[str, ...]
     interval: int
     dead_after: int
+    rule: Rule = MAJORITY
 
 
 def tags(names: Iterable[str]) -> tuple[int, ...]:
@@ -54,44 +77,60 @@ def of(config: CoreConfig) -> Charter:
         timings.dead_after,
         config.elders,
         config.before,
+        _rule(config),
     )
 
 
 def wanted(config: CoreConfig) -> Wanted:
     """What a document asks for, from the config that it would be by itself."""
-    return Wanted(config.voters, config.timings.interval, config.timings.dead_after)
+    return Wanted(config.voters, config.timings.interval, config.timings.dead_after, _rule(config))
+
+
+def _rule(config: CoreConfig) -> Rule:
+    fence = config.policy is SplitBrainPolicy.FENCE
+    return Rule(config.policy, assume_watchdog=fence and config.assume_watchdog)
 
 
 def changeable(config: CoreConfig) -> bool:
-    """Only majorities of neighbouring charters meet; other policies, and a lone voter, have no charters."""
-    return config.policy is SplitBrainPolicy.MAJORITY and not config.alone
+    """A lone voter has nobody to agree with: it runs what its document says from its next start on."""
+    return not config.alone
 
 
 def refused(running: CoreConfig, wanted: CoreConfig) -> list[str]:
     """What of another document cannot come into force while the daemons run, in words; empty: nothing.
 
-    What the voters can agree on among themselves, voters and timings, is not refused.
+    What the voters can agree on among themselves, voters, policy and timings, is not refused.
     """
-    if changeable(running):
-        timings = wanted.timings if changeable(wanted) else running.timings
-        voters = wanted.voters if changeable(wanted) else running.voters
-        running = replace(running, voters=voters, timings=timings)
+    if changeable(running) and changeable(wanted):
+        running = replace(
+            running,
+            voters=wanted.voters,
+            timings=wanted.timings,
+            policy=wanted.policy,
+            assume_watchdog=wanted.assume_watchdog,
+        )
     return differences(running, wanted)
 
 
-def apply(config: CoreConfig, charter: Charter) -> CoreConfig | None:
-    """The config under another charter; ``None`` while a voter's name is unknown here."""
-    names = {tag(name): name for name in (*config.voters, *(node.name for node in config.nodes))}
-    if not all(voter in names for voter in charter.voters):
-        return None
+def named(config: CoreConfig, voters: Iterable[int], *, known: Iterable[str] = ()) -> tuple[str, ...]:
+    """Voters by name, as far as the document, or ``known``, has it."""
+    names = {tag(name): name for name in (*known, *config.voters, *config.names)}
+    return tuple(names.get(voter, nameless(voter)) for voter in voters)
+
+
+def apply(config: CoreConfig, charter: Charter, *, known: Iterable[str] = ()) -> CoreConfig:
+    """The config under another charter. ``known``: names of nodes that the document may not have (any more)."""
     return replace(
         config,
-        voters=tuple(names[voter] for voter in charter.voters),
+        voters=named(config, charter.voters, known=known),
+        policy=charter.rule.policy,
+        assume_watchdog=charter.rule.assume_watchdog,
         timings=replace(config.timings, interval=charter.interval, dead_after=charter.dead_after),
         epoch=charter.epoch,
         parent=charter.parent,
         elders=charter.elders,
         before=charter.before,
+        strict=False,
     )
 
 
@@ -101,24 +140,43 @@ def steps(config: CoreConfig, aim: Wanted) -> list[Charter]:
     base = replace(now, epoch=now.epoch + 1, parent=config.id, elders=now.voters, before=now.dead_after)
     aimed = set(tags(aim.voters))
     added, gone = sorted(aimed - set(now.voters)), sorted(set(now.voters) - aimed)
-    found = []
-    if len(now.voters) < MOST_VOTERS:
-        found += [replace(base, voters=tuple(sorted((*now.voters, one)))) for one in added]
-    if len(now.voters) > LEAST_VOTERS:
-        found += [replace(base, voters=tuple(voter for voter in now.voters if voter != one)) for one in gone]
-    if not added and not gone and (aim.interval, aim.dead_after) != (now.interval, now.dead_after):
-        found.append(replace(base, interval=aim.interval, dead_after=aim.dead_after))
-    return found
+    if not added and not gone:
+        if aim.rule != now.rule:
+            return [replace(base, rule=aim.rule)]
+        timings = (aim.interval, aim.dead_after)
+        same = timings == (now.interval, now.dead_after)
+        return [] if same else [replace(base, interval=aim.interval, dead_after=aim.dead_after)]
+    found = [replace(base, voters=tuple(sorted((*now.voters, one))), rule=MAJORITY) for one in added]
+    for one in gone:
+        left = tuple(voter for voter in now.voters if voter != one)
+        found.append(replace(base, voters=left, rule=aim.rule if len(left) == PAIR else MAJORITY))
+    last = added or len(gone) > 1  # a pair is what remains at the end, and not on the way
+    return [step for step in found if step.rule.fits(len(step.voters)) and not (last and len(step.voters) == PAIR)]
 
 
 def follows(config: CoreConfig, charter: Charter) -> bool:
     """Whether a charter is one step from the config that runs: the test that safety rests on."""
     now = of(config)
-    different = set(charter.voters) ^ set(now.voters)
+    different = len(set(charter.voters) ^ set(now.voters))
     timings = (charter.interval, charter.dead_after) != (now.interval, now.dead_after)
+    ruling = charter.rule != now.rule and not different  # with another voter it goes by their number
     return (
         (charter.epoch, charter.parent, charter.elders, charter.before)
         == (now.epoch + 1, config.id, now.voters, now.dead_after)
-        and len(different) + timings == 1
-        and LEAST_VOTERS <= len(charter.voters) <= MOST_VOTERS
+        and different + timings + ruling == 1
+        and charter.rule.fits(len(charter.voters))
     )
+
+
+def binds(config: CoreConfig, charter: Charter) -> bool:
+    """Whether who has accepted this charter must not decide alone any more, before it is in force.
+
+    Under ``fence`` one of two decides alone once the other is confirmed off. A majority of three is neither met by
+    that nor waits for it.
+    """
+    return config.fencing and charter.rule.policy is SplitBrainPolicy.MAJORITY
+
+
+def unsettled(charter: Charter) -> bool:
+    """Whether a node that runs this charter may not decide alone yet: those before may still count as a majority."""
+    return charter.rule.policy is SplitBrainPolicy.FENCE and len(charter.elders) > PAIR

@@ -25,6 +25,8 @@ ASK_AGAIN = (10 * MILLISECOND, 30 * MILLISECOND)
 """When Prepare and Accept are repeated. Every link carried them, so that one is hardly ever lost; an answer takes
 several ms where machines are slow, and would wait behind the repeats and their answers."""
 
+_NAMELESS = "#"
+
 
 class Random(Protocol):
     """The part of :class:`random.Random` that the core uses; injected, so that a simulation is reproducible."""
@@ -37,6 +39,8 @@ class Random(Protocol):
 @cache
 def tag(name: str) -> int:
     """The 32-bit name of a node or group on the wire and in ballots: the head of its SHA-256, never 0."""
+    if name.startswith(_NAMELESS):
+        return int(name[len(_NAMELESS) :], 16)
     return int.from_bytes(hashlib.sha256(name.encode()).digest()[:4]) or 1
 
 
@@ -84,6 +88,11 @@ class Timings:
         return max(6 * STAGGER, self.dead_after // 10)
 
 
+def nameless(number: int) -> str:
+    """What stands for a node of which only its :func:`tag` is known; no name in a document looks like it."""
+    return f"{_NAMELESS}{number:08x}"
+
+
 @dataclass(frozen=True, slots=True)
 class CoreNode:
     """``fence_delay`` (ns): the other one shoots it so much later.
@@ -120,7 +129,8 @@ class CoreConfig:
 
     What follows from it is asked for thousands of times a second, and worked out once.
     ``epoch``, ``parent``, ``elders`` and ``before``: see :class:`vedette.cluster.charter.Charter`; the first
-    config of a cluster has none.
+    config of a cluster has none. ``strict``: of the two voters of ``fence`` none decides alone for now, since the
+    voters are about to change, or have only just changed (:mod:`vedette.cluster.charter`).
     """
 
     cluster: str
@@ -136,6 +146,7 @@ class CoreConfig:
     parent: bytes = bytes(8)
     elders: tuple[int, ...] = ()
     before: int = 0
+    strict: bool = False
     id: bytes = field(init=False, default=b"")
     cluster_id: bytes = field(init=False, default=b"")
 
@@ -175,7 +186,7 @@ class CoreConfig:
     @cached_property
     def endless(self) -> bool:
         """A lease has no end: what it takes to take it is a word of the holder, of a device, or a higher claim."""
-        return self.alone or self.tolerant or self.fencing
+        return self.alone or self.tolerant or (self.fencing and not self.strict)
 
     @property
     def duel(self) -> int:
@@ -205,9 +216,9 @@ class CoreConfig:
         """Rule 29: (id, voters, policy, timings); two nodes that differ in them do not vote for each other."""
         text = "\0".join(
             [
-                "vedette config 1",
+                "vedette config 2",
                 self.cluster,
-                ",".join(self.voters),
+                ",".join(f"{number:08x}" for number in sorted(map(tag, self.voters))),
                 "alone" if self.alone else self.policy.value + (" or watchdog" if self.assume_watchdog else ""),
                 str(self.timings.interval),
                 str(self.timings.dead_after),
@@ -240,11 +251,11 @@ class CoreConfig:
 
     def _check_policy(self) -> None:
         match self.policy:
-            case SplitBrainPolicy.FENCE if not len(self.voters) == len(self.nodes) == 2:
+            case SplitBrainPolicy.FENCE if len(self.voters) != 2:
                 raise UsageError("splitBrain policy fence is for exactly 2 nodes; with 3 or more use majority")
             case SplitBrainPolicy.MAJORITY if len(self.voters) < 3:
                 raise UsageError("splitBrain policy majority needs at least 3 nodes: add one with role: witness")
-            case SplitBrainPolicy.TOLERATE if not len(self.voters) == len(self.nodes) == 2:
+            case SplitBrainPolicy.TOLERATE if len(self.voters) != 2:
                 raise UsageError("splitBrain policy tolerate is for exactly 2 nodes; with 3 or more use majority")
 
 

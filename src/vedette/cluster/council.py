@@ -1,14 +1,18 @@
-"""How voters agree on who votes next and how long a vote binds (rule 29).
+"""How voters agree on who votes next, by which policy, and how long a vote binds (rule 29).
 
 The child of a charter is one value that a majority of its voters agree on by Paxos, with ballots and answers that are
 on disk before they are given: whoever proposes, however often, only one child ever comes out. Whoever learns it runs
 it at once, for good, and tells everybody who runs another. The grandchild is proposed only when the charter before is
 over: when most of its voters are seen to run the child, and twice the longer deadAfter has passed since, so that no
 lease that was counted under it lives. So of all charters in use any two are neighbours, whose majorities meet.
+
+Under ``fence`` one of two may decide alone, and no majority meets that. So nobody does any more who has accepted a
+child with a majority, and sees it through; and nobody does yet under a child of a majority before that is over. The
+proposer accepts last, in the moment in which it learns: so it is never in doubt itself.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from vedette.cluster import charter as charters
 from vedette.cluster.ballot import NOTHING, Ballot
@@ -18,6 +22,7 @@ from vedette.cluster.events import What
 from vedette.cluster.leases import Lease
 from vedette.cluster.messages import Motion, Stage, Teach
 from vedette.cluster.outbox import Outbox
+from vedette.cluster.owner import Owner
 from vedette.cluster.peers import Peer
 from vedette.cluster.proposer import Proposer
 from vedette.cluster.site import Site
@@ -33,12 +38,24 @@ FORCED = 1000
 class Choice:
     """What this voter has promised and accepted about the child of the charter that it runs.
 
-    ``firm``: the charter is what the cluster runs, not only what this node's document says.
+    ``firm``: the charter is what the cluster runs, not only what this node's document says. ``settled``: the charter
+    before is over, where that matters to what this one allows.
     """
 
     promised: Ballot = NOTHING
     accepted: tuple[Ballot, Charter] | None = None
     firm: bool = False
+    settled: bool = True
+
+    def begun(self, config: CoreConfig) -> Charter | None:
+        """A child that this voter has accepted and that binds it before it knows whether it was decided."""
+        charter = self.accepted[1] if self.accepted is not None else None
+        return charter if charter is not None and charters.binds(config, charter) else None
+
+    def restrain(self, config: CoreConfig) -> CoreConfig:
+        """The config, of which nobody decides alone before it is clear who else may."""
+        early = not self.settled and charters.unsettled(charters.of(config))
+        return replace(config, strict=early or self.begun(config) is not None)
 
 
 @dataclass(slots=True)
@@ -66,11 +83,12 @@ class Council:
         voter: Voter,
         outbox: Outbox,
         proposer: Proposer,
+        owner: Owner,
         choice: Choice,
         wanted: Wanted,
     ) -> None:
         self._site, self._peers, self._leases, self._voter = site, peers, leases, voter
-        self._outbox, self._proposer = outbox, proposer
+        self._outbox, self._proposer, self._owner = outbox, proposer, owner
         self.choice, self.wanted = choice, wanted
         self.changed = False
         self._proposal: Proposal | None = None
@@ -92,14 +110,16 @@ class Council:
             self.choice.firm = self.changed = True
         if self._proposal is not None and now >= self._proposal.void_at:
             self._retreat(now)
-        if self._reached:
+        if self._reached or self._proposal is not None or stopping or now < self._back_off:
             return
-        if self._proposal is None and not stopping and now >= self._back_off and not self.obstacle(now, digest=digest):
-            self._begin(self._possible(now)[0], now)
+        if not self.obstacle(now, digest=digest):
+            self._begin(self._begun or self._possible(now)[0], now)
 
     def obstacle(self, now: int, *, digest: bytes) -> str:
         """Why this node does not propose a charter now; empty when nothing stands against it."""
         config = self._site.config
+        if self._begun is not None:
+            return "" if self._enough(config, self._running(now)) else UNHEARD
         aimed = charters.steps(config, self.wanted)
         deciding = [name for name in config.voters if self._site.listed(name) and name in self._running(now)]
         there = [peer for peer in self._peers.values() if peer.alive(now) and self._site.listed(peer.name)]
@@ -112,6 +132,7 @@ class Council:
             (not self._enough(config, self._running(now)), UNHEARD),
             (bool(differing), f"waits for {', '.join(differing)} to have the same document"),
             (not self._possible(now), "waits for a majority of the voters that there would be"),
+            (bool(self._in_the_way(now)), f"waits for {', '.join(self._in_the_way(now))} to hold nothing any more"),
             (over is None, "waits until most of the voters before know of the last step"),
             (over is not None and now < over, "waits for the leases of the last step to end"),
             (deciding[:1] != [self._site.me], "another voter proposes it"),
@@ -120,21 +141,28 @@ class Council:
 
     def next_at(self) -> list[int]:
         """When something is due although nothing has been heard."""
-        if self._reached or not charters.changeable(self._site.config):
+        if (self._reached and self.choice.settled) or not charters.changeable(self._site.config):
             return []
         times = [self._back_off, self._over_at() or 0]
         return [*times, self._proposal.void_at] if self._proposal is not None else times
 
     @property
     def _reached(self) -> bool:
-        """Everything that the document wants is in force."""
-        return charters.wanted(self._site.config) == self.wanted
+        """Everything that the document wants is in force, and nothing else was begun."""
+        return self._begun is None and charters.wanted(self._site.config) == self.wanted
+
+    @property
+    def _begun(self) -> Charter | None:
+        return self.choice.begun(self._site.config)
 
     @property
     def pending(self) -> str:
         """What the document changes that the voters have not agreed on, in words; empty when there is nothing."""
         config = self._site.config
-        return differences(charters.wanted(config), self.wanted) if charters.changeable(config) else ""
+        if not charters.changeable(config):
+            return ""
+        words = differences(charters.wanted(config), self.wanted)
+        return words or ("a step that was begun is seen through" if self._begun is not None else "")
 
     # What is heard
 
@@ -146,7 +174,7 @@ class Council:
             case Stage.ASK | Stage.PROPOSE:
                 asker = motion.ballot.node == peer.tag and peer.name in self._site.config.voters
                 if asker and self._site.votes and not self._site.silent(now):
-                    self._outbox.answer(peer.name, self._answer(motion))
+                    self._outbox.answer(peer.name, self._answer(motion, now))
             case Stage.PROMISE | Stage.ACCEPTED | Stage.REFUSED:
                 self._answered(peer, motion, now)
 
@@ -168,21 +196,34 @@ class Council:
 
     def adopt(self, charter: Charter, now: int, *, source: str) -> None:
         """Run it from now on, for good. What was begun under another ends; what is owned goes on being renewed."""
-        config = charters.apply(self._site.config, charter)
-        if config is None or config.id == self._site.config.id:
+        config = charters.apply(self._site.config, charter, known=self._peers)
+        if config.id == self._site.config.id:
             return
+        self._end_attempts(now)
+        words = differences(charters.wanted(self._site.config), charters.wanted(config))
+        self.choice = Choice(firm=True, settled=not charters.unsettled(charter))
+        self._proposal, self._moved_at = None, None
+        self._voter.lives_for(config.timings.dead_after)
+        self._outbox.remember_for(max(config.timings.dead_after, config.before))
+        self._run(config, now)
+        self._site.note(What.CONFIG_CHANGED, node=source, detail=f"step {config.epoch}: {words}")
+        self._outbox.announce(self._lesson())
+
+    def _run(self, config: CoreConfig, now: int) -> None:
+        """Keep to this config, as far as what was agreed to allows; leases end, or do not, as it says."""
+        self._site.config = self.choice.restrain(config)
+        if not config.fencing:
+            self._voter.fallen.clear()
+        if self._site.config.endless and self._site.votes:
+            self._owner.unbind()
+        else:
+            self._owner.bind(now)
+        self.changed = True
+
+    def _end_attempts(self, now: int) -> None:
         for lease in self._leases.values():
             self._proposer.abandon(lease, now)
             self._proposer.decline(lease, now)
-        words = differences(charters.wanted(self._site.config), charters.wanted(config))
-        self._site.config = config
-        self._voter.lives_for(config.timings.dead_after)
-        self._outbox.remember_for(max(config.timings.dead_after, config.before))
-        self.choice = Choice(firm=True)
-        self._proposal, self._moved_at = None, None
-        self.changed = True
-        self._site.note(What.CONFIG_CHANGED, node=source, detail=f"step {config.epoch}: {words}")
-        self._outbox.announce(self._lesson())
 
     def force(self, author: str, now: int) -> None:
         """Run what the document wants, on a person's word that most of the present voters are off for good."""
@@ -196,6 +237,7 @@ class Council:
             dead_after=self.wanted.dead_after,
             elders=(),
             before=present.dead_after,
+            rule=self.wanted.rule,
         )
         if charters.changeable(config) and charters.steps(config, self.wanted):
             self._site.note(What.CONFIG_FORCED, detail=author)
@@ -203,8 +245,11 @@ class Council:
 
     # Deciding
 
-    def _answer(self, motion: Motion) -> Motion:
-        """The acceptor. What it says is on disk before it is sent."""
+    def _answer(self, motion: Motion, now: int) -> Motion:
+        """The acceptor. What it says is on disk before it is sent.
+
+        What binds is accepted only when most voters' records cover all that this node holds: so nothing is lost by it.
+        """
         choice = self.choice
         if motion.ballot < choice.promised:
             return Motion(Stage.REFUSED, motion.ballot, choice.promised)
@@ -212,20 +257,33 @@ class Council:
             choice.promised, self.changed = motion.ballot, True
             ballot, charter = choice.accepted if choice.accepted is not None else (None, None)
             return Motion(Stage.PROMISE, motion.ballot, ballot, charter)
-        if motion.charter is None or not charters.follows(self._site.config, motion.charter):
-            return Motion(Stage.REFUSED, motion.ballot, choice.promised)
-        choice.promised, choice.accepted = motion.ballot, (motion.ballot, motion.charter)
+        config, charter = self._site.config, motion.charter
+        refusal = Motion(Stage.REFUSED, motion.ballot, choice.promised)
+        if charter is None or not charters.follows(config, charter):
+            return refusal
+        binding = charters.binds(config, charter)
+        if binding and not self._owner.covered(now):
+            return refusal
+        choice.promised, choice.accepted = motion.ballot, (motion.ballot, charter)
         self.changed = True
+        if binding:
+            self._end_attempts(now)
+            self._run(config, now)
+            self._back_off = now + self._patience  # whoever proposes it sees it through, if it can
         return Motion(Stage.ACCEPTED, motion.ballot)
+
+    @property
+    def _patience(self) -> int:
+        """How long (ns) a proposal may take."""
+        return max(SECOND // 2, self._site.timings.attempt)
 
     def _begin(self, charter: Charter, now: int) -> None:
         self._voter.saw(self.choice.promised)
         ballot = Ballot(self._voter.next_round(), self._site.incarnation, self._site.tag)
-        patience = max(SECOND // 2, self._site.timings.attempt)
-        self._proposal = Proposal(ballot, charter, now + patience)
+        self._proposal = Proposal(ballot, charter, now + self._patience)
         ask = Motion(Stage.ASK, ballot)
         self._outbox.broadcast(ask)
-        self._answered_by(self._site.me, self._answer(ask), now)
+        self._answered_by(self._site.me, self._answer(ask, now), now)
 
     def _answered(self, peer: Peer, motion: Motion, now: int) -> None:
         if motion.accepted is not None:
@@ -247,8 +305,8 @@ class Council:
                     self._propose(proposal, now)
             case Stage.ACCEPTED if proposal.proposed:
                 proposal.accepted.add(name)
-                if self._enough(self._site.config, proposal.accepted):
-                    self.adopt(proposal.charter, now, source=self._site.me)
+                if self._enough(self._site.config, proposal.accepted | {self._site.me}):
+                    self._conclude(proposal, now)
             case Stage.REFUSED:
                 self._retreat(now)
             case _:
@@ -256,9 +314,15 @@ class Council:
 
     def _propose(self, proposal: Proposal, now: int) -> None:
         proposal.proposed = True
-        motion = Motion(Stage.PROPOSE, proposal.ballot, charter=proposal.charter)
-        self._outbox.broadcast(motion)
-        self._answered_by(self._site.me, self._answer(motion), now)
+        self._outbox.broadcast(Motion(Stage.PROPOSE, proposal.ballot, charter=proposal.charter))
+
+    def _conclude(self, proposal: Proposal, now: int) -> None:
+        """Accept it too, as the last that is needed: then it is decided, and this node knows."""
+        answer = self._answer(Motion(Stage.PROPOSE, proposal.ballot, charter=proposal.charter), now)
+        if answer.stage is Stage.ACCEPTED:
+            self.adopt(proposal.charter, now, source=self._site.me)
+        else:
+            self._retreat(now)
 
     def _retreat(self, now: int) -> None:
         self._proposal = None
@@ -267,12 +331,16 @@ class Council:
     # When
 
     def _settle(self, now: int) -> None:
-        """Note when most of the voters before were first seen to run this charter: then theirs is over."""
+        """Note when most of the voters before were first seen to run this charter, and when theirs is over."""
         elders = self._site.config.elders
         if self._moved_at is None and elders:
             moved = {tag(name) for name in self._running()} & set(elders)
             if len(moved) > len(elders) // 2:
                 self._moved_at = now
+        over = self._over_at()
+        if not self.choice.settled and over is not None and now >= over:
+            self.choice.settled = True
+            self._run(self._site.config, now)
 
     def _over_at(self) -> int | None:
         """When no lease that was counted under the charter before lives any more; ``None``: not known yet."""
@@ -297,6 +365,12 @@ class Council:
         ]
         return sorted(found, key=lambda step: (-len(there & set(step.voters)), len(step.voters), step.voters))
 
+    def _in_the_way(self, now: int) -> list[str]:
+        """Who holds something and would have no vote beside two that have: it would lose what it holds."""
+        staying = {voter for step in self._possible(now) if len(step.voters) == charters.PAIR for voter in step.voters}
+        holding = [peer for peer in self._peers.values() if peer.alive(now) and (peer.own or peer.holds)]
+        return sorted(peer.name for peer in holding if staying and peer.tag not in staying)
+
     def _running(self, now: int | None = None) -> set[str]:
         """Who was last heard, or (with ``now``) is alive, with the charter that runs here."""
         config = self._site.config
@@ -315,6 +389,9 @@ def differences(before: Wanted, after: Wanted) -> str:
     """What changes, in words."""
     added, gone = sorted(set(after.voters) - set(before.voters)), sorted(set(before.voters) - set(after.voters))
     found = [f"{name} votes" for name in added] + [f"{name} does not vote any more" for name in gone]
+    found += [f"splitBrain.policy is {after.rule.policy.value}"] if before.rule.policy is not after.rule.policy else []
+    watchdog = before.rule.assume_watchdog is not after.rule.assume_watchdog
+    found += ["what is said of watchdogs in splitBrain changes"] if watchdog else []
     found += [f"interval is {show(after.interval)}"] if before.interval != after.interval else []
     found += [f"deadAfter is {show(after.dead_after)}"] if before.dead_after != after.dead_after else []
     return ", ".join(found)

@@ -20,6 +20,7 @@ from enum import Enum
 from types import MappingProxyType
 from typing import NamedTuple
 
+from vedette.cluster.charter import Rule
 from vedette.cluster.config import CoreGroup, CoreNode, Timings
 from vedette.spec.resolved import Key
 
@@ -150,15 +151,16 @@ class Reconfigure:
 
     Hand in the document's :class:`SpecRunning` first: voters agree when they have the same document.
 
-    ``timings`` and ``voters``: ``None`` = as before. Other voters, interval and deadAfter come into force when the
-    voters have agreed on them (rule 29); the policy stays. A node that is gone but holds something counts until it has
-    handed it over.
+    ``timings``, ``voters`` and ``rule``: ``None`` = as before. Other voters, another policy, interval and deadAfter
+    come into force when the voters have agreed on them (rule 29). A node that is gone but holds something counts until
+    it has handed it over.
     """
 
     groups: tuple[CoreGroup, ...]
     nodes: tuple[CoreNode, ...]
     timings: Timings | None = None
     voters: tuple[str, ...] | None = None
+    rule: Rule | None = None
 
 
 @dataclass(frozen=True, slots=True)

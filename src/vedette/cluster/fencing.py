@@ -28,7 +28,7 @@ class Fencing:
             return ()
         asked = {}
         self._assume(now)
-        for peer in self._peers.values():
+        for peer in self._rivals():
             if not idle and self._due(peer, now):
                 asked[peer.name] = self._request(peer)
         for name, request in asked.items():
@@ -45,7 +45,7 @@ class Fencing:
         """When a silent peer becomes one that must be off."""
         if not self._site.config.fencing:
             return []
-        silent = [peer for peer in self._peers.values() if not peer.alive(now)]
+        silent = [peer for peer in self._rivals() if not peer.alive(now)]
         return [self._due_at(peer) for peer in silent] + [self._bitten_at(peer) for peer in silent if peer.watchdog]
 
     def result(self, result: FenceResult, now: int) -> None:
@@ -54,8 +54,9 @@ class Fencing:
         It counts for the lives that were known when it was asked for, and for a peer that is not heard.
         """
         peer = self._peers.get(result.node)
-        if peer is None or not self._site.config.fencing:
+        if peer not in self._rivals() or not self._site.config.fencing:
             return
+        assert peer is not None
         if not result.confirmed:
             self._site.note(What.FENCE_FAILED, node=peer.name, detail=result.reason)
         elif self._fallen.over(peer.tag, result.incarnation):
@@ -71,19 +72,29 @@ class Fencing:
 
     def off(self, peer: Peer) -> str:
         """Why the peer counts as off, in words; empty when it does not, or has only left."""
-        if not self._site.config.fencing or peer.left or peer.tag not in self._fallen.dead:
+        if peer not in self._rivals() or not self._site.config.fencing or peer.left:
+            return ""
+        if peer.tag not in self._fallen.dead:
             return ""
         return self._proofs.get(peer.name, "known before this daemon started")
 
     def blocks(self, peer: Peer, now: int) -> str:
         """Why the peer's groups cannot be taken, in words; empty when nothing stands against it."""
-        if not self._site.config.fencing or peer.alive(now) or peer.tag in self._fallen.dead:
+        if peer not in self._rivals() or not self._site.config.fencing:
+            return ""
+        if peer.alive(now) or peer.tag in self._fallen.dead:
             return ""
         if peer.tag not in self._fallen.seen:
             return f"{peer.name} was not heard since this machine booted: start it, or vedette confirm-off {peer.name}"
         if self._refused(peer, now):
             return f"{peer.name} is not fenced: datagrams with an unknown key come from it"
         return f"{peer.name} is not confirmed off"
+
+    def _rivals(self) -> list[Peer]:
+        """The other voter: who has no vote is nobody's business, and has no business to have anybody shot."""
+        return (
+            [peer for peer in self._peers.values() if peer.name in self._site.config.voters] if self._site.votes else []
+        )
 
     def _due(self, peer: Peer, now: int) -> bool:
         return (
@@ -101,7 +112,7 @@ class Fencing:
         """
         if not self._site.config.assume_watchdog:
             return
-        for peer in self._peers.values():
+        for peer in self._rivals():
             if peer.watchdog and self._due(peer, now) and now >= self._bitten_at(peer):
                 self._fallen.confirm(peer.tag, self._fallen.seen[peer.tag], now)
                 peer.fall()
@@ -150,4 +161,5 @@ def wait(config: CoreConfig, me: str, peer: Peer, mine: set[int]) -> int:
 
 def _favour(config: CoreConfig, name: str, holds: int) -> tuple[int, int, int]:
     preferred = sum(1 for group in config.groups if group.preferred_nodes[:1] == (name,))
-    return holds, preferred, -[node.name for node in config.nodes].index(name)
+    names = [node.name for node in config.nodes]
+    return holds, preferred, -(names.index(name) if name in names else len(names))

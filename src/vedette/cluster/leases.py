@@ -13,7 +13,8 @@ class Own:
     """A lease that is mine until ``end``. ``adopted``: of an older incarnation, kept but not renewed (rule 14).
 
     ``kernel``: the kernel's deadline; it differs from ``end`` only where a lease has no end. When such a one was
-    slept through, others may have claimed the group meanwhile: it is moved on only at ``resume_at``.
+    slept through, others may have claimed the group meanwhile: it is moved on only at ``resume_at``. ``proven``: until
+    when most voters' records cover it; that is its end, where it has one.
     """
 
     ballot: Ballot
@@ -23,6 +24,7 @@ class Own:
     reason: Reason
     adopted: bool = False
     resume_at: int | None = None
+    proven: int = 0
 
 
 @dataclass(slots=True)

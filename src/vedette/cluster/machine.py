@@ -119,6 +119,7 @@ class Machine:
             voter=voter,
             outbox=self._outbox,
             proposer=self._proposer,
+            owner=self._owner,
             choice=choice,
             wanted=wanted,
         )
@@ -268,6 +269,7 @@ class Machine:
             voters=tuple(sorted(event.voters)) if event.voters is not None else wanted.voters,
             interval=timings.interval if timings is not None else wanted.interval,
             dead_after=timings.dead_after if timings is not None else wanted.dead_after,
+            rule=event.rule if event.rule is not None else wanted.rule,
         )
 
     def _emptied(self, group: str, now: int) -> None:
@@ -283,7 +285,7 @@ class Machine:
         self._membership.part(now)
         risen = self._detector.look(now)
         self._keyring.forget(now)
-        self._council.look(now, digest=self._telling.short_digest, stopping=self._steering.stopping)
+        self._council.look(now, digest=self._site.document, stopping=self._steering.stopping)
         self._steering.pursue(now)
         self._telling.kernel |= {lease.name for lease in self._leases.values() if lease.own is not None}
         if self._steering.leaving():

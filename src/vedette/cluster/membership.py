@@ -5,7 +5,9 @@ it holds until it has handed it over or fallen silent, and gets no vote for anyt
 documents are edited, the leaving node's own included, costs no group its holder.
 """
 
-from vedette.cluster.config import MOST_NODES, tag
+from dataclasses import replace
+
+from vedette.cluster.config import MOST_NODES, nameless, tag
 from vedette.cluster.detector import Detector
 from vedette.cluster.events import What
 from vedette.cluster.peers import Peer
@@ -19,15 +21,22 @@ class Membership:
         self._site, self._peers, self._detector = site, peers, detector
 
     def change(self, now: int) -> None:
-        """The document has other nodes than before."""
+        """The document has other nodes than before, or gives a voter its name."""
         for node in self._site.config.nodes:
             if node.name != self._site.me and node.name not in self._peers:
-                self._peers[node.name] = Peer(node.name, tag(node.name))
+                known = self._peers.pop(nameless(tag(node.name)), None)
+                self._peers[node.name] = replace(known, name=node.name) if known else Peer(node.name, tag(node.name))
                 self._site.note(What.NODE_ADDED, node=node.name)
         self.part(now)
 
     def part(self, now: int) -> None:
-        """Let go of those that are neither in the document nor hold anything; called after every event."""
+        """Let go of those that are neither in the document nor hold anything; called after every event.
+
+        A voter that the document does not have (any more) is one until the others have agreed that it is none.
+        """
+        for name in self._site.config.voters:
+            if name != self._site.me and name not in self._peers:
+                self._peers[name] = Peer(name, tag(name))
         for peer in [self._peers[name] for name in self._peers if name not in self._site.config.names]:
             votes = peer.name in self._site.config.voters
             holds = peer.alive(now) and (peer.own or peer.holds)

@@ -67,10 +67,10 @@ class Owner:
 
     def _keep(self, lease: Lease, owned: Owned, now: int) -> None:
         shared = self._site.config.endless and not self._site.config.alone
-        kernel = now + self._site.timings.dead_after if shared else owned.end
+        kernel = now + self._site.timings.dead_after if shared and owned.end == FOREVER else owned.end
         lease.own = Own(owned.ballot, owned.end, kernel, now, Reason.ADOPTED, adopted=True)
         record = self._voter.live(lease.tag, now)
-        if record is None and self._site.config.fencing:  # away for longer than D: listen for a higher claim first
+        if record is None and shared and self._site.config.fencing:  # away longer than D: listen for a higher claim
             lease.own.kernel, lease.own.resume_at = now, now + 3 * STAGGER
         if record is not None and self._site.mine(record.ballot) and record.ballot != owned.ballot:
             lease.litter = (record.ballot,)
@@ -92,7 +92,11 @@ class Owner:
     # Keeping
 
     def renewal(self, now: int) -> Renewal:
-        """Rule 18: extend the own records, then the heartbeat that asks the others to may go out."""
+        """Rule 18: extend the own records, then the heartbeat that asks the others to may go out.
+
+        Without an end, the kernel's deadline is what the votes cover as long as they come, and D from now when they do
+        not: so a lease can get an end at any time without the kernel's having been told too much (rule 29).
+        """
         groups = []
         if self._site.config.alone:
             return Renewal(sent=now, groups=(), lease=self._site.timings.lease)
@@ -100,12 +104,17 @@ class Owner:
             own = lease.own
             if own is None:
                 continue
-            if self._site.config.endless and now < own.kernel:
+            if own.end == FOREVER and now < own.kernel < now + self._unanswered:
                 own.kernel = now + self._site.timings.dead_after
             if not own.adopted:
                 self._voter.extend(lease.tag, own.ballot, now + self._site.timings.dead_after, now)
             groups.append((lease.tag, own.ballot))
         return Renewal(sent=now, groups=tuple(groups), lease=self._site.timings.lease)
+
+    @property
+    def _unanswered(self) -> int:
+        """What is left (ns) of a deadline in the kernel when the last renewal was not answered by enough voters."""
+        return self._site.timings.lease - self._site.timings.interval * 3 // 2
 
     def acknowledged(self, voter: str, renewal: Renewal, positions: int, now: int) -> None:
         """A voter has extended these positions of a renewal; a quorum for one renewal extends the lease."""
@@ -119,9 +128,37 @@ class Owner:
             votes = renewal.acks.setdefault(group, {self._site.me})
             votes.add(voter)
             end = renewal.sent + renewal.lease
-            if end > own.end and self._quorum.reached(votes, now):
-                own.end = own.kernel = end
-                self._voter.changed = True
+            if end > own.proven and self._quorum.most(votes):
+                own.proven, own.kernel = end, max(own.kernel, end)
+                if own.end != FOREVER:
+                    own.end, self._voter.changed = end, True
+
+    def covered(self, now: int) -> bool:
+        """Whether most voters' records cover every lease of mine for as long as the kernel was ever told to hold it."""
+        owned = [lease.own for lease in self._leases.values() if lease.own is not None]
+        return all(
+            not own.adopted and own.kernel <= own.proven and now < own.proven - self._site.timings.margin
+            for own in owned
+        )
+
+    def bind(self, now: int) -> None:
+        """What had no end has one from now on: what voters' records cover; what they do not is given up."""
+        for lease in self._leases.values():
+            own = lease.own
+            if own is None or own.end != FOREVER:
+                continue
+            if now >= own.proven - self._site.timings.margin:
+                self.give_up(lease, now, Reason.LEASE_ENDED)
+            else:
+                own.end, own.kernel, own.resume_at = own.proven, min(own.kernel, own.proven), None
+        self._voter.changed = True
+
+    def unbind(self) -> None:
+        """What is mine and not of an older incarnation has no end any more."""
+        for lease in self._leases.values():
+            if lease.own is not None and not lease.own.adopted:
+                lease.own.end = FOREVER
+        self._voter.changed = True
 
     def expire(self, now: int) -> None:
         """Rule 19: stop m before the end; the kernel enforces the end itself."""

@@ -65,7 +65,10 @@ class Placement:
         return next((name for name in self._ranking.places(group).others if self._peers[name].usable(now)), None)
 
     def move(self, group: CoreGroup, lease: Lease, now: int) -> MoveTo | None:
-        """Rule 23: a better node, alive and ready for failbackDelay, that hand-overs to do not keep failing."""
+        """Rule 23: a better node, alive and ready for failbackDelay, that hand-overs to do not keep failing.
+
+        That it is preferred is the document's word, so it must have the same document.
+        """
         if self._waiting(lease, now):
             return None
         places = self._ranking.places(group)
@@ -82,7 +85,8 @@ class Placement:
                 if now >= self._outreached_at(peer):
                     return MoveTo(name, Reason.REACHES_MORE)
                 continue
-            if group.failback is Failback.AUTOMATIC and now >= peer.ready_since + group.failback_delay:
+            agreed = peer.digest == self._site.document  # of another mind, it might hand the group straight back
+            if agreed and group.failback is Failback.AUTOMATIC and now >= peer.ready_since + group.failback_delay:
                 return MoveTo(name, Reason.BETTER_NODE)
         return None
 

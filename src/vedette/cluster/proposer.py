@@ -201,6 +201,7 @@ class Proposer:
             kernel=kernel,
             since=now,
             reason=attempt.reason,
+            proven=attempt.lease_end if self._quorum.most(attempt.accepted) else 0,
         )
         lease.attempt, lease.litter = None, ()
         self._voter.changed = True

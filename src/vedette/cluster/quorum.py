@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping
 
-from vedette.cluster.config import CoreConfig
+from vedette.cluster.config import CoreConfig, tag
 from vedette.cluster.fallen import Fallen
 from vedette.cluster.peers import Peer
 from vedette.cluster.site import Site
@@ -27,15 +27,19 @@ class Quorum:
         """Majority of *all* voters.
 
         In ``tolerate`` both, or I alone while the peer cannot be heard (rule 28); in ``fence`` both, or I alone while
-        the peer is confirmed to be off (rule 26).
+        the peer is confirmed to be off (rule 26), unless the voters are about to change (rule 29).
         """
         config = self._config
         given = {voter for voter in config.voters if voter in votes}
         if config.tolerant:
             return self._me in given and (len(given) == 2 or self.abandoned(now))
         if config.fencing:
-            return self._me in given and (len(given) == 2 or bool(self._fallen.dead))
+            return self._me in given and (len(given) == 2 or (not config.strict and self._other_is_off()))
         return len(given) >= config.majority
+
+    def most(self, votes: Collection[str]) -> bool:
+        """More than half of the voters, whatever the policy allows beyond that."""
+        return len({voter for voter in self._config.voters if voter in votes}) >= self._config.majority
 
     def heard(self, now: int) -> bool:
         """I and the voters that are alive are enough."""
@@ -67,6 +71,9 @@ class Quorum:
             return True
         silent = not peer.alive(now) and (not peer.heard or now >= self.silent_at(peer))
         return silent and (peer.proven or now >= self.grace_ends)
+
+    def _other_is_off(self) -> bool:
+        return any(tag(voter) in self._fallen.dead for voter in self._config.voters if voter != self._me)
 
     def silent_at(self, peer: Peer) -> int:
         """When the peer will not have been heard, even one way, for D."""

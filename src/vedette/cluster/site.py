@@ -9,7 +9,11 @@ from vedette.cluster.events import CoreEvent, Reason, What
 
 @dataclass(slots=True)
 class Site:
-    """``silent_until``: a voter that forgot its records neither votes nor tries before (rule 12)."""
+    """``silent_until``: a voter that forgot its records neither votes nor tries before (rule 12).
+
+    It counts where a quorum need not have the own vote in it; the config may come to be such a one later.
+    ``document``: the head of the digest of the document that runs, as it goes on the wire.
+    """
 
     me: str
     incarnation: int
@@ -19,6 +23,7 @@ class Site:
     silent_until: int
     config: CoreConfig
     random: Random
+    document: bytes = b""
     log: list[CoreEvent] = field(default_factory=list)
     tag: int = field(init=False)
 
@@ -39,7 +44,7 @@ class Site:
         return self.config.node(node) is not None
 
     def silent(self, now: int) -> bool:
-        return now < self.silent_until
+        return now < self.silent_until and not self.config.endless
 
     def mine(self, ballot: Ballot) -> bool:
         """A ballot of this node, of whichever incarnation."""

@@ -86,7 +86,7 @@ class Steering:
         """Take over what needs no voter's consent; raises :class:`UsageError` for what cannot be done (rule 29)."""
         before = self._site.config
         names = {node.name for node in event.nodes}
-        kept = set() if charters.changeable(before) else set(before.voters)
+        kept = set() if charters.changeable(before) else set(before.voters)  # a lone voter has no successor
         missing = sorted({self._site.me, *kept} - names)
         if missing:
             raise UsageError(f"{', '.join(missing)} cannot be removed while running")
@@ -95,7 +95,8 @@ class Steering:
         if not charters.changeable(before) and (given.interval, given.dead_after) != fixed:
             raise UsageError("interval and deadAfter cannot be changed while running")
         timings = replace(given, interval=fixed[0], dead_after=fixed[1])
-        self._site.config = replace(before, groups=event.groups, nodes=event.nodes, timings=timings)
+        config = replace(before, groups=event.groups, nodes=event.nodes, timings=timings)
+        self._site.config = replace(config, voters=charters.named(config, map(tag, config.voters)))
         for group in self._site.config.groups:
             self._leases.setdefault(group.tag, Lease(group.name, group.tag))
         for lease in self._leases.values():

@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from vedette.cluster.ballot import NOTHING, Ballot, Record
-from vedette.cluster.charter import Charter
+from vedette.cluster.charter import MAJORITY, Charter, Rule
 from vedette.cluster.events import FOREVER
 from vedette.cluster.messages import About, Wish
 from vedette.cluster.voter import Vote
+from vedette.spec.resolved import SplitBrainPolicy
 
 _FORMAT = 1
 _PLAIN = json.JSONEncoder(separators=(",", ":"), check_circular=False)
@@ -25,7 +26,8 @@ class Durable:
 
     ``written`` (own clock of that boot): from when the time that remains of the wishes counts.
     ``charter``: what the voters of the ``cluster`` (its id) agreed on last, with the ``voters`` by name, and
-    ``firm``, ``promised`` and ``accepted`` as in :class:`vedette.cluster.council.Choice`; ``None``: no such thing.
+    ``firm``, ``settled``, ``promised`` and ``accepted`` as in :class:`vedette.cluster.council.Choice`; ``None``: no
+    such thing.
     """
 
     name: str
@@ -38,6 +40,7 @@ class Durable:
     voters: tuple[str, ...] = ()
     cluster: str = ""
     firm: bool = False
+    settled: bool = True
     promised: Ballot = NOTHING
     accepted: tuple[Ballot, Charter] | None = None
 
@@ -79,6 +82,7 @@ def dump_durable(state: Durable) -> bytes:
             "voters": list(state.voters),
             "cluster": state.cluster,
             "firm": state.firm,
+            "settled": state.settled,
             "promised": list(state.promised),
             "accepted": [list(state.accepted[0]), _plain(state.accepted[1])] if state.accepted else None,
             "wishes": [_wish_row(wish) for wish in state.wishes],
@@ -102,6 +106,7 @@ def load_durable(data: bytes) -> Durable | None:
             voters=tuple(map(str, body.get("voters", ()))),
             cluster=str(body.get("cluster", "")),
             firm=bool(body.get("firm")),
+            settled=bool(body.get("settled", True)),
             promised=Ballot(*map(int, body.get("promised", NOTHING))),
             accepted=_accepted(body.get("accepted")),
         )
@@ -162,13 +167,14 @@ def _plain(charter: Charter | None) -> list[Any] | None:
     if charter is None:
         return None
     head = [charter.epoch, charter.parent.hex(), charter.interval, charter.dead_after, charter.before]
-    return [*head, list(charter.voters), list(charter.elders)]
+    rule = [charter.rule.policy.value, charter.rule.assume_watchdog]
+    return [*head, list(charter.voters), list(charter.elders), *rule]
 
 
 def _charter(row: list[Any] | None) -> Charter | None:
     if row is None:
         return None
-    epoch, parent, interval, dead_after, before, voters, elders = row
+    epoch, parent, interval, dead_after, before, voters, elders, *rule = row
     return Charter(
         epoch=int(epoch),
         parent=bytes.fromhex(parent),
@@ -177,6 +183,7 @@ def _charter(row: list[Any] | None) -> Charter | None:
         dead_after=int(dead_after),
         elders=tuple(map(int, elders)),
         before=int(before),
+        rule=Rule(SplitBrainPolicy(rule[0]), bool(rule[1])) if rule else MAJORITY,
     )
 
 

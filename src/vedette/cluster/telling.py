@@ -32,8 +32,7 @@ class _State(NamedTuple):
 
 class Telling:
     """``kernel`` is what this node's kernel holds as far as it was told to and has confirmed, ``watchdog`` (ns) how
-    soon its armed watchdog resets this machine, 0 = none is armed, ``short_digest`` the head of the document's digest,
-    as it goes on the wire."""
+    soon its armed watchdog resets this machine, 0 = none is armed."""
 
     def __init__(
         self, site: Site, keyring: Keyring, peers: dict[str, Peer], preferences: Preferences, outbox: Outbox
@@ -48,7 +47,7 @@ class Telling:
 
     def running(self, revision: int, digest: str) -> None:
         """The document that this node runs now."""
-        self.revision, self.digest, self.short_digest = revision, digest, _short(digest)
+        self.revision, self.digest, self._site.document = revision, digest, _short(digest)
 
     def speak(self, now: int, steering: Steering, owner: Owner, *, risen: bool) -> tuple[Outgoing, ...]:
         """Make the datagrams of this call; ``risen``: somebody has come up who should hear from us at once.
@@ -93,7 +92,7 @@ class Telling:
             goodbye=steering.leaving(),
             score=steering.score,
             revision=self.revision,
-            digest=self.short_digest,
+            digest=self._site.document,
             watchdog=self.watchdog,
             own=owner.claims(),
             holds=owner.tags(self.kernel),

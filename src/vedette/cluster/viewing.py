@@ -67,7 +67,7 @@ def _config(site: Site, council: Council, telling: Telling, now: int) -> ConfigV
         interval=site.timings.interval,
         dead_after=site.timings.dead_after,
         pending=pending,
-        waits=council.obstacle(now, digest=telling.short_digest) if pending else "",
+        waits=council.obstacle(now, digest=site.document) if pending else "",
     )
 
 
@@ -128,7 +128,7 @@ def _other(
 ) -> NodeView:
     liveness, since = detector.seen(peer.name)
     alive = peer.alive(now)
-    same = peer.digest == telling.short_digest
+    same = peer.digest == site.document
     dead_after = site.timings.dead_after
     return NodeView(
         name=peer.name,

@@ -26,7 +26,7 @@ import struct
 from collections.abc import Callable, Mapping
 
 from vedette.cluster.ballot import Ballot
-from vedette.cluster.charter import LEAST_VOTERS, Charter
+from vedette.cluster.charter import MAJORITY, Charter, Rule
 from vedette.cluster.events import Reason
 from vedette.cluster.messages import (
     About,
@@ -48,7 +48,7 @@ from vedette.cluster.messages import (
     Wishes,
 )
 from vedette.kit.units import HOUR, MICROSECOND, MILLISECOND
-from vedette.spec.resolved import key_id
+from vedette.spec.resolved import SplitBrainPolicy, key_id
 
 LARGEST = 1400
 """Bytes of a datagram: fits every Ethernet, with room for tunnels' headers."""
@@ -58,7 +58,7 @@ LONGEST_TEXT = 96
 HIGHEST_ROUND = 1 << 31
 """Beyond what any cluster reaches; what is above it must not push the rounds of all others over the edge."""
 
-_MAGIC, _VERSION, _MAC = b"VD", 3, 16
+_MAGIC, _VERSION, _MAC = b"VD", 4, 16
 _HEADER = struct.Struct(">2sB8s8s4s")
 _SENDER = struct.Struct(">IQIQIHhII8sI")
 _ECHO, _ACK = struct.Struct(">IQQB"), struct.Struct(">HQ")
@@ -66,7 +66,14 @@ _OWN, _TAG = struct.Struct(">III"), struct.Struct(">I")
 _ITEM, _KIND, _BALLOT = struct.Struct(">BIIII"), struct.Struct(">BI"), struct.Struct(">III")
 _WISH, _ENDED = struct.Struct(">BIIIII"), 0x80
 _GRANT = struct.Struct(">IIQQ")
-_CHARTER = struct.Struct(">I8sQQQ")
+_CHARTER = struct.Struct(">I8sQQQB")
+_RULES = (
+    MAJORITY,
+    Rule(SplitBrainPolicy.FENCE),
+    Rule(SplitBrainPolicy.TOLERATE),
+    Rule(SplitBrainPolicy.FENCE, assume_watchdog=True),
+)
+"""By their numbers on the wire."""
 _LONGEST = 1000 * HOUR  # ns, beyond what anybody means by deadAfter
 _MOST_U32 = (1 << 32) - 1
 
@@ -171,7 +178,8 @@ def item_size(item: Item) -> int:
 def _charter(charter: Charter | None) -> bytes:
     if charter is None:
         return b"\0"
-    head = _CHARTER.pack(charter.epoch, charter.parent, charter.interval, charter.dead_after, charter.before)
+    rule = _RULES.index(charter.rule)
+    head = _CHARTER.pack(charter.epoch, charter.parent, charter.interval, charter.dead_after, charter.before, rule)
     lists = (bytes([len(names)]) + b"".join(map(_TAG.pack, names)) for names in (charter.voters, charter.elders))
     return b"\1" + head + b"".join(lists)
 
@@ -369,15 +377,18 @@ def _read_charter(reader: _Reader) -> Charter | None:
     """What the core could not run is malformed, so that nothing behind this has to ask again."""
     if not reader.byte():
         return None
-    epoch, parent, interval, dead_after, before = _CHARTER.unpack(reader.take(_CHARTER.size))
+    epoch, parent, interval, dead_after, before, number = _CHARTER.unpack(reader.take(_CHARTER.size))
     voters, elders = (tuple(reader.unpack(_TAG)[0] for _ in reader.count(MOST_VOTERS)) for _ in range(2))
-    if not _sound(voters, interval, dead_after) or max(before, dead_after) > _LONGEST or list(elders) != sorted(elders):
+    if number >= len(_RULES) or max(before, dead_after) > _LONGEST or list(elders) != sorted(elders):
         raise _MalformedError
-    return Charter(epoch, parent, voters, interval, dead_after, elders, before)
+    charter = Charter(epoch, parent, voters, interval, dead_after, elders, before, _RULES[number])
+    if not _sound(charter, interval, dead_after):
+        raise _MalformedError
+    return charter
 
 
-def _sound(voters: tuple[int, ...], interval: int, dead_after: int) -> bool:
-    distinct = list(voters) == sorted(set(voters)) and len(voters) >= LEAST_VOTERS
+def _sound(charter: Charter, interval: int, dead_after: int) -> bool:
+    distinct = list(charter.voters) == sorted(set(charter.voters)) and charter.rule.fits(len(charter.voters))
     return distinct and interval > 0 and 4 * interval <= dead_after and dead_after >= 20 * MILLISECOND
 
 

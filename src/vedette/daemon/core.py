@@ -13,7 +13,7 @@ from pathlib import Path
 from random import SystemRandom
 
 from vedette.addresses.addresses import Addresses
-from vedette.cluster import config, events
+from vedette.cluster import charter, config, events
 from vedette.cluster.machine import Machine
 from vedette.cluster.transport import Links
 from vedette.daemon.durable import DurableState
@@ -118,7 +118,7 @@ class Core:
             self._tell()
 
     def reconfigure(self, spec: ClusterSpec, *, revision: int) -> None:
-        """Run another document with the same policy; other voters and timings when the voters have agreed on them."""
+        """Run another document; other voters, another policy and timings when the voters have agreed on them."""
         self._punctual = spec.heartbeat.warn_after
         self.handle(events.SpecRunning(revision=revision, digest=spec.digest))  # first: who proposes compares it
         self.handle(
@@ -127,6 +127,7 @@ class Core:
                 nodes=config.nodes_of(spec),
                 timings=config.timings_of(spec),
                 voters=spec.voters,
+                rule=charter.Rule(spec.policy, spec.assume_watchdog),
             )
         )
         self._written, self._interfaces = spec.heartbeat.links, spec.node(self._node).interfaces

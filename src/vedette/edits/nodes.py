@@ -7,9 +7,14 @@ from vedette.edits import fields
 from vedette.edits.change import Change, Live, Severity, listed
 from vedette.kit.errors import UsageError
 from vedette.kit.units import show
-from vedette.spec.resolved import UNSIGNED, ClusterSpec, Key, Link, Node, Role
+from vedette.spec.resolved import UNSIGNED, ClusterSpec, Key, Link, Node, Role, SplitBrainPolicy
 
 _RESTART = "the whole document is refused: give it to all nodes, stop all daemons, then start them"
+_TAKEOVERS = {
+    SplitBrainPolicy.MAJORITY: "from then on a node takes over when most nodes agree that it may",
+    SplitBrainPolicy.FENCE: "from then on a silent node is switched off before the other takes over",
+    SplitBrainPolicy.TOLERATE: "from then on both nodes may hold the same addresses while they do not hear each other",
+}
 _AGREED = "in force when the voters have agreed, one step at a time; until then `status` shows it as pending"
 _HERE = frozenset({
     "digest", "nodes", "keys", "heartbeat", "policy", "groups", "virtual_services", "assume_watchdog", "name",
@@ -61,6 +66,12 @@ def _agreement(old: ClusterSpec, new: ClusterSpec) -> Iterator[Change]:
         added, gone = (listed(sorted(set(one) - set(other))) for one, other in _both(new.voters, old.voters))
         parts = [f"{added} will vote"] * bool(added) + [f"{gone} will not vote any more"] * bool(gone)
         yield Change(Severity.QUIET, "voters", ", ".join(parts), _AGREED)
+    if not reasons and old.policy is not new.policy:
+        text = f"splitBrain.policy becomes {new.policy.value} (was {old.policy.value})"
+        yield Change(Severity.QUIET, "policy", text, f"{_AGREED}; {_TAKEOVERS[new.policy]}")
+    if not reasons and old.assume_watchdog is not new.assume_watchdog:
+        words = "counts" if new.assume_watchdog else "does not count any more"
+        yield Change(Severity.QUIET, "policy", f"an armed watchdog {words} as a node's being off", _AGREED)
 
 
 def _failover(name: str) -> str:

@@ -14,6 +14,7 @@ from tests.cluster.simulation.network import Network
 from tests.cluster.simulation.power import Fencer
 from tests.cluster.simulation.world import Clock, World
 
+from vedette.cluster import charter as charters
 from vedette.cluster.config import CoreConfig
 from vedette.cluster.events import (
     FOREVER,
@@ -53,9 +54,13 @@ class Habits:
 
 @dataclass(slots=True)
 class Kernel:
-    """What the gate of this machine answers for: group → absolute deadline on its own clock."""
+    """What the gate of this machine answers for: group → absolute deadline on its own clock.
+
+    ``tolerated``: of these it was told under a policy that allows two holders.
+    """
 
     deadlines: dict[str, int] = field(default_factory=dict)
+    tolerated: set[str] = field(default_factory=set)
 
 
 class Node:
@@ -81,12 +86,14 @@ class Node:
         self._paused_until = 0
         self._wake = 0
         self._wanted: dict[str, int | None] = {}
+        self._tolerant = False
         self._dirty: list[str] = []
         self._working = False
         self._in_flight: tuple[str, int | None] | None = None
         self.fencer: Fencer | None = None
         network.deliver[name] = self.hear
         world.answers[name] = self.answers
+        world.tolerated[name] = self.kernel.tolerated
 
     # Ground truth
 
@@ -106,13 +113,18 @@ class Node:
         """Edit this node's document: its daemon, or the next one, runs with it, or holds nothing if it is not in it."""
         self.listed = document.node(self.name) is not None
         names = " ".join(node.name + ("*" if node.name in document.voters else "") for node in document.nodes)
-        self.world.say(self.name, f"document lists {names}, deadAfter {document.timings.dead_after // MILLISECOND} ms")
+        after = document.timings.dead_after // MILLISECOND
+        self.world.say(self.name, f"document lists {names}, {document.policy.value}, deadAfter {after} ms")
         self.put(Listed(self.listed))
         if self.listed:
             self.config = document
             self.put(
                 Reconfigure(
-                    groups=document.groups, nodes=document.nodes, timings=document.timings, voters=document.voters
+                    groups=document.groups,
+                    nodes=document.nodes,
+                    timings=document.timings,
+                    voters=document.voters,
+                    rule=charters.wanted(document).rule,
                 )
             )
 
@@ -235,8 +247,9 @@ class Node:
         self._later(self.world.draw(0, self.habits.step // 4), self._do, steps, ready)
 
     def _do(self, steps: tuple[Callable[[Ready], None], ...], ready: Ready) -> None:
+        life = self._life
         steps[0](ready)
-        if len(steps) > 1:
+        if len(steps) > 1 and life == self._life:  # else it was killed in this step
             self._step(steps[1:], ready)
 
     def _persist(self, ready: Ready) -> None:
@@ -244,6 +257,9 @@ class Node:
             self.durable = ready.durable
         if ready.volatile is not None:
             self.volatile = ready.volatile
+        state = load_durable(self.durable) if ready.binding and self.durable is not None else None
+        if state is not None and state.accepted is not None and self.acquired is not None:
+            self.acquired()
         for event in ready.events:
             if event.what in (What.GROUP_ACQUIRED, What.CONFIG_CHANGED) and self.acquired is not None:
                 self.acquired()
@@ -259,6 +275,7 @@ class Node:
             self.network.send(self.name, outgoing.data, outgoing.to)
 
     def _hold(self, ready: Ready) -> None:
+        self._tolerant = self.machine is not None and self.machine.config.tolerant
         for group, deadline in ready.hold.items():
             if self._wanted.get(group) != deadline:
                 self._want(group, deadline)
@@ -318,4 +335,5 @@ class Node:
             self.kernel.deadlines.pop(group, None)
         else:
             self.kernel.deadlines[group] = wanted
+            (self.kernel.tolerated.add if self._tolerant else self.kernel.tolerated.discard)(group)
             self.world.check(group)

@@ -86,14 +86,15 @@ def patience(scenario: Scenario) -> int:
 def _agree(scenario: Scenario) -> None:
     """A healed cluster comes to run the voters and timings of its documents, one step after the other."""
     world, aim = scenario.world, scenario.config
-    if "change config" not in scenario.profile.weights:
+    if not {"change config", "change policy"} & scenario.profile.weights.keys():
         return
+    nodes = {name: node for name, node in scenario.nodes.items() if aim.node(name) is not None}
     running = [node.machine.config.timings.dead_after for node in scenario.nodes.values() if node.machine is not None]
     steps = len(scenario.nodes) + 2  # every node joins or leaves, the timings, and the rest of a step under way
     deadline = world.now + steps * (3 * max(aim.timings.dead_after, *running) + SECOND)
-    while not all(_runs(node.machine, aim) for node in scenario.nodes.values()):
+    while not all(_runs(node.machine, aim) for node in nodes.values()):
         if world.now > deadline:
-            found = [f"{name}: {_shown(node.machine)}" for name, node in sorted(scenario.nodes.items())]
+            found = [f"{name}: {_shown(node.machine)}" for name, node in sorted(nodes.items())]
             raise NotConvergedError(f"seed {world.seed}: not the document's voters and timings: {'; '.join(found)}")
         world.run_until(world.now + STEP)
 
@@ -102,13 +103,16 @@ def _runs(machine: Machine | None, aim: CoreConfig) -> bool:
     return (
         machine is not None
         and machine.config.voters == aim.voters
+        and machine.config.policy is aim.policy
         and machine.config.timings.dead_after == aim.timings.dead_after
         and machine.config.timings.interval == aim.timings.interval
     )
 
 
 def _shown(machine: Machine | None) -> str:
-    return "down" if machine is None else f"step {machine.config.epoch} {' '.join(machine.config.voters)}"
+    if machine is None:
+        return "down"
+    return f"step {machine.config.epoch} {machine.config.policy.value} {' '.join(machine.config.voters)}"
 
 
 def _converge(scenario: Scenario) -> int:

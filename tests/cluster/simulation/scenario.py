@@ -9,7 +9,7 @@ from tests.cluster.simulation.node import KEYS, SPARE_KEYS, Habits, Node
 from tests.cluster.simulation.power import Fencer, Power
 from tests.cluster.simulation.world import World
 
-from vedette.cluster.charter import LEAST_VOTERS
+from vedette.cluster.charter import LEAST_VOTERS, PAIR
 from vedette.cluster.config import MOST_VOTERS, CoreConfig, CoreGroup, CoreNode, Timings
 from vedette.cluster.events import FenceResult, Gate, Maintenance, Move, Reach, Readiness, Reconfigure, Standby, Stop
 from vedette.kit.units import MILLISECOND, SECOND
@@ -24,7 +24,9 @@ class Profile:
     """Which clusters and faults. ``weights``: how often each fault; ``every``: mean time between two (in D).
 
     ``spare``: of the nodes, so many have no vote, and documents list and drop them.
-    ``ambush``: how often something happens to a node at the very moment in which it has won a lease or another charter.
+    ``pairs``: the policies that documents have when only the first two nodes are in them.
+    ``ambush``: how often something happens to a node at the very moment in which it has won a lease, or accepted or
+    learned another charter.
     """
 
     name: str
@@ -39,6 +41,7 @@ class Profile:
     timings: tuple[tuple[int, int], ...] = TIMINGS
     ambush: float = 0.0
     spare: int = 0
+    pairs: tuple[SplitBrainPolicy, ...] = ()
 
     @property
     def large(self) -> bool:
@@ -54,7 +57,7 @@ _ALL = {
 _KEPT = {name: weight for name, weight in _ALL.items() if name not in ("lose disk", "roll back disk")}
 """Who votes is on the disks: a voter that has lost its own is not one that the others can count on (rule 29)."""
 _FENCED = _ALL | {"person": 1.0, "key mistake": 0.3}
-FENCE = SplitBrainPolicy.FENCE
+FENCE, TOLERATE = SplitBrainPolicy.FENCE, SplitBrainPolicy.TOLERATE
 _ROUGH = Habits(
     kernel=5 * MILLISECOND, kernel_slow=0.03, kernel_fails=0.03, jitter=5 * MILLISECOND, stall=0.004,
     stall_longest=SECOND,
@@ -110,7 +113,19 @@ PROFILES = (
         Weather(loss=0.03, duplicated=0.03, late=0.04, latest=2 * SECOND, replays=0.02), _ROUGH,
         timings=((50, 200), (100, 500), (200, 1000)), spare=2, ambush=0.3,
     ),
-    Profile("tolerate", (2,), (1, 2), 0.8, 12, _ALL, Weather(loss=0.03, late=0.02), _ROUGH, SplitBrainPolicy.TOLERATE),
+    Profile(
+        "policies", (3,), (1,), 1.0, 30,
+        {"change policy": 10, "isolate": 3, "one way": 3, "split": 2, "crash": 2, "kill": 2, "pause": 2, "move": 2,
+         "stop": 1, "person": 1, "standby": 0.5},
+        Weather(loss=0.03, duplicated=0.03, late=0.02, latest=SECOND, replays=0.02), replace(_ROUGH, stall=0.001),
+        timings=((50, 200), (100, 500), (200, 1000)), ambush=0.4, pairs=(FENCE,),
+    ),
+    Profile(
+        "tolerances", (3,), (1, 2), 0.6, 24, _KEPT | {"change policy": 6, "person": 0.5},
+        Weather(loss=0.03, duplicated=0.03, late=0.04, latest=2 * SECOND, replays=0.02), _ROUGH,
+        timings=((50, 200), (100, 500), (200, 1000)), ambush=0.2, pairs=(FENCE, TOLERATE, TOLERATE),
+    ),
+    Profile("tolerate", (2,), (1, 2), 0.8, 12, _ALL, Weather(loss=0.03, late=0.02), _ROUGH, TOLERATE),
     Profile("fence", (2,), (1, 2, 4), 0.9, 16, _FENCED, Weather(loss=0.03, duplicated=0.03, late=0.02), _ROUGH, FENCE),
     Profile(
         "duels", (2,), (1, 2), 0.5, 14,
@@ -235,7 +250,7 @@ def build(
     power.cut = partial(_switched_on_later, scenario)
     for member in members.values():
         member.acquired = partial(_ambush, scenario, member)
-        if config.fencing:
+        if config.fencing or FENCE in profile.pairs:
             member.fencer = Fencer(member, power)
     return scenario
 
@@ -574,6 +589,35 @@ def _change_config(scenario: Scenario) -> None:
         scenario.later(scenario.some_time(0.0, longest), partial(scenario.nodes[name].reload, scenario.config))
 
 
+def _change_policy(scenario: Scenario) -> None:
+    """Two nodes become three or three two, or two decide in another way, or timings change; in any order, as ever."""
+    if not all(node.founded for node in scenario.nodes.values() if scenario.config.node(node.name) is not None):
+        return
+    pick, former = scenario.world.random.choice, scenario.config
+    policy = pick((SplitBrainPolicy.MAJORITY, *scenario.profile.pairs))
+    nodes = scenario.everyone if policy is SplitBrainPolicy.MAJORITY else scenario.everyone[:PAIR]
+    interval, dead_after = pick(scenario.profile.timings)
+    timings = replace(
+        former.timings,
+        interval=interval * MILLISECOND,
+        warn_after=dead_after // 2 * MILLISECOND,
+        dead_after=dead_after * MILLISECOND,
+    )
+    directors = tuple(node.name for node in nodes if _director(node))
+    scenario.config = replace(
+        former,
+        nodes=nodes,
+        voters=tuple(node.name for node in nodes),
+        policy=policy,
+        timings=pick((former.timings, former.timings, timings)),
+        groups=tuple(replace(group, nodes=directors) for group in former.groups),
+    )
+    scenario.world.say("world", f"change policy: {policy.value}")
+    longest = pick((0.3, 1, 5))
+    for name in sorted(scenario.nodes):
+        scenario.later(scenario.some_time(0.0, longest), partial(scenario.nodes[name].reload, scenario.config))
+
+
 def _director(node: CoreNode) -> bool:
     return node.role is Role.DIRECTOR
 
@@ -621,4 +665,5 @@ FAULTS: dict[str, Callable[[Scenario], None]] = {
     "rotate keys": _rotate_keys,
     "edit nodes": _edit_nodes,
     "change config": _change_config,
+    "change policy": _change_policy,
 }

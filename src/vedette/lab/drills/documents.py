@@ -5,6 +5,7 @@ A changed document is written as JSON, which is YAML too: whatever the original 
 
 import copy
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +15,7 @@ from vedette.kit.units import MILLISECOND
 from vedette.spec import reader
 from vedette.spec.defaults import KEY_FILE
 from vedette.spec.findings import Findings
+from vedette.spec.resolved import SplitBrainPolicy
 from vedette.spec.tree import Tree
 
 Plain = dict[str, Any]
@@ -91,6 +93,15 @@ def with_dead_after(text: str, dead_after: int) -> str:
     """The document with another deadAfter (ns)."""
     document = copy.deepcopy(values(text))
     document["spec"].setdefault("heartbeat", {})["deadAfter"] = f"{dead_after // MILLISECOND}ms"
+    return json.dumps(document, indent=2)
+
+
+def with_nodes(text: str, names: Sequence[str], policy: SplitBrainPolicy) -> str:
+    """The document with these nodes only, which decide by this policy."""
+    document = copy.deepcopy(values(text))
+    spec = document["spec"]
+    spec["nodes"] = [node for node in spec["nodes"] if node["name"] in names]
+    spec["splitBrain"] = {"policy": policy.value}
     return json.dumps(document, indent=2)
 
 
