@@ -25,7 +25,7 @@ from vedette.spec.resolved import (
 from vedette.state import paths as module
 from vedette.state.health import Behind, Target
 from vedette.state.paths import answers_come_from_outside, has_paths, paths, with_paths
-from vedette.state.targets import all_targets, likeness, targets
+from vedette.state.targets import all_targets, likeness, passable, targets
 
 THROUGH = replace(CHECK, via=Via.SERVICE)
 VIP2, VIP6 = ip_address("203.0.113.81"), ip_address("2001:db8::80")
@@ -131,6 +131,17 @@ def test_only_packets_for_direct_routing_need_not_live_long() -> None:
     for forwarding in Forwarding:
         found = list(all_targets(with_paths(document(routed(forwarding=forwarding)))))
         assert {item.behind.near for item in found if item.behind} == {forwarding is Forwarding.DIRECT_ROUTING}
+
+
+def test_a_check_waits_until_its_mark_leads_to_its_server() -> None:
+    through, direct = (
+        routed(real_servers=SERVERS[:2]),
+        service(name="plain", endpoints=(Endpoint(VIP2, 80, Protocol.TCP),)),
+    )
+    found = list(all_targets(with_paths(document(through, direct))))
+    first, second = (item for item in found if item.behind is not None)
+    assert passable(found, {first.mark}) == [item for item in found if item is not second]
+    assert passable(found, {first.mark, second.mark}) == found
 
 
 def test_each_port_is_checked_unless_the_check_names_one() -> None:

@@ -39,7 +39,7 @@ from vedette.state.edits import reweighings
 from vedette.state.names import questions, with_names
 from vedette.state.paths import has_paths, with_paths
 from vedette.state.placement import Liveness, View
-from vedette.state.targets import all_targets
+from vedette.state.targets import all_targets, passable
 
 logger = logging.getLogger("vedette.director")
 
@@ -291,14 +291,11 @@ class Director:
     # real servers and table
 
     def _assign(self) -> None:
-        """Give the checker what this node is to check, as things are.
-
-        A check through a service waits for its path: without it, it would go to any server and find that one well.
-        """
+        """Give the checker what this node is to check, as things are."""
         assert self._expanded is not None
         self._held = self._holding()
         wanted = tuple(all_targets(self._expanded, self._held))
-        ready = [item for item in wanted if item.behind is None or item.mark in self._reconciler.led]
+        ready = passable(wanted, self._reconciler.led)
         self._withheld = len(wanted) - len(ready)
         self._checkers.set_targets(ready)
 

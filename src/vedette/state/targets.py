@@ -12,7 +12,7 @@ and bears the mark of the server's path (:mod:`vedette.state.paths`). A check of
 target, whatever servers ask for it. A server that no check applies to counts as up.
 """
 
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import replace
 from ipaddress import IPv4Address
 
@@ -87,6 +87,12 @@ def all_targets(spec: ClusterSpec, held: Container[str] | None = None) -> Iterat
                 if target not in seen:
                     seen.add(target)
                     yield target
+
+
+def passable(targets: Iterable[Target], led: Container[int]) -> list[Target]:
+    """Those that may be checked while the marks ``led`` lead to their servers: a check through a service whose mark
+    leads nowhere would go to any server, and find that one well."""
+    return [target for target in targets if target.behind is None or target.behind.mark in led]
 
 
 def sorry_targets(service: VirtualService, entry: Entry) -> tuple[Target, ...]:
