@@ -79,8 +79,11 @@ def run(seed: int, profile: Profile | None = None, *, at_least: int = 0) -> Resu
 
 
 def patience(scenario: Scenario) -> int:
-    """What a healed cluster may take: silence after a boot, then a lease to run out, both on slow clocks."""
-    return scenario.dead_after * 225 // 100 + SECOND
+    """What a healed cluster may take: silence after a boot, then a lease to run out, both on slow clocks.
+
+    The silence is as long as a record could live under any charter before.
+    """
+    return scenario.dead_after * 125 // 100 + max(scenario.dead_after, scenario.longest) + SECOND
 
 
 def _agree(scenario: Scenario) -> None:

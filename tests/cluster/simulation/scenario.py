@@ -143,7 +143,7 @@ PROFILES = (
 
 @dataclass(slots=True)
 class Scenario:
-    """A cluster under way. ``busy`` counts faults that are still to be undone before healing."""
+    """A cluster under way. ``longest`` (ns): the longest deadAfter that a document had before the present one."""
 
     world: World
     network: Network
@@ -154,6 +154,7 @@ class Scenario:
     faults: bool = True
     keys: tuple[Key, ...] = KEYS
     everyone: tuple[CoreNode, ...] = ()
+    longest: int = 0
 
     @property
     def dead_after(self) -> int:
@@ -582,6 +583,7 @@ def _change_config(scenario: Scenario) -> None:
             warn_after=dead_after // 2 * MILLISECOND,
             dead_after=dead_after * MILLISECOND,
         )
+    scenario.longest = max(scenario.longest, scenario.dead_after)
     scenario.config = replace(former, voters=tuple(voters), timings=timings)
     scenario.world.say("world", f"change config: {kind}")
     longest = pick((0.3, 1, 5))
@@ -604,6 +606,7 @@ def _change_policy(scenario: Scenario) -> None:
         dead_after=dead_after * MILLISECOND,
     )
     directors = tuple(node.name for node in nodes if _director(node))
+    scenario.longest = max(scenario.longest, scenario.dead_after)
     scenario.config = replace(
         former,
         nodes=nodes,
