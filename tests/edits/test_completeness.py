@@ -18,7 +18,16 @@ from vedette.edits.compare import compare
 from vedette.edits.masking import masked
 from vedette.spec.resolved import ApcUps, ClusterSpec, Key, RealServer, Secret
 
-SILENT = {("digest",), ("description",), ("secret",), ("text",), ("persistence_engine",), ("one_packet",), ("origin",)}
+SILENT = {
+    ("digest",),
+    ("description",),
+    ("secret",),
+    ("text",),
+    ("persistence_engine",),
+    ("one_packet",),
+    ("origin",),
+    ("path",),
+}
 """Last parts of paths that mean nothing for clients, that masking has put in the place of secrets, or that mean
 something for UDP only."""
 SPEC_FILES = ("fencing-and-watchdog", "ping-nodes", "ipvs-timeouts", "service-appears-without-checks", "persistence")

@@ -16,7 +16,7 @@ from vedette.health.judge import Outcome
 from vedette.health.schedule import JITTER, RETRY
 from vedette.kit.units import MILLISECOND, MINUTE, SECOND
 from vedette.spec.resolved import HttpProbe
-from vedette.state.health import Health, Target, Verdict, Verdicts
+from vedette.state.health import Behind, Health, Target, Verdict, Verdicts
 
 REFUSED = Behaviour(Outcome.FAILED, "connection refused", 0)
 HUNG = Behaviour(delay=None)
@@ -294,3 +294,31 @@ def test_whatever_happens_each_target_is_checked_and_reports_add_up(script: list
     lab.loop.run(6 * SECOND)
     assert lab.starts.keys() == wanted
     assert all(lab.health(server) is Health.UP for server in wanted)
+
+
+def through(servers: int) -> list[Target]:
+    """Checks of servers behind one virtual address."""
+    plain = target("203.0.113.80", interval=SECOND)
+    addresses = (ip_address(f"10.0.0.{number}") for number in range(servers))
+    return [replace(plain, behind=Behind(address, 7, near=True)) for address in addresses]
+
+
+def test_a_reason_says_that_the_check_went_through_the_service() -> None:
+    lab = Lab()
+    up, down = servers = through(2)
+    lab.behaviours[down] = HUNG
+    lab.engine.apply(servers)
+    lab.loop.run(10 * SECOND)
+    found = lab.engine.verdicts()
+    assert all(found[item].reason.endswith(", through the service at 203.0.113.80:80") for item in servers)
+    assert found[down].reason.startswith("no answer in 500ms,")
+    assert found[up].health is Health.UP
+
+
+def test_checks_through_one_service_are_spread_over_the_interval() -> None:
+    lab = Lab()
+    servers = through(100)
+    lab.engine.apply(servers)
+    lab.loop.run(10 * SECOND)
+    instants = {lab.starts[server][5] % SECOND // TICK for server in servers}
+    assert len(instants) > 10

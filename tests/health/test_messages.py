@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from vedette.health import messages
 from vedette.health.messages import Assignment
 from vedette.spec.resolved import HealthCheck, HttpProbe, TcpProbe
-from vedette.state.health import Advice, Health, Target, Verdict
+from vedette.state.health import Advice, Behind, Health, Target, Verdict
 
 addresses = st.one_of(st.ip_addresses(v=4), st.ip_addresses(v=6))
 probes = st.one_of(
@@ -34,7 +34,8 @@ checks = st.builds(
     address=st.none() | addresses,
     port=st.none() | st.integers(1, 65535),
 )
-targets = st.builds(Target, address=addresses, port=st.integers(1, 65535), check=checks)
+behind = st.builds(Behind, server=addresses, mark=st.integers(0, 2**32 - 1), near=st.booleans())
+targets = st.builds(Target, address=addresses, port=st.integers(1, 65535), check=checks, behind=st.none() | behind)
 verdicts = st.builds(
     Verdict,
     health=st.sampled_from(Health),
@@ -77,7 +78,8 @@ def test_a_check_shared_by_many_targets_is_sent_once() -> None:
     [
         {},
         {"checks": [], "add": []},
-        {"checks": [], "add": [[1, "10.0.0.1", 80, 0, "up", 0, ""]], "remove": []},
+        {"checks": [], "add": [[1, "10.0.0.1", 80, None, 0, "up", 0, ""]], "remove": []},
+        {"checks": [], "add": [[1, "10.0.0.1", 80, ["10.0.0.1"], 0, "up", 0, ""]], "remove": []},
         {"checks": [{}], "add": [], "remove": []},
         {"checks": [], "add": [[1]], "remove": []},
         {"checks": [], "add": 5, "remove": []},

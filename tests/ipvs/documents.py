@@ -20,7 +20,7 @@ from vedette.spec.resolved import (
     VirtualAddress,
     VirtualService,
 )
-from vedette.state.health import Health, Verdict, Verdicts
+from vedette.state.health import Health, Target, Verdict, Verdicts
 from vedette.state.targets import all_targets
 
 VIP = ip_address("203.0.113.80")
@@ -60,10 +60,14 @@ def document(*services: VirtualService, digest: str = "1") -> ClusterSpec:
 def verdicts(spec: ClusterSpec, healths: Mapping[str, Health] | None = None, default: Health = Health.UP) -> Verdicts:
     """``healths`` by real server's address; a server that is unknown has no verdict at all."""
     found = {
-        target: Verdict((healths or {}).get(str(target.address), default), 1, "as the test says")
+        target: Verdict((healths or {}).get(_server(target), default), 1, "as the test says")
         for target in all_targets(spec)
     }
     return {target: verdict for target, verdict in found.items() if verdict.health is not Health.UNKNOWN}
+
+
+def _server(target: Target) -> str:
+    return str(target.address if target.behind is None else target.behind.server)
 
 
 def at(address: str, port: int = 80) -> DestinationKey:

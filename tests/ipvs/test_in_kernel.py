@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from tests.kernel import Kernel
 
-PARTS = [("table", "ipvsadm", "reconciler", "traffic"), ("corpus", "screen", "tunnel")]
+PARTS = [("table", "ipvsadm", "reconciler", "traffic"), ("corpus", "screen", "tunnel"), ("paths",)]
 
 
 @pytest.mark.kernel

@@ -16,6 +16,7 @@ from vedette.spec.resolved import (
     Forwarding,
     Role,
     SplitBrainPolicy,
+    Via,
     VirtualService,
     Watchdog,
 )
@@ -26,6 +27,7 @@ Make = Callable[..., VirtualService]
 DRILLS = {drill.name: drill for drill in catalogue.ALL}
 SYNC = {"connections-survive-move", "connections-survive-power-cut"}
 SEAMLESS = {"move-loses-nothing"}
+THROUGH = {"real-server-loses-vip"}
 FENCING = {"fence-second-level", "fence-unreachable", "total-partition", "fenced-node-returns"}
 
 
@@ -37,7 +39,14 @@ def test_two_routers_and_a_witness_go_through_everything_but_what_needs_more_cab
     make_ground: MakeGround, make_cluster: MakeCluster
 ) -> None:
     cables = {"link-cut-each", "server-link-cut"}
-    assert set(skipped(make_ground(make_cluster()))) == {*cables, "watchdog-bites", *FENCING, *SYNC, *SEAMLESS}
+    assert set(skipped(make_ground(make_cluster()))) == {
+        *cables,
+        "watchdog-bites",
+        *FENCING,
+        *SYNC,
+        *SEAMLESS,
+        *THROUGH,
+    }
 
 
 def test_a_watchdog_is_drilled_where_the_document_has_one(make_ground: MakeGround, make_cluster: MakeCluster) -> None:
@@ -50,7 +59,7 @@ def test_a_spare_link_is_cut_and_one_that_carries_traffic_is_not(
 ) -> None:
     ground = make_ground(make_cluster())
     ground = replace(ground, link_networks={"lan": "lan", "cross": "cross"}, inner_networks=frozenset({"lan"}))
-    assert skipped(ground).keys() == FENCING | SYNC | SEAMLESS | {"watchdog-bites"}
+    assert skipped(ground).keys() == FENCING | SYNC | SEAMLESS | THROUGH | {"watchdog-bites"}
     assert ground.idle_links == ["cross"]
 
 
@@ -130,6 +139,19 @@ def test_connections_are_drilled_where_they_are_kept_in_step(
     assert not skipped(make_ground(spec)).keys() & SYNC
     alone = make_cluster(nodes=(("r1", Role.DIRECTOR),), policy=SplitBrainPolicy.TOLERATE)
     assert skipped(make_ground(replace(alone, connection_sync=spec.connection_sync))).keys() >= SYNC
+
+
+def test_a_lost_virtual_address_is_drilled_where_checks_go_the_way_of_clients(
+    make_ground: MakeGround, make_cluster: MakeCluster, make_service: Make
+) -> None:
+    plain = make_service()
+    through = replace(plain, checks=tuple(replace(check, via=Via.SERVICE) for check in plain.checks))
+    routed = replace(through, forwarding=Forwarding.DIRECT_ROUTING)
+    assert not skipped(make_ground(make_cluster(routed))).keys() & THROUGH
+    alone = replace(routed, real_servers=routed.real_servers[:1])
+    direct = replace(plain, forwarding=Forwarding.DIRECT_ROUTING)
+    for other in (through, direct, alone):
+        assert skipped(make_ground(make_cluster(other))).keys() >= THROUGH
 
 
 def test_a_move_without_loss_needs_mh_and_the_clients_port(

@@ -26,7 +26,8 @@ from vedette.sources.names import Names
 from vedette.spec.resolved import ClusterSpec, Role
 from vedette.state.edits import reweighings
 from vedette.state.names import questions, with_names
-from vedette.state.targets import all_targets
+from vedette.state.paths import has_paths, with_paths
+from vedette.state.targets import all_targets, passable
 
 logger = logging.getLogger("vedette.director")
 
@@ -44,13 +45,15 @@ class Balancing:
         self._expanded: ClusterSpec | None = None
         self._held: frozenset[str] = frozenset()
         self._told: tuple[bool, int] | None = None
+        self._withheld = 0
+        """Targets that wait for their path in the kernel's table."""
         self.orders = ServerOrders()
         self.names = Names(state_dir / "names.json", self._names_changed)
         self.checkers = Checkers(self._reconcile)
         self.sorry = SorryClient(changed=lambda: None)
         self.pinger = Pinger(changed=self._tell_reach)
         self.reconciler = Reconciler(
-            run_dir=run_dir, screen=Screen(), report=self._tell_readiness, repaired=_log_repairs
+            run_dir=run_dir, screen=Screen(), report=self._table_changed, repaired=_log_repairs
         )
         self.connections = Connections(
             node=node,
@@ -138,7 +141,7 @@ class Balancing:
 
     def _expand(self, spec: ClusterSpec) -> None:
         """Bring the document together with the addresses that its names stand for."""
-        former, self._expanded = self._expanded, with_names(spec, self.names.answers)
+        former, self._expanded = self._expanded, with_paths(with_names(spec, self.names.answers))
         self.orders.apply(self._expanded)
         if former is None or reweighings(former, self._expanded) is None:
             self._assign()
@@ -152,7 +155,10 @@ class Balancing:
         """Give the checker what this node is to check, as things are."""
         assert self._expanded is not None
         self._held = self._holding()
-        self.checkers.set_targets(all_targets(self._expanded, self._held))
+        wanted = tuple(all_targets(self._expanded, self._held))
+        ready = passable(wanted, self.reconciler.led)
+        self._withheld = len(wanted) - len(ready)
+        self.checkers.set_targets(ready)
 
     def _follow_holding(self) -> None:
         """Some services are checked only by who holds their group."""
@@ -169,8 +175,14 @@ class Balancing:
     def _reconcile(self) -> None:
         spec = self.orders.spec
         if spec is not None and self.begun:
-            self.reconciler.update(spec, self.checkers.verdicts, complete=self.checkers.complete)
+            complete = self.checkers.complete and not self._withheld
+            self.reconciler.update(spec, self.checkers.verdicts, complete=complete)
             self._tell_readiness()
+
+    def _table_changed(self) -> None:
+        if self._expanded is not None and has_paths(self._expanded):
+            self._assign()
+        self._tell_readiness()
 
     def _tell_readiness(self) -> None:
         """A director whose table is programmed, and who knows the connections, may be preferred; the keeper weighs

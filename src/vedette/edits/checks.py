@@ -8,7 +8,7 @@ from vedette.edits.change import Change, Severity, listed
 from vedette.edits.fields import camel, shown, told
 from vedette.edits.pairs import pairs
 from vedette.kit.units import show
-from vedette.spec.resolved import ClusterSpec, HealthCheck, VirtualService
+from vedette.spec.resolved import ClusterSpec, HealthCheck, Via, VirtualService
 from vedette.state.health import Target
 from vedette.state.targets import likeness, targets
 
@@ -59,6 +59,7 @@ def _words(checks: tuple[HealthCheck, ...]) -> str:
 def _word(check: HealthCheck) -> str:
     kind = camel(type(check.probe).__name__.removesuffix("Probe").lower())
     place = "".join(f" {word} {value}" for word, value in (("at", check.address), ("port", check.port)) if value)
+    place += " through the service" if check.via is Via.SERVICE else ""
     times = f"every {show(check.interval)}, timeout {show(check.timeout)}, rise {check.rise}, fall {check.fall}"
     return f"{kind}{_details(check.probe)}{place} {times}"
 

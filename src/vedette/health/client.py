@@ -10,7 +10,7 @@ from types import MappingProxyType
 
 from vedette.health import messages
 from vedette.health.schedule import RETRY
-from vedette.kit import clock, log, net
+from vedette.kit import clock, log
 from vedette.kit.channel import Channel, Message
 from vedette.kit.child import Child
 from vedette.kit.units import MILLISECOND, SECOND, seconds
@@ -90,9 +90,7 @@ class CheckerClient:
     def notices(self) -> list[tuple[str, str]]:
         """What an operator should know of targets though it is no failure: of which, and what."""
         found = (
-            (f"server {net.endpoint(target.address, target.port)}", verdict.notice)
-            for target, verdict in self._verdicts.items()
-            if verdict.notice
+            (f"server {target.place}", verdict.notice) for target, verdict in self._verdicts.items() if verdict.notice
         )
         return list(dict.fromkeys(islice(found, NOTICES)))
 
@@ -166,8 +164,7 @@ class CheckerClient:
             if verdict.health is not former.health:
                 changes.append((target, verdict))
             elif verdict.notice and verdict.notice != former.notice:
-                where = net.endpoint(target.address, target.port)
-                log.event(_log, logging.WARNING, "server.notice", server=where, notice=verdict.notice)
+                log.event(_log, logging.WARNING, "server.notice", server=target.place, notice=verdict.notice)
             news = news or (verdict.health, verdict.advice) != (former.health, former.advice)
             self._verdicts[target] = verdict
             if verdict.health is not Health.UNKNOWN:
@@ -205,7 +202,7 @@ def _longest(check: HealthCheck) -> int:
 def _log_changes(changes: list[tuple[Target, Verdict]]) -> None:
     for target, verdict in changes[:LOGGED]:
         level = logging.INFO if verdict.health is Health.UP else logging.WARNING
-        where = net.endpoint(target.address, target.port) if target.port else "this node"
+        where = target.place if target.port else "this node"
         log.event(_log, level, f"server.{verdict.health.value}", server=where, reason=verdict.reason)
     if len(changes) > LOGGED:
         log.event(_log, logging.WARNING, "servers.changed", more=len(changes) - LOGGED)

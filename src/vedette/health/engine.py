@@ -18,6 +18,7 @@ from vedette.health.judge import Judge, Outcome
 from vedette.health.poller import Poller
 from vedette.health.schedule import RETRY, Lateness, Schedule, Slot
 from vedette.kit import clock, log
+from vedette.kit.net import endpoint
 from vedette.kit.units import MILLISECOND, SECOND, seconds, show
 from vedette.spec.resolved import HttpProbe, PingProbe, TcpProbe, UdpProbe
 from vedette.state.health import UNKNOWN, Advice, Health, Target, Verdict, Verdicts
@@ -56,7 +57,7 @@ def prepare(target: Target) -> Start:
 class _Course:
     """One target and its checks, one after the other."""
 
-    __slots__ = ("attempt", "duration", "judge", "slot", "start", "target", "timeout")
+    __slots__ = ("attempt", "duration", "judge", "slot", "start", "target", "through", "timeout")
 
     def __init__(self, target: Target, start: Start | None, verdict: Verdict) -> None:
         """``start`` None: the target cannot be checked at all."""
@@ -64,6 +65,8 @@ class _Course:
         self.start = start
         self.timeout = target.check.timeout
         self.duration = show(target.check.timeout)
+        where = endpoint(target.address, target.port)
+        self.through = f", through the service at {where}" if target.behind is not None else ""
         self.judge = Judge(rise=target.check.rise, fall=target.check.fall, verdict=verdict)
         self.attempt: Attempt | None = None
         self.slot: Slot[_Course] | None = None
@@ -136,7 +139,8 @@ class Engine:
             self._changed(course)
             return course
         course = _Course(target, start, verdict)
-        identity = crc32(target.address.packed + target.port.to_bytes(2))
+        address = target.address if target.behind is None else target.behind.server
+        identity = crc32(address.packed + target.port.to_bytes(2))
         phase = identity * target.check.interval >> 32
         course.slot = self._schedule.add(
             course, interval=target.check.interval, phase=phase, now=now, jitter=target.check.jitter
@@ -189,6 +193,7 @@ class Engine:
     ) -> None:
         now = self._now()
         course.attempt = None
+        reason += course.through
         assert course.slot is not None
         if outcome is _UNABLE:
             self._hold(reason, now)

@@ -4,8 +4,9 @@ The director numbers its targets; a number is never used twice in its life, so a
 cannot be taken for another target's. Checks are sent once a message however many targets use them::
 
     director → checker   {"checks": [CHECK, ...], "remove": [NUMBER, ...],
-                          "add": [[NUMBER, ADDRESS, PORT, index into checks, VERDICT], ...]}
+                          "add": [[NUMBER, ADDRESS, PORT, BEHIND, index into checks, VERDICT], ...]}
     checker → director   {"verdicts": [[NUMBER, VERDICT], ...]}
+    BEHIND               null, or [SERVER, MARK, NEAR]
     VERDICT              HEALTH, SINCE, REASON, NOTICE, and null or a weight as [VALUE, ABSOLUTE]
 
 Every assignment is answered at once with what is known, which may be nothing: the checks have begun then.
@@ -21,7 +22,7 @@ from typing import Any
 from vedette.kit import net, plain
 from vedette.kit.channel import Message
 from vedette.spec.resolved import HealthCheck
-from vedette.state.health import Advice, Health, Target, Verdict
+from vedette.state.health import Advice, Behind, Health, Target, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,7 @@ def write_assignment(assignment: Assignment) -> Message:
             number,
             str(target.address),
             target.port,
+            _plain_behind(target.behind),
             checks.setdefault(target.check, len(checks)),
             *_plain(verdict),
         ]
@@ -54,10 +56,10 @@ def read_assignment(message: Message) -> Assignment:
         checks = [plain.load(HealthCheck, check) for check in message["checks"]]
         add = {
             int(number): (
-                Target(address=net.parse(address), port=int(port), check=checks[index]),
+                Target(net.parse(address), int(port), checks[index], _behind(behind)),
                 _verdict(*verdict),
             )
-            for number, address, port, index, *verdict in message["add"]
+            for number, address, port, behind, index, *verdict in message["add"]
         }
         return Assignment(add=add, remove=tuple(int(number) for number in message["remove"]))
     except (KeyError, TypeError, IndexError) as error:
@@ -81,6 +83,14 @@ def _plain(verdict: Verdict) -> tuple[str, int, str, str, tuple[int, bool] | Non
     advice = verdict.advice
     weight = None if advice is None else (advice.value, advice.absolute)
     return verdict.health.value, verdict.since, verdict.reason, verdict.notice, weight
+
+
+def _plain_behind(behind: Behind | None) -> tuple[str, int, bool] | None:
+    return None if behind is None else (str(behind.server), behind.mark, behind.near)
+
+
+def _behind(written: Any) -> Behind | None:
+    return None if written is None else Behind(net.parse(written[0]), int(written[1]), near=bool(written[2]))
 
 
 def _verdict(health: Any, since: Any, reason: Any, notice: Any, weight: Any) -> Verdict:

@@ -64,7 +64,7 @@ class MarkingChecker(Checker):
         self._marks: bool | None = None
 
     def admit(self, added: Iterable[Target]) -> None:
-        marks = any(target.check.mark for target in added)
+        marks = any(target.mark for target in added)
         if self._marks is None:
             self._marks = marks
             privileges.keep_capabilities((privileges.CAP_NET_RAW,) if marks else ())

@@ -4,7 +4,8 @@ Much of what a check costs the kernel is to make a socket, to watch it and to ta
 of the family AF_UNSPEC dissolves a connection instead: it is reset, as by a close with SO_LINGER {1, 0}, nothing of it
 is left in the socket (tcp_disconnect in net/ipv4/tcp.c), and the socket connects to the next server.
 
-Only sockets whose connection came about are used again; all others are closed, and so are those beyond :data:`MOST`.
+Only sockets whose connection came about are used again; all others are closed, and so are those beyond :data:`MOST`
+and those of checks through a service, whose mark is good for one server alone.
 """
 
 import ctypes
@@ -54,8 +55,10 @@ class Sockets:
     def give_back(self, used: socket.SocketType, aim: Aim, *, usable: bool) -> None:
         """Reset the connection, and put the socket by for the next check if it is ``usable``."""
         descriptor = used.fileno()
+        if not usable:
+            aim.failed(used)
         idle = self._idle.setdefault(aim.manner, [])
-        if usable and len(idle) < MOST and _connect(descriptor, _NOWHERE, len(_NOWHERE)) == 0:
+        if usable and aim.behind is None and len(idle) < MOST and _connect(descriptor, _NOWHERE, len(_NOWHERE)) == 0:
             self._keeper.forget(descriptor)
             idle.append(used)
         else:

@@ -44,7 +44,7 @@ from vedette.state.health import Verdicts
 from vedette.state.targets import decisive
 from vedette.state.weights import advised
 
-_METHODS = {
+METHODS = {
     Forwarding.MASQUERADE: Method.MASQUERADE,
     Forwarding.DIRECT_ROUTING: Method.DIRECT_ROUTING,
     Forwarding.TUNNEL: Method.TUNNEL,
@@ -167,12 +167,13 @@ def _granularity(virtual: VirtualService, entry: Entry) -> int | None:
 
 def _forwarded(virtual: VirtualService, server: RealServer, weight: int) -> Destination:
     """A real server as the kernel keeps it."""
-    method = _METHODS[virtual.forwarding]
-    return shared_destination(weight, method, server.max_connections, server.min_connections, _tunnel(virtual.tunnel))
+    method = METHODS[virtual.forwarding]
+    return shared_destination(weight, method, server.max_connections, server.min_connections, tunnel(virtual.tunnel))
 
 
 @lru_cache(maxsize=64)
-def _tunnel(written: resolved.Tunnel) -> Tunnel:
+def tunnel(written: resolved.Tunnel) -> Tunnel:
+    """A tunnel as the kernel keeps it."""
     return Tunnel(_ENCAPSULATIONS[written.encapsulation], written.port, _CHECKSUMS[written.checksum])
 
 
@@ -210,4 +211,4 @@ def _stand_in(virtual: VirtualService, entry: Entry) -> dict[DestinationKey, Des
     weight = max(1, sorry.remote.weight)
     if key.port != entry.port:
         return {key: Destination(weight, Method.MASQUERADE)}
-    return {key: Destination(weight, _METHODS[virtual.forwarding], tunnel=_tunnel(virtual.tunnel))}
+    return {key: Destination(weight, METHODS[virtual.forwarding], tunnel=tunnel(virtual.tunnel))}

@@ -117,7 +117,8 @@ class KernelTable:
 
         Raises ``OSError``, and :class:`PermanentError` for sysctls that cannot be set when all others are.
         """
-        return (*self._tune_timeouts(tuning.timeouts), *sysctls.apply(tuning.sysctls))
+        admitted = sysctls.admit_answers() if tuning.admit_answers else ()
+        return (*admitted, *self._tune_timeouts(tuning.timeouts), *sysctls.apply(tuning.sysctls))
 
     def timeouts(self) -> Timeouts:
         return codec.read_timeouts(self._ask(codec.get_timeouts()))

@@ -219,7 +219,11 @@ class Timeouts:
 
 @dataclass(frozen=True, slots=True)
 class Tuning:
-    """What holds for the whole machine: idle time-outs, and the sysctls of net.ipv4.vs by name."""
+    """What holds for the whole machine: idle time-outs, and the sysctls of net.ipv4.vs by name.
+
+    ``admit_answers``: to checks through a service, from virtual addresses.
+    """
 
     timeouts: Timeouts = Timeouts()
     sysctls: Mapping[str, int] = field(default_factory=dict)
+    admit_answers: bool = False

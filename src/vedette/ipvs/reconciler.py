@@ -30,6 +30,8 @@ from vedette.ipvs.model import (
     Tuning,
 )
 from vedette.ipvs.pace import TICK, Pace
+from vedette.ipvs.paths import led, title
+from vedette.ipvs.paths import table as path_table
 from vedette.ipvs.performing import EntryKey, Performer, counts
 from vedette.ipvs.plan import Action, apply, plan, split
 from vedette.ipvs.refusal import NOT_PERMITTED
@@ -47,6 +49,7 @@ from vedette.reconcile.retry import Retries
 from vedette.spec.resolved import ClusterSpec
 from vedette.state.edits import reweighings
 from vedette.state.health import Verdicts
+from vedette.state.paths import answers_come_from_outside
 
 SHORTEST_REST = 50 * MILLISECOND
 """Between two passes that nobody asked for, ns."""
@@ -74,9 +77,9 @@ def spread(delay: int) -> int:
 class Reconciler:
     """Keeps the table as the document and the verdicts want it. All methods belong to one event loop.
 
-    ``run_dir`` holds the list of our services; ``report`` is called when :attr:`settled` or :attr:`stalled` changes,
-    ``repaired`` once with what others had changed. Without a ``screen`` packets get no firewall marks, and none is held
-    back.
+    ``run_dir`` holds the list of our services; ``report`` is called when :attr:`settled`, :attr:`stalled` or
+    :attr:`led` changes, ``repaired`` once with what others had changed. Without a ``screen`` packets get no firewall
+    marks, and none is held back.
     """
 
     def __init__(
@@ -110,6 +113,7 @@ class Reconciler:
         self._verdicts: Verdicts = {}
         self._complete = False
         self._settled, self._stalled = False, 0
+        self._led: frozenset[int] = frozenset()
         self._left_alone = False
         self._differences = 0
         self._wanted: dict[ServiceKey, Service] | None = None
@@ -219,7 +223,7 @@ class Reconciler:
         if self._wanted is None or counted or (self._turn_at is not None and now >= self._turn_at):
             going = leaving(self._inventory.owned, spec, left)
             found = self._lives.step(spec, self._verdicts, left, now=now, connections=counted, leaving=going)
-            self._wanted, self._turn_at = found.table, found.due
+            self._wanted, self._turn_at = {**path_table(spec), **found.table}, found.due
             try:
                 self._lives.keep()
             except OSError as error:
@@ -247,6 +251,11 @@ class Reconciler:
     def stalled(self) -> int:
         """How many services lack what only a person can give this machine: a module of the kernel, a privilege."""
         return self._stalled
+
+    @property
+    def led(self) -> frozenset[int]:
+        """The marks that lead checks to their servers; without its entry a check would go wherever clients go."""
+        return self._led
 
     def status(self) -> list[dict[str, Any]]:
         """One entry for each endpoint of the document (:class:`ServiceStatus`), its numbers at most a second old.
@@ -286,7 +295,7 @@ class Reconciler:
             found.append(("IPVS table", f"{differences}: left alone, the node is in maintenance"))
         for service, reasons in by_service(self._reasons()).items():
             more = f" (and {len(reasons) - 1} more)" if len(reasons) > 1 else ""
-            found.append((f"IPVS service {service}", reasons[0] + more))
+            found.append((title(service, self._spec), reasons[0] + more))
         if self._spec is not None:
             found += self._lives.problems(self._spec)
             found += sorry_problems(self._spec, self._verdicts)
@@ -368,7 +377,7 @@ class Reconciler:
         timeouts = spec.ipvs_timeouts
         wanted = Timeouts(*(_whole_seconds(value) for value in (timeouts.tcp, timeouts.tcp_fin, timeouts.udp)))
         try:
-            changed = self._driver.tune(Tuning(wanted, spec.ipvs_sysctls))
+            changed = self._driver.tune(Tuning(wanted, spec.ipvs_sysctls, answers_come_from_outside(spec)))
         except (OSError, PermanentError) as error:
             self._trouble("tuning", RetryAfter(0, str(error)))
         else:
@@ -403,9 +412,9 @@ class Reconciler:
             stalled |= {key for key in self._written if isinstance(key, MarkKey) and self._written[key].addresses}
         if table is not None and table.stalled and self._spec is not None:
             stalled |= written(self._spec).keys()
-        found = self._complete and not pending, len(stalled)
-        if found != (self._settled, self._stalled):
-            self._settled, self._stalled = found
+        found = self._complete and not pending, len(stalled), led(self._left or {})
+        if found != (self._settled, self._stalled, self._led):
+            self._settled, self._stalled, self._led = found
             self._report()
 
     # Between two passes

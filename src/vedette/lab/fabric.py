@@ -119,15 +119,20 @@ def _prepare_server(topology: Topology, plan: ServerPlan, server: Namespace) -> 
     """Give a stand-in its address, its way back, and the VIPs that it accepts without answering ARP for them."""
     server.call(_set_sysctls, [plan.leg], _HOST | {"ipv4/arp_ignore": "1", "ipv4/arp_announce": "2"})
     lines = ["link set lo up", *_configure(plan.leg)]
-    lines += [
-        f"address add {address}/{address.max_prefixlen} dev lo" + (" nodad" if address.version == 6 else "")
-        for address in plan.virtual
-    ]
+    lines += virtual_addresses(plan)
     if plan.gateway is not None:
         lines.append(f"route add default via {plan.gateway} dev {plan.leg.interface}")
     if plan.virtual:
         lines += _neighbours(topology, plan)
     namespace.ip(lines, within=server)
+
+
+def virtual_addresses(plan: ServerPlan) -> list[str]:
+    """Lines of ``ip -batch`` that give a stand-in the VIPs that it accepts."""
+    return [
+        f"address replace {address}/{address.max_prefixlen} dev lo" + (" nodad" if address.version == 6 else "")
+        for address in plan.virtual
+    ]
 
 
 def _neighbours(topology: Topology, plan: ServerPlan) -> Iterator[str]:

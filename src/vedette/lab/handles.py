@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from vedette.kit.errors import PermanentError, TransientError
 from vedette.kit.net import IPAddress
-from vedette.lab import documents, topology
+from vedette.lab import documents, fabric, namespace, topology
 from vedette.lab.control import Control
 from vedette.lab.guest import Power
 from vedette.lab.namespace import Namespace
@@ -248,8 +248,19 @@ class RealServerStandIn:
         """Its wire is cut: silence."""
         self._become(Mood.ANSWERING, vanished=True)
 
+    def lose_virtual(self) -> None:
+        """The virtual addresses go from its ``lo``: who asks it at its own address notices nothing."""
+        namespace.ip(
+            [f"address delete {address}/{address.max_prefixlen} dev lo" for address in self.plan.virtual],
+            within=self.namespace,
+        )
+
+    def regain_virtual(self) -> None:
+        """Undo :meth:`lose_virtual`."""
+        namespace.ip(fabric.virtual_addresses(self.plan), within=self.namespace)
+
     def recover(self) -> None:
-        """Undo whatever was done to it."""
+        """Undo whatever was done to it, but for its virtual addresses."""
         self._become(Mood.ANSWERING)
 
     def _become(self, mood: Mood, *, status: int | None = None, vanished: bool = False) -> None:

@@ -238,12 +238,20 @@ class PingProbe:
 Probe = TcpProbe | HttpProbe | UdpProbe | PingProbe | SlowProbe
 
 
+class Via(Enum):
+    """Where a check goes: to the real server's address, or to the virtual one as clients' packets do."""
+
+    DIRECT = "direct"
+    SERVICE = "service"
+
+
 @dataclass(frozen=True, slots=True)
 class HealthCheck:
     """``address`` and ``port`` override the real server's own; None = the real server's.
 
     ``source``: addresses to check from, the first that this machine has; none = the kernel's choice. ``mark`` 0 =
-    none. ``jitter`` (ns) None = a share of the interval.
+    none. ``jitter`` (ns) None = a share of the interval. ``via`` the service, ``port`` is one of the service's, and
+    there is neither address nor mark.
     """
 
     probe: Probe
@@ -256,6 +264,7 @@ class HealthCheck:
     source: tuple[IPAddress, ...] = ()
     mark: int = 0
     jitter: int | None = None
+    via: Via = Via.DIRECT
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,6 +280,8 @@ class RealServer:
     min_connections: int = 0
     origin: str = ""
     """The name in the document whose address this is; empty for one that is written as an address."""
+    path: int = 0
+    """The firewall mark of checks through the service; 0 until they are numbered (:mod:`vedette.state.paths`)."""
 
 
 class NameKind(Enum):

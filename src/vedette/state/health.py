@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 
-from vedette.kit.net import IPAddress
+from vedette.kit.net import IPAddress, endpoint
 from vedette.spec.resolved import HealthCheck
 
 MOST_WEIGHT = 65535
@@ -20,12 +20,39 @@ class Health(Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class Behind:
+    """The real server that a check through a service is meant for, and the firewall ``mark`` that leads there.
+
+    ``near``: packets come to it without a router between, so they need not live longer than that.
+    """
+
+    server: IPAddress
+    mark: int
+    near: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Target:
-    """One thing to check: two virtual services that check the same server in the same way share one target."""
+    """One thing to check: two virtual services that check the same server in the same way share one target.
+
+    ``behind``: the address is a virtual one, and this server is meant. None: the address is.
+    """
 
     address: IPAddress
     port: int
     check: HealthCheck
+    behind: Behind | None = None
+
+    @property
+    def mark(self) -> int:
+        """The firewall mark of the check's packets; 0 = none."""
+        return self.check.mark if self.behind is None else self.behind.mark
+
+    @property
+    def place(self) -> str:
+        """What is checked, in words; with port 0 it is the address alone, or a check of this node."""
+        where = endpoint(self.address, self.port)
+        return where if self.behind is None else f"{self.behind.server} through {where}"
 
 
 @dataclass(frozen=True, slots=True)

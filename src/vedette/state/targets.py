@@ -7,27 +7,30 @@ A check whose port nobody wrote goes to the port that the traffic goes to. What 
 only: for a UDP or SCTP endpoint it goes to the port of the service's TCP endpoint (the same number if there is one),
 and without any TCP endpoint there is nothing to connect to: the check does not apply. A UDP check goes by the UDP
 endpoints likewise. Where a firewall mark stands for several ports, it goes to the first such port that the service
-names. A ping has no port, and applies always. A check of this node itself (a file, say) is one target, whatever servers
-ask for it, unless the file's name has the server's address in it. A server that no check applies to counts as up.
+names. A ping has no port, and applies always. A check through the service goes to the service's own address and port,
+and bears the mark of the server's path (:mod:`vedette.state.paths`). A check of this node itself (a file, say) is one
+target, whatever servers ask for it, unless the file's name has the server's address in it. A server that no check
+applies to counts as up.
 """
 
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import replace
 from ipaddress import IPv4Address
 
-from vedette.spec.probes import SERVER, Arguments, ExecProbe, FileProbe, LocalProbe, PortlessProbe, asks_over_udp
+from vedette.spec.entrance import entrance, spoken
+from vedette.spec.probes import SERVER, Arguments, ExecProbe, FileProbe, LocalProbe, PortlessProbe
 from vedette.spec.resolved import (
     ClusterSpec,
     Entry,
+    Forwarding,
     HealthCheck,
     Mark,
     PingProbe,
-    Protocol,
     RealServer,
-    UdpProbe,
+    Via,
     VirtualService,
 )
-from vedette.state.health import UNKNOWN, Health, Target, Verdict, Verdicts
+from vedette.state.health import UNKNOWN, Behind, Health, Target, Verdict, Verdicts
 
 LOCAL = IPv4Address("127.0.0.1")
 """The address, with port 0, of a check that looks at this node and at no server."""
@@ -48,11 +51,21 @@ def targets(service: VirtualService, entry: Entry, server: RealServer) -> tuple[
         if isinstance(check.probe, LocalProbe):
             found.append(Target(LOCAL, 0, _placed(_cleared(check), server)))
             continue
+        if check.via is Via.SERVICE:
+            found += _through(service, entry, server, check)
+            continue
         port = _port(service, entry, server, check)
         if port is not None:
             address = check.address or server.address
             found.append(Target(address, port, _told(_cleared(check), service, entry)))
     return tuple(found)
+
+
+def _through(service: VirtualService, entry: Entry, server: RealServer, check: HealthCheck) -> Iterator[Target]:
+    place = entrance(service.endpoints, entry, check.probe, check.port)
+    if place is not None:
+        near = service.forwarding is Forwarding.DIRECT_ROUTING
+        yield Target(*place, _cleared(check), Behind(server.address, server.path, near))
 
 
 def all_targets(spec: ClusterSpec, held: Container[str] | None = None) -> Iterator[Target]:
@@ -75,6 +88,12 @@ def all_targets(spec: ClusterSpec, held: Container[str] | None = None) -> Iterat
                 if target not in seen:
                     seen.add(target)
                     yield target
+
+
+def passable(targets: Iterable[Target], led: Container[int]) -> list[Target]:
+    """Those that may be checked while the marks ``led`` lead to their servers: a check through a service whose mark
+    leads nowhere would go to any server, and find that one well."""
+    return [target for target in targets if target.behind is None or target.behind.mark in led]
 
 
 def sorry_targets(service: VirtualService, entry: Entry) -> tuple[Target, ...]:
@@ -114,7 +133,7 @@ def decisive(service: VirtualService, entry: Entry, server: RealServer, verdicts
 def likeness(target: Target) -> tuple[object, ...]:
     """What two targets share that differ only in their timings: the verdict on one is good for the other."""
     check = target.check
-    return target.address, target.port, check.probe, check.source, check.mark
+    return target.address, target.port, target.behind, check.probe, check.source, check.mark
 
 
 def _cleared(check: HealthCheck) -> HealthCheck:
@@ -151,12 +170,12 @@ def _port(service: VirtualService, entry: Entry, server: RealServer, check: Heal
     if check.port is not None:
         return check.port
     portless = isinstance(check.probe, PortlessProbe)
-    spoken = Protocol.UDP if isinstance(check.probe, UdpProbe) or asks_over_udp(check.probe) else Protocol.TCP
-    fitting = [other.port for other in service.endpoints if other.single and (portless or other.protocol is spoken)]
+    protocol = spoken(check.probe)
+    fitting = [other.port for other in service.endpoints if other.single and (portless or other.protocol is protocol)]
     first = fitting[0] if fitting else None
     if isinstance(entry, Mark):
         return server.port or first or (0 if portless else None)
-    if entry.protocol is spoken or portless:
+    if entry.protocol is protocol or portless:
         return server.port or entry.port or first or (0 if portless else None)
     if first is None:
         return None

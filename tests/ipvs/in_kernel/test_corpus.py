@@ -12,6 +12,7 @@ from vedette.ipvs.reconciler import Reconciler
 from vedette.spec import load
 from vedette.spec.load import Secrets
 from vedette.spec.resolved import ClusterSpec
+from vedette.state.paths import with_paths
 
 CASES = sorted((Path(__file__).parents[1] / "corpus").glob("*.yaml"))
 
@@ -19,7 +20,7 @@ CASES = sorted((Path(__file__).parents[1] / "corpus").glob("*.yaml"))
 def document(case: Path) -> ClusterSpec:
     report = load.check(case, secrets=Secrets.IGNORED)
     assert report.spec is not None, report.problems
-    return report.spec
+    return with_paths(report.spec)
 
 
 def table_in_words() -> str:

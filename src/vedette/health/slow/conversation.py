@@ -136,6 +136,7 @@ async def dial(target: Target) -> socket.socket:
             # The kernel chose for us the very port that we connect to, and TCP talks to itself (RFC 9293, 3.5).
             raise ConnectionRefusedError(errno.ECONNREFUSED, "connected to itself")
     except BaseException:
+        aimed.failed(connection)
         connection.close()
         raise
     return connection

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection
 
-from vedette.kit.net import IPAddress
+from vedette.kit.net import IPAddress, endpoint
 from vedette.lab.attempts import Attempt
 from vedette.lab.drills import expectations
 from vedette.lab.drills.drill import Concern, Drill, acceptable
@@ -10,7 +10,7 @@ from vedette.lab.drills.expectations import Expectation
 from vedette.lab.drills.ground import Ground, asks, minds, needs_service, usable, users, watched
 from vedette.lab.drills.scene import Scene
 from vedette.lab.probes import Probe
-from vedette.spec.resolved import VirtualService
+from vedette.spec.resolved import Forwarding, Via, VirtualService
 
 BROKEN = 500
 
@@ -34,6 +34,22 @@ def _minding(ground: Ground) -> VirtualService | None:
         ),
         None,
     )
+
+
+def _routed(ground: Ground) -> VirtualService | None:
+    """A direct-routed service that can lose one server, and checks all of them the way that clients go."""
+    return next(
+        (
+            service
+            for service in watched(ground)
+            if service.forwarding is Forwarding.DIRECT_ROUTING and len(usable(service)) > 1 and _goes_through(service)
+        ),
+        None,
+    )
+
+
+def _goes_through(service: VirtualService) -> bool:
+    return any(check.via is Via.SERVICE for check in service.checks)
 
 
 def _sorry(ground: Ground) -> VirtualService | None:
@@ -72,6 +88,35 @@ def _everybody(ground: Ground) -> list[IPAddress]:
     return [] if service is None else sorted({server.address for server in service.real_servers}, key=int)
 
 
+def _lose_virtual(scene: Scene) -> None:
+    scene.lab.servers[_victim(_routed(scene.ground))].lose_virtual()
+
+
+def _noticed(scene: Scene) -> bool:
+    """Clients may all be with another server: that traffic flows says nothing before the checks have had their time."""
+    service = _routed(scene.ground)
+    assert service is not None
+    return scene.passed(expectations.server_lost([service], silent=True).gap) and scene.recovered()
+
+
+def _regain_virtual(scene: Scene) -> None:
+    scene.lab.servers[_victim(_routed(scene.ground))].regain_virtual()
+
+
+def _out_everywhere(scene: Scene) -> list[str]:
+    """No director, holder or not, sends clients to the server any more."""
+    service = _routed(scene.ground)
+    assert service is not None
+    places = [endpoint(item.address, item.port) for item in service.endpoints]
+    victim = str(_victim(service))
+    return [
+        f"{node} still sends clients of {key[1]} to {key[2]}"
+        for node in scene.ground.directors
+        for key, options in scene.kernels.look(node).entries.items()
+        if len(key) == 3 and key[1] in places and key[2].strip("[").startswith(victim) and not options.endswith("-w 0")
+    ]
+
+
 def _losing(ground: Ground, service: VirtualService | None, *, silent: bool) -> Expectation:
     return expectations.server_lost(users(ground, _victim(service)), silent=silent)
 
@@ -92,6 +137,13 @@ def _concerned_by_death(scene: Scene, probe: Probe) -> Concern:
 def _concerned_by_hang(scene: Scene, probe: Probe) -> Concern:
     notices = _notices(scene.ground, probe, asks)
     return _concerned(scene, probe, {_victim(_asking(scene.ground))}, notice=notices)
+
+
+def _concerned_by_loss(scene: Scene, probe: Probe) -> Concern:
+    """Who is sent to the victim without being checked on the way is promised nothing."""
+    return _concerned(
+        scene, probe, {_victim(_routed(scene.ground))}, notice=_notices(scene.ground, probe, _goes_through)
+    )
 
 
 def _concerned_by_errors(scene: Scene, probe: Probe) -> Concern:
@@ -178,6 +230,18 @@ DRILLS = (
         over=Scene.recovered,
         heal=_servers_return,
         concern=_concerned_by_errors,
+        expect_healing=_return_expected,
+    ),
+    Drill(
+        name="real-server-loses-vip",
+        summary="one direct-routed real server loses the virtual address; checks through the service notice",
+        skip=lambda ground: _skip(_routed(ground), ground, "no direct-routed service has checks with `via: service`"),
+        expect=lambda ground: _losing(ground, _routed(ground), silent=True),
+        inject=_lose_virtual,
+        over=_noticed,
+        heal=_regain_virtual,
+        verify=_out_everywhere,
+        concern=_concerned_by_loss,
         expect_healing=_return_expected,
     ),
     Drill(

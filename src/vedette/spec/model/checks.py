@@ -19,7 +19,6 @@ from vedette.spec.model.base import (
     Statuses,
     Text,
     Words,
-    later,
     optional,
     required,
 )
@@ -181,10 +180,9 @@ class Probe(Timings):
     firewall_mark: Annotated[int, Field(ge=1, le=4294967295)] | None = optional(
         "Mark of the check's packets, for routing rules and nftables.", default="none"
     )
-    via: Literal["direct", "service"] | None = later(
-        "via: service",
-        "direct: to the real server's address. service: to the virtual address, the way that clients' packets go.",
-        values=("service",),
+    via: Literal["direct", "service"] | None = optional(
+        "direct: to the real server's address. service: to the virtual address, the way that clients' packets go; "
+        "`port` is one of the service's then.",
         default="direct",
     )
 

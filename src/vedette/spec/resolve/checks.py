@@ -6,13 +6,15 @@ from typing import Any
 from vedette.kit.net import IPAddress
 from vedette.kit.units import SECOND, show
 from vedette.spec import defaults, values, words
+from vedette.spec.marks import OURS
 from vedette.spec.model import checks as model
 from vedette.spec.probes import RadiusProbe
-from vedette.spec.resolve import slow_checks
+from vedette.spec.resolve import paths, slow_checks
 from vedette.spec.resolve.logins import Here
+from vedette.spec.resolve.marks import OWN
 from vedette.spec.resolve.requests import check_pattern, resolve_http
 from vedette.spec.resolve.scope import CHECKS, DeviceFiles, Scope, duration
-from vedette.spec.resolved import HealthCheck, PingProbe, Probe, TcpProbe, UdpProbe
+from vedette.spec.resolved import HealthCheck, PingProbe, Probe, TcpProbe, UdpProbe, Via
 from vedette.spec.tree import Path
 
 REJECT_DELAY = SECOND
@@ -79,14 +81,19 @@ class Checks:
             self._scope.fault((*path, "port"), "a ping has no port", "leave it out", at_key=True)
         self._check_useless(layers[0], probe, path)
         self._check_patience(layers[0], probe, timings["timeout"], path)
-        return HealthCheck(
+        if (layers[0].firewall_mark or 0) in OURS:
+            self._scope.fault((*path, "firewallMark"), *OWN)
+        found = HealthCheck(
             probe=probe,
             address=None if address is None else values.parse_address(address),
             port=port,
             source=() if source is None else _sources(source),
             mark=first("firewall_mark") or 0,
+            via=Via(first("via") or "direct"),
             **timings,
         )
+        paths.check_alone(self._scope, layers[0], found, path)
+        return found
 
     def _check_useless(self, written: model.Probe, probe: Probe, path: Path) -> None:
         """Report where a check goes, or comes from, if it goes nowhere."""

@@ -9,14 +9,15 @@ from collections.abc import Sequence
 from hashlib import blake2b
 
 from vedette.kit.net import endpoint
+from vedette.spec.marks import OURS, SERVICES
 from vedette.spec.model import balancing as model
 from vedette.spec.resolve.persistence import Persistence
 from vedette.spec.resolve.scope import Scope
 from vedette.spec.resolved import Endpoint, Mark
 from vedette.spec.tree import Path
 
-FIRST, LAST = 0x56000000, 0x56FFFFFF
-"""Vedette's own marks."""
+OWN = f"the marks from {OURS.start} to {OURS.stop - 1} are Vedette's own", "choose a smaller number"
+"""What is said of one that somebody else wants: message and remedy."""
 
 
 class Marks:
@@ -44,9 +45,8 @@ class Marks:
                 message = f"`firewallMark` and `{key}` exclude each other: the mark says which packets are meant"
                 self._scope.fault((*path, key), message, "keep one of them", at_key=True)
         here = (*path, "firewallMark")
-        if FIRST <= number <= LAST:
-            remedy = "choose a smaller number"
-            self._scope.fault(here, f"the marks from {FIRST} to {LAST} are Vedette's own", remedy)
+        if number in OURS:
+            self._scope.fault(here, *OWN)
         user = self._written.setdefault(number, path)
         if user is not path:
             message = f"the mark {number} is taken by virtualServices[{user[-1]}]"
@@ -54,8 +54,8 @@ class Marks:
 
     def _number(self, name: str) -> int:
         digest = int.from_bytes(blake2b(name.encode(), digest_size=3).digest(), "big")
-        size = LAST - FIRST + 1
-        number = next(number for step in range(size) if (number := FIRST + (digest + step) % size) not in self._taken)
+        size = len(SERVICES)
+        number = next(number for step in range(size) if (number := SERVICES[(digest + step) % size]) not in self._taken)
         self._taken.add(number)
         return number
 

@@ -10,7 +10,7 @@ from vedette.kit.net import endpoint
 from vedette.spec import defaults, values
 from vedette.spec.model import balancing as model
 from vedette.spec.probes import LocalProbe, PortlessProbe
-from vedette.spec.resolve import persistence, tunnels
+from vedette.spec.resolve import paths, persistence, tunnels
 from vedette.spec.resolve.checks import Checks
 from vedette.spec.resolve.endpoints import Listening
 from vedette.spec.resolve.groups import AddressBook
@@ -31,6 +31,7 @@ from vedette.spec.resolved import (
     RealServer,
     SorryPage,
     SorryServer,
+    Via,
     VirtualService,
 )
 from vedette.spec.tree import Path
@@ -81,7 +82,7 @@ class Services:
             endpoints=endpoints,
             real_servers=servers.servers,
             names=servers.names,
-            checks=self._service_checks(written, endpoints, servers, path),
+            checks=self._service_checks(written, endpoints, servers, settings["forwarding"], path),
             checks_required=self._checks_required(written, path),
             sorry=self._sorry(written, settings["forwarding"], endpoints, path),
             maintenance=bool(written.maintenance),
@@ -143,7 +144,12 @@ class Services:
         return getattr(self._defaults, name) if value is None else value
 
     def _service_checks(
-        self, written: model.VirtualService, endpoints: Sequence[Endpoint], servers: Servers, path: Path
+        self,
+        written: model.VirtualService,
+        endpoints: Sequence[Endpoint],
+        servers: Servers,
+        forwarding: Forwarding,
+        path: Path,
     ) -> tuple[HealthCheck, ...]:
         known = _has_port_to_check(endpoints, servers)
         if written.checks is None:
@@ -163,8 +169,10 @@ class Services:
                 return ()
             return self._default_check if self._scope.sound((*path, "checks")) else ()
         checks = self._checks.resolve(written.checks, (*path, "checks"))
+        paths.check_within(self._scope, written, checks, endpoints, servers.servers, forwarding, path)
         for index, check in enumerate(written.checks):
-            if not known and index < len(checks) and _lacks_a_port(checks[index]):
+            direct = index < len(checks) and checks[index].via is Via.DIRECT
+            if not known and direct and _lacks_a_port(checks[index]):
                 message = "nothing says which port of the servers to check"
                 self._scope.fault((*path, "checks", index), message, "add `port: 80`")
             if check.http is not None and check.port is None and any(item.port == 443 for item in endpoints):
@@ -239,6 +247,7 @@ class Services:
         checks: tuple[HealthCheck, ...] = self._default_check
         if sorry.checks is not None:
             checks = self._checks.resolve(sorry.checks, (*here, "checks"))
+            paths.check_sorry(self._scope, checks, (*here, "checks"))
         return SorryServer(RealServer(address=values.parse_address(sorry.address), port=sorry.port), checks=checks)
 
     def _page(self, page: model.Page, path: Path) -> SorryPage:
