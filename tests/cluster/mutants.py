@@ -429,7 +429,7 @@ def _charters_are_not_persisted() -> list[Patch]:
 def _what_was_accepted_is_forgotten() -> list[Patch]:
     """Two children of one charter: a voter accepts whatever comes, and says that it has accepted nothing before."""
 
-    def bent(self: Council, motion: Motion) -> Motion:
+    def bent(self: Council, motion: Motion, now: int) -> Motion:
         return Motion(Stage.PROMISE if motion.stage is Stage.ASK else Stage.ACCEPTED, motion.ballot)
 
     return [(Council, "_answer", bent), *_the_former_charter_is_not_waited_for()]
