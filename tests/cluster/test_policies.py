@@ -302,6 +302,23 @@ def test_a_voter_that_forgot_its_votes_in_a_reboot_keeps_silent_when_a_majority_
     assert not machine._site.silent(bench.now + D)
 
 
+def test_by_force_one_of_two_is_in_doubt_no_more() -> None:
+    """Its document has gone back to what runs, and the other one is gone for good."""
+    bench = running(two(FENCE))
+    change(bench, three())
+    accepted_but_not_decided(bench)
+    off(bench, "a", told="b")
+    edit(bench, two(FENCE), "b")
+    bench.run(2 * D)
+    assert bench.holders() == []
+    bench.handle("b", ForceConfig("alice"))
+    bench.run(D)
+    assert runs(bench, "b") == {(FENCE, ("a", "b"), False)}
+    bench.handle("b", FenceResult("a", bench.machine("b").last_life("a"), True, "device"))
+    bench.run(2 * D)
+    assert bench.holders() == ["b"]
+
+
 def test_by_force_one_of_two_goes_on_with_others() -> None:
     bench = running(two(FENCE))
     off(bench, "b", told="a")

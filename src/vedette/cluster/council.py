@@ -29,7 +29,7 @@ from vedette.cluster.site import Site
 from vedette.cluster.voter import Voter
 from vedette.kit.units import SECOND, show
 
-UNHEARD = "waits for a majority of the present voters to be heard"
+UNHEARD = "waits for a majority of the present voters to be heard (if they are off for good: vedette force-config)"
 FORCED = 1000
 """A forced charter is so much newer: more steps than voters that are believed to be off can have taken since."""
 
@@ -239,7 +239,7 @@ class Council:
             before=present.dead_after,
             rule=self.wanted.rule,
         )
-        if charters.changeable(config) and charters.steps(config, self.wanted):
+        if charters.changeable(config) and (charters.steps(config, self.wanted) or self._begun is not None):
             self._site.note(What.CONFIG_FORCED, detail=author)
             self.adopt(forced, now, source=self._site.me)
 
