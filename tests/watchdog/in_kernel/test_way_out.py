@@ -69,7 +69,8 @@ def test_what_is_no_watchdog_is_refused_and_left_as_it_is(tmp_path: Path) -> Non
         (str(tmp_path / "none"), "there is no watchdog"),
         (str(file), "no character device"),
         ("/dev/null", "is no watchdog"),
-        ("/dev/watchdog", "cannot be told a timeout"),
+        # User Mode Linux's own has no timeout, and does not open where its helper on the host is missing (6.1.176).
+        ("/dev/watchdog", "cannot be told a timeout|cannot be opened"),
     ):
         with pytest.raises(PermanentError, match=why):
             Device(path, TIMEOUT)
