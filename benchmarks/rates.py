@@ -3,7 +3,7 @@
 A rate is sustained while at least 99 % of its checks arrive at the server, and, where we can ask the checker, 99 % of
 them start at most 50 ms late. Each program has one processor for itself, the server has the others. Every server is
 checked every two seconds; the highest rate is searched in steps of half as much again, and then halved between the last
-two three times, which leaves 5 %.
+two twice, which leaves 10 %.
 """
 
 import argparse
@@ -44,8 +44,8 @@ MOST = 30_000
 INTERVAL = 2
 """Seconds between two checks of a server. keepalived counts them from the end of a check, to which a shorter one would
 lose more."""
-STEP, HALVINGS = 1.5, 3
-WARM, WINDOW, LIMIT = 3.0, 4.0, 40.0
+STEP, HALVINGS = 1.5, 2
+WARM, WINDOW, LIMIT = 2.0, 3.0, 10.0
 """Seconds that a checker runs before it is looked at, and for which it is; until then it must have checked every server
 once, which takes LIMIT at most."""
 
@@ -106,6 +106,7 @@ def _search(folder: Path, kind: str, target: Server | Web, checker: Checker, *, 
 
 
 def _sustained(folder: Path, work: Work, target: Server | Web, checker: Checker) -> bool:
+    print(f"   {work.kind} at {work.rate:,} a second", flush=True)
     lateness = folder / "lateness"
     lateness.unlink(missing_ok=True)
     rate = 0.0
