@@ -7,9 +7,9 @@ from vedette.api import control
 from vedette.cli import options, order
 
 NAME = "force-config"
-HELP = "run the document's voters and timings without the consent of the present voters"
+HELP = "run the document's voters, policy and timings without the consent of the present voters"
 WARNING = """\
-This node, and every node that hears it, will run the voters and timings of its document, without a majority.
+This node, and every node that hears it, will run the voters, policy and timings of its document, without a majority.
 If most of the present voters are running after all, cut off from here, two machines answer for the same addresses.
 Force only what you have seen: the voters that are missing have no power, and they stay off until they have been
 reinstalled with the new document and without the files in /var/lib/vedette.

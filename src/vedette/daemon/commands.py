@@ -31,7 +31,7 @@ async def carry_out(command: dict[str, Any], *, core: Core, spec: ClusterSpec, f
         case "force-config":
             author = confirmation.forced(command, spec, core.view())
             core.handle(events.ForceConfig(author))
-            return {"done": f"voters and timings of the document run from now on, on the word of {author}"}
+            return {"done": f"voters, policy and timings of the document run from now on, on the word of {author}"}
     order = orders.read(command, spec, core.view())
     if order.event is not None:
         core.handle(order.event)

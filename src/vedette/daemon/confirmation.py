@@ -48,7 +48,7 @@ def forced(command: dict[str, Any], spec: ClusterSpec, view: View) -> str:
     if command.get("typed") != spec.name:
         raise UsageError("the name of the cluster was not repeated: nothing is forced")
     if not view.config.pending:
-        raise UsageError("nothing is pending: the document's voters and timings run already")
+        raise UsageError("nothing is pending: the document's voters, policy and timings run already")
     if view.config.waits != UNHEARD:
         raise UsageError(
             f"the present voters can agree by themselves: the change {view.config.waits or 'is under way'}"
