@@ -37,3 +37,8 @@ def test_what_is_shown_is_exact(duration: int) -> None:
 
 def test_asyncio_gets_seconds() -> None:
     assert units.seconds(1500 * units.MILLISECOND) == 1.5
+
+
+def test_what_was_measured_is_shown_to_the_millisecond() -> None:
+    assert units.about(749_812_345) == "749ms"
+    assert units.about(999) == "0s"

@@ -17,7 +17,7 @@ from vedette.cluster.site import Site
 from vedette.cluster.steering import Steering
 from vedette.cluster.telling import Telling
 from vedette.cluster.voter import Voter
-from vedette.kit.units import MILLISECOND, show
+from vedette.kit.units import about
 from vedette.state.placement import ConfigView, KeysView, LeaseView, Liveness, NodeView, Order, OrderView, View
 
 
@@ -36,7 +36,7 @@ def view(
     council: Council,
     now: int,
 ) -> View:
-    """Nodes in the document's order, groups too; last the nodes that are not in it and still hold something."""
+    """Nodes in the document's order, groups too; last the nodes that are not in it and vote, or are still there."""
     names = {lease.tag: lease.name for lease in leases.values()}
     nodes = []
     for node in site.config.nodes:
@@ -45,7 +45,8 @@ def view(
         else:
             other = _other(peers[node.name], detector, telling, keyring, names, site, now)
             nodes.append(replace(other, off=fencing.off(peers[node.name])))
-    parting = [peer for peer in peers.values() if not site.listed(peer.name)]
+    former = [peer for peer in peers.values() if not site.listed(peer.name)]
+    parting = [peer for peer in former if peer.name in site.config.voters or peer.alive(now)]
     nodes += [_other(peer, detector, telling, keyring, names, site, now) for peer in parting]
     return View(
         me=site.me,
@@ -184,4 +185,4 @@ def _reason(lease: Lease, holder: str | None, peers: Mapping[str, Peer], steerin
     if obstacle:
         return obstacle
     wait = steering.waits(lease, now)
-    return f"tries in {show(wait // MILLISECOND * MILLISECOND)}" if wait > 0 else "trying"
+    return f"tries in {about(wait)}" if wait > 0 else "trying"

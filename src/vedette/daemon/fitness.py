@@ -33,6 +33,7 @@ class Fitness:
 
     def say(self) -> None:
         """Say again what a new core, or one with another document, has to know."""
+        self._tell(events.Gate(working=self.gate_trouble is None))
         self.say_readiness()
         self._say_reach()
 

@@ -12,7 +12,7 @@ from vedette.fencing.answers import Answer, Said
 from vedette.fencing.device import Device, Power
 from vedette.kit import clock
 from vedette.kit.errors import VedetteError
-from vedette.kit.units import SECOND, seconds, show
+from vedette.kit.units import SECOND, about, seconds
 
 LETTING_GO = SECOND
 """How long (ns) a call that was cancelled may take to end before the next one starts all the same."""
@@ -83,7 +83,7 @@ class Access:
             async with asyncio.timeout(seconds(limit)):
                 await self._line.acquire()
         except TimeoutError:
-            return Answer(Said.SILENT, self._now(), f"an earlier call was still under way after {show(limit)}")
+            return Answer(Said.SILENT, self._now(), f"an earlier call was still under way after {about(limit)}")
         try:
             return await self._bounded(call, deadline, limit)
         finally:
@@ -101,7 +101,7 @@ class Access:
         if not task.done():
             task.add_done_callback(lambda late: late.cancelled() or late.exception())  # nobody else will look at it
         if not task.done() or task.cancelled():
-            return Answer(Said.SILENT, self._now(), f"no answer within {show(limit)}")
+            return Answer(Said.SILENT, self._now(), f"no answer within {about(limit)}")
         error = task.exception()
         return task.result() if error is None else Answer(Said.FAILED, self._now(), _harmless(error))
 

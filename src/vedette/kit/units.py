@@ -23,6 +23,11 @@ def show(duration: int) -> str:
     return "0s"
 
 
+def about(duration: int) -> str:
+    """Print a measured duration (ns) as :func:`show` does, to the millisecond."""
+    return show(duration // MILLISECOND * MILLISECOND)
+
+
 def seconds(duration: int) -> float:
     """Turn nanoseconds into the float seconds that asyncio and sockets want."""
     return duration / SECOND
