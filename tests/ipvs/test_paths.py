@@ -128,9 +128,11 @@ def test_a_path_that_the_kernel_refuses_leads_nowhere_and_is_a_problem(world: Wo
     assert world.reconciler.led == {key.mark for key in others}
     assert [scope for scope, _ in world.reconciler.problems()] == ["checks through the service to 10.0.0.11"]
     assert world.reconciler.stalled == 1
+    assert world.reconciler.barred == {first.mark}
     world.table.refuse = lambda _: 0
     world.turn(after=60_000_000_000)
     assert world.reconciler.led == {key.mark for key in keys(spec)}
+    assert world.reconciler.barred == frozenset()
 
 
 def test_it_is_reported_when_paths_come_and_go(world: World) -> None:

@@ -46,7 +46,7 @@ class Balancing:
         self._held: frozenset[str] = frozenset()
         self._told: tuple[bool, int] | None = None
         self._withheld = 0
-        """Targets that wait for their path in the kernel's table."""
+        """Targets that wait for their path in the kernel's table, and not for a person."""
         self.orders = ServerOrders()
         self.names = Names(state_dir / "names.json", self._names_changed)
         self.checkers = Checkers(self._reconcile)
@@ -157,7 +157,7 @@ class Balancing:
         self._held = self._holding()
         wanted = tuple(all_targets(self._expanded, self._held))
         ready = passable(wanted, self.reconciler.led)
-        self._withheld = len(wanted) - len(ready)
+        self._withheld = len(passable(wanted, self.reconciler.led | self.reconciler.barred)) - len(ready)
         self.checkers.set_targets(ready)
 
     def _follow_holding(self) -> None:
@@ -181,7 +181,10 @@ class Balancing:
 
     def _table_changed(self) -> None:
         if self._expanded is not None and has_paths(self._expanded):
+            waiting = self._withheld
             self._assign()
+            if self._withheld != waiting:
+                self._reconcile()
         self._tell_readiness()
 
     def _tell_readiness(self) -> None:

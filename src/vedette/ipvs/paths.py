@@ -1,5 +1,7 @@
 """The table's entries for checks that go through a virtual service: a mark, and the one server that it leads to."""
 
+from collections.abc import Iterable
+
 from vedette.ipvs.desired import METHODS, tunnel
 from vedette.ipvs.model import Destination, DestinationKey, Flags, MarkKey, Method, Service, ServiceKey, Settings, Table
 from vedette.spec.marks import PATHS
@@ -17,11 +19,12 @@ def table(spec: ClusterSpec) -> dict[ServiceKey, Service]:
 
 def led(table: Table) -> frozenset[int]:
     """The marks of paths that lead somewhere."""
-    return frozenset(
-        key.mark
-        for key, service in table.items()
-        if isinstance(key, MarkKey) and key.mark in PATHS and service.destinations
-    )
+    return marks(key for key, service in table.items() if service.destinations)
+
+
+def marks(services: Iterable[ServiceKey]) -> frozenset[int]:
+    """Those of these that are paths."""
+    return frozenset(key.mark for key in services if isinstance(key, MarkKey) and key.mark in PATHS)
 
 
 def title(key: ServiceKey, spec: ClusterSpec | None) -> str:

@@ -30,7 +30,7 @@ from vedette.ipvs.model import (
     Tuning,
 )
 from vedette.ipvs.pace import TICK, Pace
-from vedette.ipvs.paths import led, title
+from vedette.ipvs.paths import led, marks, title
 from vedette.ipvs.paths import table as path_table
 from vedette.ipvs.performing import EntryKey, Performer, counts
 from vedette.ipvs.plan import Action, apply, plan, split
@@ -114,6 +114,7 @@ class Reconciler:
         self._complete = False
         self._settled, self._stalled = False, 0
         self._led: frozenset[int] = frozenset()
+        self._barred: frozenset[int] = frozenset()
         self._left_alone = False
         self._differences = 0
         self._wanted: dict[ServiceKey, Service] | None = None
@@ -256,6 +257,11 @@ class Reconciler:
     def led(self) -> frozenset[int]:
         """The marks that lead checks to their servers; without its entry a check would go wherever clients go."""
         return self._led
+
+    @property
+    def barred(self) -> frozenset[int]:
+        """The marks that lead nowhere before a person acts: what is checked on their way is not waited for."""
+        return self._barred
 
     def status(self) -> list[dict[str, Any]]:
         """One entry for each endpoint of the document (:class:`ServiceStatus`), its numbers at most a second old.
@@ -412,9 +418,9 @@ class Reconciler:
             stalled |= {key for key in self._written if isinstance(key, MarkKey) and self._written[key].addresses}
         if table is not None and table.stalled and self._spec is not None:
             stalled |= written(self._spec).keys()
-        found = self._complete and not pending, len(stalled), led(self._left or {})
-        if found != (self._settled, self._stalled, self._led):
-            self._settled, self._stalled, self._led = found
+        found = self._complete and not pending, len(stalled), led(self._left or {}), marks(stalled)
+        if found != (self._settled, self._stalled, self._led, self._barred):
+            self._settled, self._stalled, self._led, self._barred = found
             self._report()
 
     # Between two passes
