@@ -1,11 +1,13 @@
 """The schedule of checks."""
 
+from ipaddress import ip_address
 from itertools import pairwise
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vedette.health.schedule import JITTER, Lateness, Schedule
+from vedette.health.schedule import JITTER, Lateness, Schedule, phase
 from vedette.kit.units import MILLISECOND, SECOND
 
 
@@ -80,6 +82,18 @@ def test_a_thousand_targets_are_spread_evenly_over_the_interval() -> None:
             schedule.ended(slot, tenth * SECOND // 10)
             starts[tenth - 10] += 1
     assert all(80 <= count <= 120 for count in starts[1:])
+
+
+@pytest.mark.parametrize("count", [2, 3, 5, 16, 100, 1000])
+@pytest.mark.parametrize(
+    ("first", "step"),
+    [("10.0.0.1", 1), ("10.1.255.254", 2), ("10.0.0.1", 256), ("2001:db8::1", 1), ("2001:db8::1", 2**64)],
+)
+def test_servers_with_addresses_in_a_row_are_spread_over_the_whole_interval(first: str, count: int, step: int) -> None:
+    start = ip_address(first)
+    places = sorted(phase(b"\0\x50" + (start + step * number).packed, SECOND) for number in range(count))
+    gaps = [after - before for before, after in zip(places, [*places[1:], places[0] + SECOND], strict=True)]
+    assert max(gaps) <= 5 * SECOND // count
 
 
 @given(

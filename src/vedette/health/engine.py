@@ -10,13 +10,12 @@ from collections import deque
 from collections.abc import Callable, Collection
 from functools import partial
 from types import MappingProxyType
-from zlib import crc32
 
 from vedette.health import http, ping, tcp, udp
 from vedette.health.attempt import Attempt, Prepare, Start
 from vedette.health.judge import Judge, Outcome
 from vedette.health.poller import Poller
-from vedette.health.schedule import RETRY, Lateness, Schedule, Slot
+from vedette.health.schedule import RETRY, Lateness, Schedule, Slot, phase
 from vedette.kit import clock, log
 from vedette.kit.net import endpoint
 from vedette.kit.units import MILLISECOND, SECOND, seconds, show
@@ -140,10 +139,13 @@ class Engine:
             return course
         course = _Course(target, start, verdict)
         address = target.address if target.behind is None else target.behind.server
-        identity = crc32(address.packed + target.port.to_bytes(2))
-        phase = identity * target.check.interval >> 32
+        interval = target.check.interval
         course.slot = self._schedule.add(
-            course, interval=target.check.interval, phase=phase, now=now, jitter=target.check.jitter
+            course,
+            interval=interval,
+            phase=phase(target.port.to_bytes(2) + address.packed, interval),
+            now=now,
+            jitter=target.check.jitter,
         )
         return course
 

@@ -20,6 +20,10 @@ JITTER = 64
 """The jitter is at most the interval divided by this, unless said: so it costs no reader of the timings over 2 %."""
 RETRY = 200 * MILLISECOND
 """A target that has failed and has no verdict yet is tried again this soon (ns), or after an interval if shorter."""
+_TURN = 2**61 - 1
+_GOLDEN = 1_425_089_352_415_399_810
+"""_TURN divided by the golden ratio: multiples of it fall into the widest gaps that those before have left (D. Knuth,
+The Art of Computer Programming, vol. 3, 6.4, "Fibonacci hashing"). _TURN is a prime, so all bytes of a number count."""
 _BUCKETS = 24
 _BUCKET = 100_000
 
@@ -50,6 +54,11 @@ class Lateness:
             if seen >= wanted:
                 return min(self.most, _BUCKET << number)
         return self.most
+
+
+def phase(identity: bytes, interval: int) -> int:
+    """The place of a target in its interval (ns); identities that count up are spread evenly, however few they are."""
+    return int.from_bytes(identity) % _TURN * _GOLDEN % _TURN * interval // _TURN
 
 
 class Slot(Generic[T]):
