@@ -35,6 +35,17 @@ def test_ending_all_labs_also_works_when_there_is_none() -> None:
     assert main(["lab", "down", "--all"]) == 0
 
 
+def test_the_only_lab_is_not_ended_without_its_name_while_somebody_works_with_it(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    directory, lock = home.claim("rehearsal")
+    home.hold(directory)
+    assert main(["lab", "down"]) == 2
+    assert "vedette lab down rehearsal" in capsys.readouterr().err
+    assert home.living() == ["rehearsal"]
+    os.close(lock)
+
+
 def test_a_person_without_the_privilege_or_the_programs_is_told_the_remedy(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -148,23 +148,25 @@ def _down(args: argparse.Namespace) -> int:
         names = home.living()
     else:
         args.lab = args.name or args.lab
-        names = [_name(args)]
+        names = [home.find(args.lab).name if args.lab else _nobodys()]
     for name in names:
         launch.end(home.place() / name)
         _say(f"lab {name} is gone")
     return _done(args, ended=names)
 
 
-def _name(args: argparse.Namespace) -> str:
-    """The lab's name, without the need that it answers."""
+def _nobodys() -> str:
+    """The only lab that is up, without the need that it answers, when nobody is working with it."""
     from vedette.lab import home
 
     alive = home.living()
-    if args.lab is None and len(alive) == 1:
-        return alive[0]
-    if args.lab is None:
+    if len(alive) != 1:
         raise UsageError(f"say which lab, or --all: {', '.join(alive) or 'none is up'}")
-    return home.find(args.lab).name
+    (name,) = alive
+    pid = home.holder(home.place() / name)
+    if pid is not None:
+        raise UsageError(f"process {pid} works with lab {name} and will end it; `vedette lab down {name}` ends it now")
+    return name
 
 
 def _status(args: argparse.Namespace) -> int:

@@ -21,6 +21,7 @@ from vedette.kit.errors import PermanentError, TransientError, UsageError
 PLACE = "VEDETTE_LAB_DIR"
 """Environment variable that moves the labs' directories elsewhere."""
 DEFAULT_PLACE = Path("/run/vedette-lab")
+HELD = "held"
 LONGEST_PLACE = 50
 """Characters; the path of a Unix socket below it must fit into 107 (unix(7))."""
 _NAME = re.compile(r"[a-z0-9]([a-z0-9.-]{0,30}[a-z0-9])?")
@@ -83,6 +84,24 @@ def find(name: str) -> Path:
         known = f"; up are: {', '.join(alive)}" if alive else "; none is: `vedette lab up FILE` makes one"
         raise UsageError(f"no lab named {name} is up{known}")
     return place() / name
+
+
+def hold(directory: Path) -> None:
+    """Note that the lab is this process's for now, and ends with it."""
+    (directory / HELD).write_text(str(os.getpid()))
+
+
+def let_go(directory: Path) -> None:
+    """Note that the lab is nobody's in particular."""
+    (directory / HELD).unlink(missing_ok=True)
+
+
+def holder(directory: Path) -> int | None:
+    """The number of the process that uses the lab and will end it; ``None`` when there is none."""
+    try:
+        return int((directory / HELD).read_text())
+    except (OSError, ValueError):
+        return None
 
 
 def remove(directory: Path, *, pid: int | None, patience: float = 10.0) -> None:

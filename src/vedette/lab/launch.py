@@ -51,6 +51,7 @@ class Running:
     def let_go(self) -> None:
         """Let the lab live on without this process."""
         self.control.ask("stay")
+        home.let_go(self.directory)
         self._lifeline.close()
 
     def end(self) -> None:
@@ -80,6 +81,7 @@ def start(
     """
     check_host(topology)
     directory, lock = home.claim(name)
+    home.hold(directory)
     ours, theirs = socket.socketpair()
     running = Running(directory, ours)
     try:
