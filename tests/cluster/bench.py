@@ -124,7 +124,8 @@ class Bench:
         seat.volatile = ready.volatile if ready.volatile is not None else seat.volatile
         seat.releasing += ready.release
         for outgoing in ready.send:
-            for target in [target for target in self.seats if outgoing.to in (None, target) and target != name]:
+            to = None if outgoing.to is None else tag(outgoing.to)  # its sender may not know its name
+            for target in [target for target in self.seats if to in (None, tag(target)) and target != name]:
                 self.post.append(Letter(name, target, outgoing.data))
         seat.kernel.update(ready.hold)
         seat.wake_at = ready.wake_at

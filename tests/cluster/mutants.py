@@ -13,9 +13,19 @@ from functools import partial
 from typing import Any
 from unittest.mock import patch
 
-from tests.cluster import test_config, test_council, test_fencing, test_grants, test_holes, test_large, test_policies
+from tests.cluster import (
+    test_config,
+    test_council,
+    test_fencing,
+    test_grants,
+    test_holes,
+    test_large,
+    test_policies,
+    test_singles,
+)
 from tests.cluster.simulation.run import run
 from tests.cluster.simulation.scenario import PROFILES
+from tests.cluster.test_policies import three
 
 from vedette.cluster import boot
 from vedette.cluster import charter as charters
@@ -29,6 +39,7 @@ from vedette.cluster.fencing import Fencing
 from vedette.cluster.hearing import Hearing
 from vedette.cluster.leases import Lease
 from vedette.cluster.machine import Machine
+from vedette.cluster.membership import Membership
 from vedette.cluster.messages import Accept, Message, Motion, Nack, Prepare, Promise, Release, Stage
 from vedette.cluster.outbox import Renewal
 from vedette.cluster.owner import Owner
@@ -515,7 +526,87 @@ def _no_silence_for_two() -> list[Patch]:
     return [(boot, "_silent_until", bent)]
 
 
+def _a_file_makes_one_of_several_alone() -> list[Patch]:
+    original = boot._bound
+    return [(boot, "_bound", lambda config, lasting: not config.lone and original(config, lasting))]
+
+
+def _what_was_held_alone_ends_never() -> list[Patch]:
+    return [(Owner, "cover", lambda *_: None), (Owner, "bind", lambda *_: None)]
+
+
+def _what_was_held_alone_counts_as_voted_for() -> list[Patch]:
+    original = Owner.cover
+
+    def bent(self: Owner, now: int) -> None:
+        original(self, now)
+        for lease in self._leases.values():
+            if lease.own is not None:
+                lease.own.adopted = False
+
+    return [(Owner, "cover", bent)]
+
+
+def _new_nodes_take_what_others_hold() -> list[Patch]:
+    return [(Hearing, "_holds_elsewhere", lambda *_: None)]
+
+
+def _who_leaves_is_forgotten() -> list[Patch]:
+    return [(Membership, "_former", lambda *_: ())]
+
+
+def _none_gives_way() -> list[Patch]:
+    return [(Council, "_outranked", lambda self, charter: charter.epoch > self._site.config.epoch)]
+
+
+def _one_step_from_three_to_one() -> list[Patch]:
+    """No rule that a charter differs in one voter, where it leads to one."""
+    original, follows = charters.steps, charters.follows
+
+    def bent(config: CoreConfig, aim: Wanted) -> list[Charter]:
+        found = original(config, aim)
+        aimed = charters.tags(aim.voters)
+        return [replace(found[0], voters=aimed)] if found and len(aimed) == 1 else found
+
+    def lax(config: CoreConfig, charter: Charter) -> bool:
+        return follows(config, charter) or (len(charter.voters) == 1 and charter.parent == config.id)
+
+    return [(charters, "steps", bent), (charters, "follows", lax)]
+
+
 MUTANTS = (
+    Mutant(
+        "a file makes one of several alone",
+        "29",
+        _a_file_makes_one_of_several_alone,
+        case=partial(test_singles.test_a_document_with_one_node_does_not_make_one_of_several_decide_alone, three()),
+    ),
+    Mutant("what was held alone never ends", "29", _what_was_held_alone_ends_never, profile="singles"),
+    Mutant(
+        "what was held alone counts as voted for",
+        "29",
+        _what_was_held_alone_counts_as_voted_for,
+        case=test_singles.test_what_one_held_alone_is_voted_for_by_those_who_had_promised_more_before,
+    ),
+    Mutant(
+        "new nodes take what others hold",
+        "29",
+        _new_nodes_take_what_others_hold,
+        case=test_council.test_new_nodes_found_nothing_beside_those_who_hold_what_they_would_take,
+    ),
+    Mutant(
+        "who leaves is forgotten",
+        "29",
+        _who_leaves_is_forgotten,
+        case=test_singles.test_of_two_the_one_that_leaves_is_told_also_after_a_restart_of_the_other,
+    ),
+    Mutant(
+        "of two that were founded apart none gives way",
+        "29",
+        _none_gives_way,
+        case=test_singles.test_two_that_were_founded_apart_become_one_cluster,
+    ),
+    Mutant("one step from three voters to one", "29", _one_step_from_three_to_one, profile="singles"),
     Mutant(
         "who has accepted a majority decides alone",
         "29, 26",

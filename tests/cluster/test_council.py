@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from tests.cluster.bench import LINK, TIMINGS, Bench
+from tests.cluster.bench import LINK, TIMINGS, Bench, Seat
 
 from vedette.cluster import charter as charters
 from vedette.cluster.ballot import Ballot
@@ -327,3 +327,22 @@ def test_an_acceptance_is_on_disk_before_it_is_said() -> None:
     speaking = [ready for ready in said if ready.binding and ready.send]
     assert speaking
     assert all(ready.durable is not None for ready in said if ready.binding)
+
+
+def test_new_nodes_found_nothing_beside_those_who_hold_what_they_would_take() -> None:
+    """Four of seven start before the three that run have got the document, and so are not answered."""
+    bench = Bench(document("a", "b", "c", nodes=("a", "b", "c")))
+    bench.start()
+    bench.run(5 * SECOND)
+    seven = ("a", "b", "c", "d", "e", "f", "g")
+    bench.config = document(*seven, nodes=seven)
+    for name in seven[3:]:
+        bench.seats[name] = Seat(name, f"boot-{name}")
+        bench.start(name)
+    without_a_gap(bench, 4 * D)
+    assert bench.holders() == ["a"]
+    (lease,) = bench.machine("d").view(bench.now).leases
+    assert lease.reason == "a voter that does not have this document yet holds something"
+    edit(bench, bench.config)
+    without_a_gap(bench, 16 * D)
+    assert voters(bench) == {seven}

@@ -137,12 +137,8 @@ def test_a_full_table_of_wishes_reaches_everyone() -> None:
     [
         (lambda: config(nodes=[f"n{number}" for number in range(17)], witnesses=()), "at most 16"),
         (lambda: config(nodes=NAMES[:8], witnesses=()), "at most 7"),
-        (
-            lambda: CoreConfig("x", (CoreNode("a"), CoreNode("b")), SplitBrainPolicy.TOLERATE, TIMINGS, voters=("a",)),
-            "one vote",
-        ),
     ],
-    ids=["17 nodes", "8 voters", "one voter of two"],
+    ids=["17 nodes", "8 voters"],
 )
 def test_what_is_too_much_is_refused(change: Callable[[], CoreConfig], words: str) -> None:
     with pytest.raises(UsageError, match=words):

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from tests.cluster.bench import TIMINGS, Bench
 
-from vedette.cluster.config import CoreConfig, CoreGroup, CoreNode, differences
+from vedette.cluster.config import CoreConfig, CoreGroup, CoreNode
 from vedette.cluster.events import Listed, Reconfigure
 from vedette.cluster.messages import Nack, Prepare, Promise
 from vedette.kit.units import MILLISECOND, SECOND
@@ -133,13 +133,3 @@ def test_warn_after_and_startup_grace_change_while_running() -> None:
     timings = replace(TIMINGS, warn_after=SECOND, startup_grace=SECOND)
     bench.handle("a", edit(replace(SMALL, timings=timings)))
     assert bench.machine("a").config.timings == timings
-
-
-def test_what_a_document_would_change_is_said_in_words() -> None:
-    more = replace(document(*VOTERS, "d"), voters=("a", "b", "d"), timings=replace(TIMINGS, dead_after=4 * SECOND))
-    assert differences(SMALL, LARGE) == []
-    assert differences(SMALL, more) == [
-        "d would vote",
-        "c would not vote any more",
-        "deadAfter would be 4s, not 3s",
-    ]

@@ -13,7 +13,6 @@ from vedette.cluster.config import CoreConfig, CoreGroup, CoreNode, tag
 from vedette.cluster.council import UNHEARD
 from vedette.cluster.events import FOREVER, FenceResult, ForceConfig, Listed, Move, Reconfigure
 from vedette.cluster.messages import Motion, Stage, Teach
-from vedette.kit.errors import UsageError
 from vedette.kit.units import MILLISECOND, SECOND
 from vedette.spec.resolved import Role, SplitBrainPolicy
 
@@ -331,12 +330,3 @@ def test_by_force_one_of_two_goes_on_with_others() -> None:
     bench.run(2 * D)
     assert runs(bench, "a", "w") == {(FENCE, ("a", "w"), False)}
     assert bench.holders() == ["a"]
-
-
-def test_a_lone_node_does_not_become_two_while_it_runs() -> None:
-    alone = document(MAJORITY, "a")
-    assert charters.refused(alone, two(TOLERATE))
-    bench = Bench(alone)
-    bench.start()
-    with pytest.raises(UsageError, match="cannot be removed"):
-        bench.machine("a").handle(Reconfigure(alone.groups, two(FENCE).nodes[1:]), bench.now)

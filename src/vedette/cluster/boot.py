@@ -52,6 +52,7 @@ def recall(
     passing = storage.load_volatile(volatile) if volatile is not None else None
     same_boot = passing if passing is not None and passing.boot_id == boot_id else None
     incarnations = [state.incarnation for state in (lasting, same_boot) if state is not None]
+    choice = _choice(config, lasting)
     config = _chartered(config, lasting)
     site = Site(
         me=me,
@@ -62,6 +63,7 @@ def recall(
         silent_until=_silent_until(config, lasting, same_boot, boot_id, now),
         config=config,
         random=random,
+        founded=choice.firm,
     )
     for data, state, name in ((durable, lasting, "durable"), (volatile, passing, "run-time")):
         if data is not None and state is None:
@@ -77,7 +79,7 @@ def recall(
         voter=voter,
         own=same_boot.own if same_boot is not None else {},
         wishes=_wishes(lasting, boot_id, now) if lasting is not None else (),
-        choice=_choice(config, lasting),
+        choice=choice,
     )
 
 
@@ -101,12 +103,7 @@ def _chartered(config: CoreConfig, lasting: Durable | None) -> CoreConfig:
 
 def _bound(config: CoreConfig, lasting: Durable | None) -> bool:
     """Whether this node has run a charter of this cluster."""
-    return (
-        lasting is not None
-        and lasting.charter is not None
-        and lasting.cluster == config.cluster_id.hex()
-        and charters.changeable(config)
-    )
+    return lasting is not None and lasting.charter is not None and lasting.cluster == config.cluster_id.hex()
 
 
 def _choice(config: CoreConfig, lasting: Durable | None) -> Choice:
@@ -139,7 +136,6 @@ def persist(
     durable = volatile = None
     if preferences.changed or council.changed:
         preferences.changed = council.changed = False
-        chartered = charters.changeable(site.config)
         durable = storage.dump_durable(
             Durable(
                 name=site.me,
@@ -148,8 +144,8 @@ def persist(
                 config=site.config.id.hex(),
                 wishes=preferences.table(now).entries,
                 written=now,
-                charter=charters.of(site.config) if chartered else None,
-                voters=site.config.voters if chartered else (),
+                charter=charters.of(site.config),
+                voters=site.config.voters,
                 cluster=site.config.cluster_id.hex(),
                 firm=council.choice.firm,
                 settled=council.choice.settled,

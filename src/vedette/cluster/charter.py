@@ -1,22 +1,20 @@
 """Who votes, by which policy, and how long a vote binds, as values that follow one another (rule 29).
 
 A *charter* is the part of the document that voters must agree on. Its successor differs in one voter (and with it in
-the policy, where two become three or three become two), in the policy of the same two, or in timings. So any majority
-of the one meets any majority of the other, and since a voter keeps its records whatever the charter, two neighbours may
-be in use at once. What must not be in use at once is a charter and the successor of its successor. Where a policy lets
-one of two decide alone, that ends before the successor counts (:func:`binds`) or begins after its parent is over
-(:func:`unsettled`).
+the policy, where a pair begins or ends), in the policy of the same two, or in timings. So any majority of the one meets
+any majority of the other, and since a voter keeps its records whatever the charter, two neighbours may be in use at
+once. One voter is a majority of one, and two that are on their way to three one of two. What must not be in use at once
+is a charter and the successor of its successor. Where a policy lets one of two decide alone, that ends before the
+successor counts (:func:`binds`) or begins after its parent is over (:func:`unsettled`).
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from vedette.cluster.config import MOST_VOTERS, CoreConfig, differences, nameless, tag
+from vedette.cluster.config import MOST_VOTERS, CoreConfig, nameless, tag
 from vedette.spec.resolved import SplitBrainPolicy
 
-LEAST_VOTERS = 3
-"""For a majority to be worth the name."""
 PAIR = 2
 """Voters of the policies ``fence`` and ``tolerate``."""
 
@@ -29,7 +27,7 @@ class Rule(NamedTuple):
 
     def fits(self, voters: int) -> bool:
         if self.policy is SplitBrainPolicy.MAJORITY:
-            return LEAST_VOTERS <= voters <= MOST_VOTERS
+            return 1 <= voters <= MOST_VOTERS
         return voters == PAIR
 
 
@@ -91,25 +89,14 @@ def _rule(config: CoreConfig) -> Rule:
     return Rule(config.policy, assume_watchdog=fence and config.assume_watchdog)
 
 
-def changeable(config: CoreConfig) -> bool:
-    """A lone voter has nobody to agree with: it runs what its document says from its next start on."""
-    return not config.alone
-
-
 def refused(running: CoreConfig, wanted: CoreConfig) -> list[str]:
     """What of another document cannot come into force while the daemons run, in words; empty: nothing.
 
-    What the voters can agree on among themselves, voters, policy and timings, is not refused.
+    Voters, policy and timings can: the voters agree on them among themselves.
     """
-    if changeable(running) and changeable(wanted):
-        running = replace(
-            running,
-            voters=wanted.voters,
-            timings=wanted.timings,
-            policy=wanted.policy,
-            assume_watchdog=wanted.assume_watchdog,
-        )
-    return differences(running, wanted)
+    if wanted.cluster == running.cluster:
+        return []
+    return [f"the cluster would be {wanted.cluster}, not {running.cluster}"]
 
 
 def named(config: CoreConfig, voters: Iterable[int], *, known: Iterable[str] = ()) -> tuple[str, ...]:
@@ -146,12 +133,17 @@ def steps(config: CoreConfig, aim: Wanted) -> list[Charter]:
         timings = (aim.interval, aim.dead_after)
         same = timings == (now.interval, now.dead_after)
         return [] if same else [replace(base, interval=aim.interval, dead_after=aim.dead_after)]
-    found = [replace(base, voters=tuple(sorted((*now.voters, one))), rule=MAJORITY) for one in added]
-    for one in gone:
-        left = tuple(voter for voter in now.voters if voter != one)
-        found.append(replace(base, voters=left, rule=aim.rule if len(left) == PAIR else MAJORITY))
-    last = added or len(gone) > 1  # a pair is what remains at the end, and not on the way
-    return [step for step in found if step.rule.fits(len(step.voters)) and not (last and len(step.voters) == PAIR)]
+    found = [replace(base, voters=tuple(sorted((*now.voters, one)))) for one in added]
+    found += [replace(base, voters=tuple(voter for voter in now.voters if voter != one)) for one in gone]
+    ruled = [replace(step, rule=aim.rule if set(step.voters) == aimed else MAJORITY) for step in found]
+    return [step for step in ruled if step.rule.fits(len(step.voters)) and _leads(step, now, aimed)]
+
+
+def _leads(step: Charter, now: Charter, aimed: set[int]) -> bool:
+    """Fewer than three voters are where a way ends, not what it leads through, unless it begins or ends with one."""
+    count = len(step.voters)
+    lone = 1 in (len(now.voters), len(aimed))
+    return count > PAIR or set(step.voters) == aimed or (count == PAIR and lone)
 
 
 def follows(config: CoreConfig, charter: Charter) -> bool:

@@ -169,24 +169,24 @@ class CoreConfig:
         return self._groups.get(name)
 
     @cached_property
-    def alone(self) -> bool:
-        """One voter: its own vote is the quorum, and nobody else can ever take anything."""
+    def lone(self) -> bool:
+        """One voter: its own vote is the quorum, and it takes everything itself."""
         return len(self.voters) == 1
 
     @cached_property
     def tolerant(self) -> bool:
         """Rule 28: a silent peer's groups are taken; two holders while cut is what the document asks for."""
-        return not self.alone and self.policy is SplitBrainPolicy.TOLERATE
+        return not self.lone and self.policy is SplitBrainPolicy.TOLERATE
 
     @cached_property
     def fencing(self) -> bool:
         """Rules 26 and 27: a silent peer's groups are taken once it is confirmed to be off."""
-        return not self.alone and self.policy is SplitBrainPolicy.FENCE
+        return not self.lone and self.policy is SplitBrainPolicy.FENCE
 
     @cached_property
     def endless(self) -> bool:
         """A lease has no end: what it takes to take it is a word of the holder, of a device, or a higher claim."""
-        return self.alone or self.tolerant or (self.fencing and not self.strict)
+        return self.tolerant or (self.fencing and not self.strict)
 
     @property
     def duel(self) -> int:
@@ -219,7 +219,7 @@ class CoreConfig:
                 "vedette config 2",
                 self.cluster,
                 ",".join(f"{number:08x}" for number in sorted(map(tag, self.voters))),
-                "alone" if self.alone else self.policy.value + (" or watchdog" if self.assume_watchdog else ""),
+                "alone" if self.lone else self.policy.value + (" or watchdog" if self.assume_watchdog else ""),
                 str(self.timings.interval),
                 str(self.timings.dead_after),
                 *([str(self.epoch), self.parent.hex()] if self.epoch else []),
@@ -237,19 +237,19 @@ class CoreConfig:
             raise UsageError(f"deadAfter {show(timings.dead_after)} is too short: use 20ms or more")
         if len(self.nodes) > MOST_NODES:
             raise UsageError(f"{len(self.nodes)} nodes; at most {MOST_NODES} are possible")
-        if self.alone and len(self.nodes) > 1:
-            raise UsageError("one vote among several nodes is nobody's safety: let three of them vote, or all")
         if len(self.voters) > MOST_VOTERS:
             raise UsageError(f"{len(self.voters)} nodes vote; at most {MOST_VOTERS} may")
         if len(self.groups) > MOST_GROUPS:
             raise UsageError(f"{len(self.groups)} groups; at most {MOST_GROUPS} are possible")
-        if not self.alone:
+        if not self.epoch:  # what follows another may be on its way to something else
             self._check_policy()
         for names in ([node.name for node in self.nodes], [group.name for group in self.groups]):
             if len({tag(name) for name in names}) < len(names):
                 raise UsageError("two names are equal or share a 32-bit digest: rename one of them")
 
     def _check_policy(self) -> None:
+        if self.lone:
+            return
         match self.policy:
             case SplitBrainPolicy.FENCE if len(self.voters) != 2:
                 raise UsageError("splitBrain policy fence is for exactly 2 nodes; with 3 or more use majority")
@@ -282,31 +282,6 @@ def timings_of(spec: ClusterSpec) -> Timings:
         dead_after=heartbeat.dead_after,
         startup_grace=heartbeat.startup_grace,
     )
-
-
-def differences(running: CoreConfig, wanted: CoreConfig) -> list[str]:
-    """What of :attr:`CoreConfig.id` another document changes, in words for a person; empty when the ids are equal."""
-    found = []
-    if wanted.voters != running.voters:
-        added, gone = (sorted(set(one) - set(other)) for one, other in _both(wanted.voters, running.voters))
-        found += [f"{', '.join(added)} would vote"] if added else []
-        found += [f"{', '.join(gone)} would not vote any more"] if gone else []
-    if wanted.policy is not running.policy:
-        found.append(f"splitBrain.policy would be {wanted.policy.value}, not {running.policy.value}")
-    if wanted.assume_watchdog is not running.assume_watchdog:
-        found.append("what is said of watchdogs in splitBrain would change")
-    for name, one, other in (
-        ("interval", wanted.timings.interval, running.timings.interval),
-        ("deadAfter", wanted.timings.dead_after, running.timings.dead_after),
-    ):
-        found += [f"{name} would be {show(one)}, not {show(other)}"] if one != other else []
-    if wanted.cluster != running.cluster:
-        found.append(f"the cluster would be {wanted.cluster}, not {running.cluster}")
-    return found
-
-
-def _both(one: tuple[str, ...], other: tuple[str, ...]) -> tuple[tuple[tuple[str, ...], tuple[str, ...]], ...]:
-    return (one, other), (other, one)
 
 
 def nodes_of(spec: ClusterSpec) -> tuple[CoreNode, ...]:

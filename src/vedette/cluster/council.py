@@ -102,12 +102,9 @@ class Council:
 
         ``digest``: of this node's document, as it goes on the wire.
         """
-        config = self._site.config
-        if not charters.changeable(config):
-            return
         self._settle(now)
-        if not self.choice.firm and self._enough(config, self._running()):
-            self.choice.firm = self.changed = True
+        if not self.choice.firm and self._founded(now):
+            self.choice.firm = self.changed = self._site.founded = True
         if self._proposal is not None and now >= self._proposal.void_at:
             self._retreat(now)
         if self._reached or self._proposal is not None or stopping or now < self._back_off:
@@ -126,7 +123,7 @@ class Council:
         differing = [peer.name for peer in there if peer.digest != digest]
         over = self._over_at()
         checks = (
-            (not charters.changeable(config) or not aimed, "nothing is to be changed"),
+            (not aimed, "nothing is to be changed"),
             (not self._site.votes, "the voters decide"),
             (self._site.silent(now), "this node keeps silent after its start"),
             (not self._enough(config, self._running(now)), UNHEARD),
@@ -141,7 +138,7 @@ class Council:
 
     def next_at(self) -> list[int]:
         """When something is due although nothing has been heard."""
-        if (self._reached and self.choice.settled) or not charters.changeable(self._site.config):
+        if self._reached and self.choice.settled:
             return []
         times = [self._back_off, self._over_at() or 0]
         return [*times, self._proposal.void_at] if self._proposal is not None else times
@@ -159,8 +156,6 @@ class Council:
     def pending(self) -> str:
         """What the document changes that the voters have not agreed on, in words; empty when there is nothing."""
         config = self._site.config
-        if not charters.changeable(config):
-            return ""
         words = differences(charters.wanted(config), self.wanted)
         return words or ("a step that was begun is seen through" if self._begun is not None else "")
 
@@ -168,8 +163,6 @@ class Council:
 
     def hear(self, peer: Peer, motion: Motion, now: int) -> None:
         """A word of a node that runs the same charter."""
-        if not charters.changeable(self._site.config):
-            return
         match motion.stage:
             case Stage.ASK | Stage.PROPOSE:
                 asker = motion.ballot.node == peer.tag and peer.name in self._site.config.voters
@@ -180,17 +173,24 @@ class Council:
 
     def taught(self, peer: Peer, teach: Teach, now: int) -> None:
         """The charter that a node runs which runs another than this one."""
-        config = self._site.config
-        if not charters.changeable(config):
-            return
-        newer = teach.charter.epoch > config.epoch
-        if teach.firm and (newer or not self.choice.firm):
+        if teach.firm and (not self.choice.firm or self._outranked(teach.charter)):
             self.adopt(teach.charter, now, source=peer.name)
+
+    def _outranked(self, charter: Charter) -> bool:
+        """Whether what another runs is what this node is to run: what is newer.
+
+        Two that were founded apart are equally new. One that was founded by a single node gives way, and of two such
+        the one with the higher tag.
+        """
+        config = self._site.config
+        if charter.epoch != config.epoch or not config.lone:
+            return charter.epoch > config.epoch
+        return len(charter.voters) > 1 or charter.voters < charters.tags(config.voters)
 
     def teach(self, peer: Peer, now: int) -> None:
         """Tell a node that runs another config what this one runs."""
         due = peer.advised is None or now - peer.advised >= self._site.timings.interval
-        if charters.changeable(self._site.config) and self.choice.firm and due:
+        if self.choice.firm and due:
             peer.advised = now
             self._outbox.answer(peer.name, self._lesson())
 
@@ -202,6 +202,7 @@ class Council:
         self._end_attempts(now)
         words = differences(charters.wanted(self._site.config), charters.wanted(config))
         self.choice = Choice(firm=True, settled=not charters.unsettled(charter))
+        self._site.founded = True
         self._proposal, self._moved_at = None, None
         self._voter.lives_for(config.timings.dead_after)
         self._outbox.remember_for(max(config.timings.dead_after, config.before))
@@ -211,10 +212,13 @@ class Council:
 
     def _run(self, config: CoreConfig, now: int) -> None:
         """Keep to this config, as far as what was agreed to allows; leases end, or do not, as it says."""
+        alone = self._site.alone
         self._site.config = self.choice.restrain(config)
+        if alone and not self._site.alone:
+            self._owner.cover(now)
         if not config.fencing:
             self._voter.fallen.clear()
-        if self._site.config.endless and self._site.votes:
+        if self._site.endless and self._site.votes:
             self._owner.unbind()
         else:
             self._owner.bind(now)
@@ -239,7 +243,7 @@ class Council:
             before=present.dead_after,
             rule=self.wanted.rule,
         )
-        if charters.changeable(config) and (charters.steps(config, self.wanted) or self._begun is not None):
+        if charters.wanted(config) != self.wanted or self._begun is not None:
             self._site.note(What.CONFIG_FORCED, detail=author)
             self.adopt(forced, now, source=self._site.me)
 
@@ -314,7 +318,10 @@ class Council:
 
     def _propose(self, proposal: Proposal, now: int) -> None:
         proposal.proposed = True
-        self._outbox.broadcast(Motion(Stage.PROPOSE, proposal.ballot, charter=proposal.charter))
+        if self._site.alone:
+            self._conclude(proposal, now)
+        else:
+            self._outbox.broadcast(Motion(Stage.PROPOSE, proposal.ballot, charter=proposal.charter))
 
     def _conclude(self, proposal: Proposal, now: int) -> None:
         """Accept it too, as the last that is needed: then it is decided, and this node knows."""
@@ -330,12 +337,22 @@ class Council:
 
     # When
 
+    def _founded(self, now: int) -> bool:
+        """Whether the document is what the cluster runs: most voters do, and would have heard of anything else."""
+        config = self._site.config
+        waits = now < max(self._site.silent_until, self._site.elsewhere) and not self._site.endless
+        return not waits and self._enough(config, self._running())
+
     def _settle(self, now: int) -> None:
-        """Note when most of the voters before were first seen to run this charter, and when theirs is over."""
-        elders = self._site.config.elders
-        if self._moved_at is None and elders:
-            moved = {tag(name) for name in self._running()} & set(elders)
-            if len(moved) > len(elders) // 2:
+        """Note when enough of the voters before were first seen to run this charter, and when theirs is over.
+
+        Enough are most, so that the rest decides nothing any more. Of two, of whom one is left, it is this one: it was
+        asked for everything, and the other is gone.
+        """
+        config = self._site.config
+        if self._moved_at is None and config.elders:
+            moved = {tag(name) for name in self._running()} & set(config.elders)
+            if len(moved) > len(config.elders) // 2 or (config.lone and moved):
                 self._moved_at = now
         over = self._over_at()
         if not self.choice.settled and over is not None and now >= over:
@@ -357,17 +374,22 @@ class Council:
         """
         config = self._site.config
         there = {tag(name) for name in self._running(now)}
+        aimed = set(charters.tags(self.wanted.voters))
+        if config.lone:  # it is better off than two who need each other, and asks them for their votes at once
+            there -= {peer.tag for peer in self._peers.values() if peer.silent}
+        enough = len(aimed) // 2 + 1 if config.lone else 0
         found = [
             step
             for step in charters.steps(config, self.wanted)
             if set(step.voters) - set(charters.tags(config.voters)) <= there
             and len(there & set(step.voters)) > len(step.voters) // 2
+            and len(there & aimed) >= enough
         ]
         return sorted(found, key=lambda step: (-len(there & set(step.voters)), len(step.voters), step.voters))
 
     def _in_the_way(self, now: int) -> list[str]:
-        """Who holds something and would have no vote beside two that have: it would lose what it holds."""
-        staying = {voter for step in self._possible(now) if len(step.voters) == charters.PAIR for voter in step.voters}
+        """Who holds something and would have no vote beside one or two that have: it would lose what it holds."""
+        staying = {voter for step in self._possible(now) if len(step.voters) <= charters.PAIR for voter in step.voters}
         holding = [peer for peer in self._peers.values() if peer.alive(now) and (peer.own or peer.holds)]
         return sorted(peer.name for peer in holding if staying and peer.tag not in staying)
 

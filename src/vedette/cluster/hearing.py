@@ -142,6 +142,7 @@ class Hearing:
 
     def _unproven(self, peer: Peer, message: Message, now: int) -> None:
         """Greet it, so that its next one can prove that it is alive; in ``tolerate`` its claims already count."""
+        self._holds_elsewhere(peer, message, now)
         self._voter.fallen.heard(peer.tag, message.incarnation, proven=False)
         if peer.greeted is None or now - peer.greeted >= STAGGER:
             peer.greeted = now
@@ -157,7 +158,13 @@ class Hearing:
 
     # What counts
 
+    def _holds_elsewhere(self, peer: Peer, message: Message, now: int) -> None:
+        """Whoever founds a cluster with its document waits for those of its voters that run another."""
+        if message.config != self._site.config.id and message.own and peer.name in self._site.config.voters:
+            self._site.elsewhere = now + self._site.timings.dead_after
+
     def _fresh(self, peer: Peer, message: Message, echo: Echo, now: int) -> None:
+        self._holds_elsewhere(peer, message, now)
         peer.echoed = max(peer.echoed, echo.sequence)
         self._voter.fallen.heard(peer.tag, message.incarnation, proven=True)
         self._contradicted(peer, message, echo)
@@ -278,7 +285,8 @@ class Hearing:
     def _vote(self, peer: Peer, message: Message, ask: Prepare | Accept, now: int) -> None:
         """Rules 8 and 9; only the ballot's owner may ask; who is silent or has no vote does not answer.
 
-        Who is not in the document any more keeps what it has until it hands it over, and gets nothing new.
+        Who is not in the document any more keeps what it has until it hands it over, and gets nothing new. Who has the
+        only vote takes everything itself.
         """
         asker = ask.ballot.node == peer.tag and ask.ballot.incarnation == message.incarnation
         if not asker or self._voter.fallen.covers(ask.ballot) or self._site.silent(now):
@@ -286,7 +294,7 @@ class Hearing:
         if ask.released is not None:
             self._voter.saw(ask.released)
             self._saw_release(ask.group, ask.released)
-        if not self._site.votes or not self._site.listed(peer.name):
+        if not self._site.votes or self._site.alone or not self._site.listed(peer.name):
             return
         busy = self._owner.busy(ask.group, now)
         match ask:

@@ -10,7 +10,9 @@ MOST_LITTER = 4
 
 @dataclass(slots=True)
 class Own:
-    """A lease that is mine until ``end``. ``adopted``: of an older incarnation, kept but not renewed (rule 14).
+    """A lease that is mine until ``end``.
+
+    ``adopted``: of an older incarnation, or of the time when this node was alone: kept but not renewed (rule 14).
 
     ``kernel``: the kernel's deadline; it differs from ``end`` only where a lease has no end. When such a one was
     slept through, others may have claimed the group meanwhile: it is moved on only at ``resume_at``. ``proven``: until

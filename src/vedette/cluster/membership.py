@@ -7,6 +7,7 @@ documents are edited, the leaving node's own included, costs no group its holder
 
 from dataclasses import replace
 
+from vedette.cluster import charter as charters
 from vedette.cluster.config import MOST_NODES, nameless, tag
 from vedette.cluster.detector import Detector
 from vedette.cluster.events import What
@@ -19,6 +20,8 @@ class Membership:
 
     def __init__(self, site: Site, peers: dict[str, Peer], detector: Detector) -> None:
         self._site, self._peers, self._detector = site, peers, detector
+        self._charter = b""
+        self._untold: set[int] = set()
 
     def change(self, now: int) -> None:
         """The document has other nodes than before, or gives a voter its name."""
@@ -32,18 +35,33 @@ class Membership:
     def part(self, now: int) -> None:
         """Let go of those that are neither in the document nor hold anything; called after every event.
 
-        A voter that the document does not have (any more) is one until the others have agreed that it is none.
+        A voter that the document does not have (any more) is one until the others have agreed that it is none, and a
+        peer until it is seen to know that.
         """
-        for name in self._site.config.voters:
+        self._learn()
+        for name in (*self._site.config.voters, *self._former()):
             if name != self._site.me and name not in self._peers:
                 self._peers[name] = Peer(name, tag(name))
         for peer in [self._peers[name] for name in self._peers if name not in self._site.config.names]:
             votes = peer.name in self._site.config.voters
             holds = peer.alive(now) and (peer.own or peer.holds)
-            if not votes and (not holds or len(self._peers) >= MOST_NODES):
+            counts = holds or peer.tag in self._untold
+            if not votes and (not counts or len(self._peers) >= MOST_NODES):
                 del self._peers[peer.name]
                 self._site.note(What.NODE_REMOVED, node=peer.name)
         self._detector.follow(now)
+
+    def _learn(self) -> None:
+        """Note which of the voters before are not known to run this charter."""
+        config = self._site.config
+        if config.id != self._charter:
+            self._charter = config.id
+            self._untold = set(config.elders) - set(charters.tags(config.voters)) - {self._site.tag}
+        if self._untold:
+            self._untold -= {peer.tag for peer in self._peers.values() if peer.config == config.id}
+
+    def _former(self) -> tuple[str, ...]:
+        return charters.named(self._site.config, sorted(self._untold), known=self._peers) if self._untold else ()
 
     @property
     def parting(self) -> frozenset[str]:

@@ -37,21 +37,21 @@ class Owner:
     def adopt(self, stored: Mapping[int, Owned], held: frozenset[str], now: int) -> None:
         """Rule 14: keep what the last daemon of this boot owned and what has not ended; release the rest.
 
-        Where nobody else can take anything, what the kernel holds is kept in any case.
+        Where nobody else can have taken anything, what the kernel holds is kept in any case.
         """
         for lease in self._leases.values():
             owned = stored.get(lease.tag)
-            if owned is None and self._site.config.alone and lease.name in held:
+            if owned is None and self._site.solitary and lease.name in held:
                 owned = Owned(Ballot(0, 0, self._site.tag), FOREVER)
             if owned is not None and self._adoptable(lease, owned, now):
                 self._keep(lease, owned, now)
-            elif not self._site.config.alone:
+            elif not self._site.solitary:
                 self._let_go(lease, owned, lease.name in held, now)
 
     def _adoptable(self, lease: Lease, owned: Owned, now: int) -> bool:
         if now >= owned.end - self._margin(owned.end):
             return False
-        if owned.end == FOREVER and not self._site.config.endless:
+        if owned.end == FOREVER and not self._site.endless:
             return False  # of another policy: now others may take it without asking this node
         if self._site.config.fencing:
             return self._kept_word(lease)
@@ -66,7 +66,7 @@ class Owner:
         return vote is not None and vote.record is not None and self._site.mine(vote.record.ballot)
 
     def _keep(self, lease: Lease, owned: Owned, now: int) -> None:
-        shared = self._site.config.endless and not self._site.config.alone
+        shared = self._site.config.endless
         kernel = now + self._site.timings.dead_after if shared and owned.end == FOREVER else owned.end
         lease.own = Own(owned.ballot, owned.end, kernel, now, Reason.ADOPTED, adopted=True)
         record = self._voter.live(lease.tag, now)
@@ -98,7 +98,7 @@ class Owner:
         not: so a lease can get an end at any time without the kernel's having been told too much (rule 29).
         """
         groups = []
-        if self._site.config.alone:
+        if self._site.alone:
             return Renewal(sent=now, groups=(), lease=self._site.timings.lease)
         for lease in self._leases.values():
             own = lease.own
@@ -156,9 +156,25 @@ class Owner:
     def unbind(self) -> None:
         """What is mine and not of an older incarnation has no end any more."""
         for lease in self._leases.values():
-            if lease.own is not None and not lease.own.adopted:
-                lease.own.end = FOREVER
+            own = lease.own
+            if own is not None and not own.adopted:
+                own.end = FOREVER
+                if self._site.alone:
+                    own.kernel, own.resume_at = FOREVER, None
         self._voter.changed = True
+
+    def cover(self, now: int) -> None:
+        """Not alone any more: what was held by the own vote alone is covered by it for the life of a record.
+
+        Before that is over the others are asked for their votes, as for what was adopted: they may have promised more
+        than the rounds that a lone voter uses.
+        """
+        for lease in self._leases.values():
+            own = lease.own
+            if own is not None and not own.adopted:
+                self._voter.extend(lease.tag, own.ballot, now + self._site.timings.dead_after, now)
+                own.proven = own.kernel = now + self._site.timings.lease
+                own.adopted = True
 
     def expire(self, now: int) -> None:
         """Rule 19: stop m before the end; the kernel enforces the end itself."""

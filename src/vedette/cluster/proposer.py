@@ -192,8 +192,8 @@ class Proposer:
         own_vote = record is not None and record.ballot == attempt.ballot
         if not own_vote or not self._quorum.reached(attempt.accepted, now):
             return
-        endless = self._site.config.endless
-        kernel = FOREVER if self._site.config.alone else attempt.lease_end
+        endless = self._site.endless
+        kernel = FOREVER if self._site.alone else attempt.lease_end
         over = tuple(ballot for ballot in lease.ballots() if ballot != attempt.ballot)
         lease.own = Own(
             ballot=attempt.ballot,

@@ -13,6 +13,8 @@ class Site:
 
     It counts where a quorum need not have the own vote in it; the config may come to be such a one later.
     ``document``: the head of the digest of the document that runs, as it goes on the wire.
+    ``founded``: the config is what the cluster runs, not only what this node's document says. ``elsewhere``: until when
+    it counts that somebody was heard who holds something under another config.
     """
 
     me: str
@@ -24,6 +26,8 @@ class Site:
     config: CoreConfig
     random: Random
     document: bytes = b""
+    founded: bool = False
+    elsewhere: int = 0
     log: list[CoreEvent] = field(default_factory=list)
     tag: int = field(init=False)
 
@@ -43,8 +47,30 @@ class Site:
         """Whether this node's document has that one."""
         return self.config.node(node) is not None
 
+    @property
+    def alone(self) -> bool:
+        """This node's own vote is the quorum: nobody takes anything but with it, or after the next charter."""
+        return self.config.lone and self.votes
+
+    @property
+    def solitary(self) -> bool:
+        """Nobody else has ever had a vote, so nobody else can hold anything."""
+        return self.alone and not self.config.epoch
+
+    @property
+    def endless(self) -> bool:
+        """A lease of this node's has no end (:attr:`CoreConfig.endless`, or because it is :attr:`alone`)."""
+        return self.alone or self.config.endless
+
+    def foreign(self, now: int) -> bool:
+        """All that this node knows is its document, and a voter that runs something else was heard to hold groups."""
+        return not self.founded and now < self.elsewhere and not self.endless
+
     def silent(self, now: int) -> bool:
-        return now < self.silent_until and not self.config.endless
+        """Rule 12; and new nodes found no cluster beside those who hold what they would take."""
+        if self.foreign(now):
+            return True
+        return now < self.silent_until and not self.config.endless and not self.solitary
 
     def mine(self, ballot: Ballot) -> bool:
         """A ballot of this node, of whichever incarnation."""

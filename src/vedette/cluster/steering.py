@@ -85,16 +85,10 @@ class Steering:
     def reconfigure(self, event: Reconfigure, now: int) -> None:
         """Take over what needs no voter's consent; raises :class:`UsageError` for what cannot be done (rule 29)."""
         before = self._site.config
-        names = {node.name for node in event.nodes}
-        kept = set() if charters.changeable(before) else set(before.voters)  # a lone voter has no successor
-        missing = sorted({self._site.me, *kept} - names)
-        if missing:
-            raise UsageError(f"{', '.join(missing)} cannot be removed while running")
-        given = event.timings or before.timings
-        fixed = (before.timings.interval, before.timings.dead_after)
-        if not charters.changeable(before) and (given.interval, given.dead_after) != fixed:
-            raise UsageError("interval and deadAfter cannot be changed while running")
-        timings = replace(given, interval=fixed[0], dead_after=fixed[1])
+        if self._site.me not in {node.name for node in event.nodes}:
+            raise UsageError(f"{self._site.me} cannot be removed from its own document while it runs")
+        agreed = before.timings
+        timings = replace(event.timings or agreed, interval=agreed.interval, dead_after=agreed.dead_after)
         config = replace(before, groups=event.groups, nodes=event.nodes, timings=timings)
         self._site.config = replace(config, voters=charters.named(config, map(tag, config.voters)))
         for group in self._site.config.groups:
@@ -168,6 +162,7 @@ class Steering:
             self._able
             and self._whole
             and not self._site.silent(now)
+            and not self._voteless
             and self._ranking.may_hold_any(self._site.me)
             and self._quorum.heard(now)
         )
@@ -185,6 +180,10 @@ class Steering:
             yield "this node is not in its document"
         if not self._able:
             yield "this node is stopping or not working"
+        if self._voteless:
+            yield f"{self._site.config.voters[0]} has the only vote"
+        if self._site.foreign(now):
+            yield "a voter that does not have this document yet holds something"
         if self._site.silent(now):
             yield "keeps silent after the start"
         if lease.releasing is not None:
@@ -214,7 +213,8 @@ class Steering:
 
     def next_at(self, now: int) -> list[int]:
         """When something is due for a group although nothing has been heard."""
-        times = [self._site.silent_until, self._quorum.grace_ends, *self._preferences.next_at()]
+        grace = self._quorum.grace_ends
+        times = [self._site.silent_until, self._site.elsewhere, grace, *self._preferences.next_at()]
         for lease in self._leases.values():
             times += self._times(lease, now)
         return times
@@ -245,6 +245,11 @@ class Steering:
     def _whole(self) -> bool:
         """Everything works here that makes holding worth while; what is missing is a reason to let others go first."""
         return self.services and self.connected
+
+    @property
+    def _voteless(self) -> bool:
+        """Somebody else has the only vote, and gives it to nobody."""
+        return self._site.config.lone and not self._site.votes
 
     @property
     def maintained(self) -> bool:
@@ -284,7 +289,7 @@ class Steering:
 
     def _why(self, lease: Lease, group: CoreGroup, now: int) -> Reason:
         holder = self._peers.get(lease.holder) if lease.holder is not None else None
-        if self._site.config.alone:
+        if self._site.alone:
             return Reason.ONLY_NODE
         if lease.invited:
             return Reason.HANDED_OVER

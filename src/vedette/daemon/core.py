@@ -19,7 +19,7 @@ from vedette.cluster.transport import Links
 from vedette.daemon.durable import DurableState
 from vedette.kit import clock, files, log
 from vedette.kit.net import IPAddress
-from vedette.kit.units import MILLISECOND, SECOND, seconds, show
+from vedette.kit.units import SECOND, about, seconds
 from vedette.spec.resolved import ClusterSpec, Link
 from vedette.state.placement import View
 
@@ -135,12 +135,15 @@ class Core:
         self.handle(events.Rekey(keys=spec.keys))
 
     def _use_links(self) -> None:
-        """Use the document's links; who is not in it any more is told things where it was until it has parted."""
+        """Use the document's links; who is not in it any more is told things where it was until it has parted.
+
+        One that comes to be alone may have no links in its document, and has to agree with the others first.
+        """
         parting = self._machine.parting
         former = {link.name: link.addresses for link in self._used}
+        links = self._written or (self._used if parting else ())
         self._used = tuple(
-            replace(link, addresses={**link.addresses, **_of(parting, former.get(link.name, {}))})
-            for link in self._written
+            replace(link, addresses={**link.addresses, **_of(parting, former.get(link.name, {}))}) for link in links
         )
         self._parting = parting
         self.links.change(self._used, interfaces=self._interfaces)
@@ -178,7 +181,7 @@ class Core:
         """
         lateness = max(self._late, clock.boottime() - self._due) if self._due else 0
         if lateness > self._punctual:
-            return f"the core woke up {show(lateness // MILLISECOND * MILLISECOND)} late"
+            return f"the core woke up {about(lateness)} late"
         return self.trouble or ""
 
     def holds(self) -> bool:
@@ -196,7 +199,7 @@ class Core:
 
     def _tell(self) -> None:
         """Log what has happened: after it was done, since others wait for what is done and nobody for a line."""
-        if self._parting - self._machine.parting:
+        if self._parting != self._machine.parting:
             self._use_links()
         news, self._news = self._news, []
         for event in news:

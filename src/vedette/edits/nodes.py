@@ -66,12 +66,27 @@ def _agreement(old: ClusterSpec, new: ClusterSpec) -> Iterator[Change]:
         added, gone = (listed(sorted(set(one) - set(other))) for one, other in _both(new.voters, old.voters))
         parts = [f"{added} will vote"] * bool(added) + [f"{gone} will not vote any more"] * bool(gone)
         yield Change(Severity.QUIET, "voters", ", ".join(parts), _AGREED)
-    if not reasons and old.policy is not new.policy:
+    if not reasons and 1 in (len(old.nodes), len(new.nodes)) and old.voters != new.voters:
+        yield Change(Severity.QUIET, "policy", *_alone(new))
+    elif not reasons and old.policy is not new.policy:
         text = f"splitBrain.policy becomes {new.policy.value} (was {old.policy.value})"
         yield Change(Severity.QUIET, "policy", text, f"{_AGREED}; {_TAKEOVERS[new.policy]}")
     if not reasons and old.assume_watchdog is not new.assume_watchdog:
         words = "counts" if new.assume_watchdog else "does not count any more"
         yield Change(Severity.QUIET, "policy", f"an armed watchdog {words} as a node's being off", _AGREED)
+
+
+def _alone(new: ClusterSpec) -> tuple[str, str]:
+    """What becomes of who decides, where that is one node before or after."""
+    if len(new.nodes) == 1:
+        return (
+            f"{new.nodes[0].name} will decide alone",
+            f"{_AGREED}; the others must run until then",
+        )
+    return (
+        f"splitBrain.policy becomes {new.policy.value} (one node decided alone)",
+        f"{_AGREED}; {_TAKEOVERS[new.policy]}",
+    )
 
 
 def _failover(name: str) -> str:

@@ -6,6 +6,7 @@ from functools import partial
 
 from tests.cluster.simulation.world import World
 
+from vedette.cluster.config import tag
 from vedette.kit.units import MICROSECOND, MILLISECOND, SECOND
 
 _KEY_AT = 19
@@ -51,9 +52,10 @@ class Network:
     def send(self, source: str, data: bytes, to: str | None) -> None:
         if source in self.strangers:
             data = data[:_KEY_AT] + b"????" + data[_KEY_AT + 4 :]
+        wanted = tag(to) if to is not None else None  # its sender may not know its name
         for link in self.links:
             for target in self.deliver:
-                if target != source and to in (None, target):
+                if target != source and wanted in (None, tag(target)):
                     self._carry(link, source, target, data)
 
     def cut(self, link: str, source: str, target: str) -> None:

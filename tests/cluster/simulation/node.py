@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from random import Random
+from typing import NamedTuple
 
 from tests.cluster.simulation.network import Network
 from tests.cluster.simulation.power import Fencer
@@ -63,6 +64,19 @@ class Kernel:
     tolerated: set[str] = field(default_factory=set)
 
 
+class Wish(NamedTuple):
+    """What a kernel is to do about a group: answer until ``deadline`` (its own clock), or not at all.
+
+    ``tolerant``: the policy under which it was told so allows two holders.
+    """
+
+    deadline: int | None
+    tolerant: bool = False
+
+
+NOTHING = Wish(None)
+
+
 class Node:
     def __init__(
         self, world: World, network: Network, config: CoreConfig, name: str, *, percent: int, boots: int
@@ -70,7 +84,7 @@ class Node:
         self.world, self.network, self.config, self.name = world, network, config, name
         self.habits = Habits()
         self.keys: tuple[Key, ...] = KEYS
-        self.listed = True
+        self.listed = self.installed = True
         self.clock = Clock(boots, percent)
         self.boot = 0
         self.durable: bytes | None = None
@@ -85,11 +99,10 @@ class Node:
         self._busy = False
         self._paused_until = 0
         self._wake = 0
-        self._wanted: dict[str, int | None] = {}
-        self._tolerant = False
+        self._wanted: dict[str, Wish] = {}
         self._dirty: list[str] = []
         self._working = False
-        self._in_flight: tuple[str, int | None] | None = None
+        self._in_flight: tuple[str, Wish] | None = None
         self.fencer: Fencer | None = None
         network.deliver[name] = self.hear
         world.answers[name] = self.answers
@@ -118,6 +131,9 @@ class Node:
         self.put(Listed(self.listed))
         if self.listed:
             self.config = document
+            if not self.installed:
+                self.installed = True
+                self.start()
             self.put(
                 Reconfigure(
                     groups=document.groups,
@@ -130,7 +146,7 @@ class Node:
 
     def start(self) -> None:
         """Start the daemon, with what the state files and the kernel hold now."""
-        if self.machine is not None or not self.powered:
+        if self.machine is not None or not self.powered or not self.installed:
             return
         self._life += 1
         self._inbox.clear()
@@ -268,17 +284,17 @@ class Node:
 
     def _release(self, ready: Ready) -> None:
         for group in ready.release:
-            self._want(group, None)
+            self._want(group, NOTHING)
 
     def _send(self, ready: Ready) -> None:
         for outgoing in ready.send:
             self.network.send(self.name, outgoing.data, outgoing.to)
 
     def _hold(self, ready: Ready) -> None:
-        self._tolerant = self.machine is not None and self.machine.config.tolerant
+        tolerant = self.machine is not None and self.machine.config.tolerant
         for group, deadline in ready.hold.items():
-            if self._wanted.get(group) != deadline:
-                self._want(group, deadline)
+            if self._wanted.get(group, NOTHING).deadline != deadline:
+                self._want(group, Wish(deadline, tolerant))
         if ready.stopped:
             self.world.say(self.name, "daemon stopped")
             self.stopped, self.machine = True, None
@@ -300,8 +316,8 @@ class Node:
 
     # The worker that talks to the kernel: one call at a time, the latest wish wins
 
-    def _want(self, group: str, deadline: int | None) -> None:
-        self._wanted[group] = deadline
+    def _want(self, group: str, wish: Wish) -> None:
+        self._wanted[group] = wish
         if group not in self._dirty:
             self._dirty.append(group)
         if not self._working:
@@ -320,20 +336,20 @@ class Node:
         self._in_flight = group, wanted
         self._later(latency, self._apply, group, wanted)
 
-    def _apply(self, group: str, wanted: int | None) -> None:
+    def _apply(self, group: str, wanted: Wish) -> None:
         self._in_flight = None
         if self.world.random.random() < self.habits.kernel_fails:
             self._want(group, self._wanted[group])
         else:
             self._into_kernel(group, wanted)
-            if wanted is None and self._wanted[group] is None:
+            if wanted.deadline is None and self._wanted[group].deadline is None:
                 self.put(Emptied(group))
         self._later(0, self._work)
 
-    def _into_kernel(self, group: str, wanted: int | None) -> None:
-        if wanted is None:
+    def _into_kernel(self, group: str, wanted: Wish) -> None:
+        if wanted.deadline is None:
             self.kernel.deadlines.pop(group, None)
         else:
-            self.kernel.deadlines[group] = wanted
-            (self.kernel.tolerated.add if self._tolerant else self.kernel.tolerated.discard)(group)
+            self.kernel.deadlines[group] = wanted.deadline
+            (self.kernel.tolerated.add if wanted.tolerant else self.kernel.tolerated.discard)(group)
             self.world.check(group)

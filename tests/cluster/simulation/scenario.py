@@ -9,12 +9,13 @@ from tests.cluster.simulation.node import KEYS, SPARE_KEYS, Habits, Node
 from tests.cluster.simulation.power import Fencer, Power
 from tests.cluster.simulation.world import World
 
-from vedette.cluster.charter import LEAST_VOTERS, PAIR
+from vedette.cluster.charter import PAIR
 from vedette.cluster.config import MOST_VOTERS, CoreConfig, CoreGroup, CoreNode, Timings
 from vedette.cluster.events import FenceResult, Gate, Maintenance, Move, Reach, Readiness, Reconfigure, Standby, Stop
 from vedette.kit.units import MILLISECOND, SECOND
 from vedette.spec.resolved import Failback, Key, Role, SplitBrainPolicy
 
+LEAST_VOTERS = 3
 TIMINGS = ((50, 200), (200, 1000), (250, 1200), (500, 3000))
 """interval and deadAfter in ms."""
 
@@ -24,7 +25,8 @@ class Profile:
     """Which clusters and faults. ``weights``: how often each fault; ``every``: mean time between two (in D).
 
     ``spare``: of the nodes, so many have no vote, and documents list and drop them.
-    ``pairs``: the policies that documents have when only the first two nodes are in them.
+    ``pairs``: the policies that documents have when only the first two nodes are in them. ``singles``: some have only
+    one of these two, the first document perhaps among them.
     ``ambush``: how often something happens to a node at the very moment in which it has won a lease, or accepted or
     learned another charter.
     """
@@ -42,6 +44,7 @@ class Profile:
     ambush: float = 0.0
     spare: int = 0
     pairs: tuple[SplitBrainPolicy, ...] = ()
+    singles: bool = False
 
     @property
     def large(self) -> bool:
@@ -125,6 +128,13 @@ PROFILES = (
         Weather(loss=0.03, duplicated=0.03, late=0.04, latest=2 * SECOND, replays=0.02), _ROUGH,
         timings=((50, 200), (100, 500), (200, 1000)), ambush=0.2, pairs=(FENCE, TOLERATE, TOLERATE),
     ),
+    Profile(
+        "singles", (3,), (1,), 0.8, 30,
+        {"change policy": 12, "isolate": 3, "one way": 3, "split": 2, "crash": 2, "kill": 3, "pause": 2, "move": 2,
+         "stop": 1, "person": 0.5, "standby": 0.5, "lose run state": 1},
+        Weather(loss=0.03, duplicated=0.03, late=0.02, latest=SECOND, replays=0.02), replace(_ROUGH, stall=0.001),
+        timings=((50, 200), (100, 500), (200, 1000)), ambush=0.3, pairs=(FENCE, FENCE, TOLERATE), singles=True,
+    ),
     Profile("tolerate", (2,), (1, 2), 0.8, 12, _ALL, Weather(loss=0.03, late=0.02), _ROUGH, TOLERATE),
     Profile("fence", (2,), (1, 2, 4), 0.9, 16, _FENCED, Weather(loss=0.03, duplicated=0.03, late=0.02), _ROUGH, FENCE),
     Profile(
@@ -143,7 +153,11 @@ PROFILES = (
 
 @dataclass(slots=True)
 class Scenario:
-    """A cluster under way. ``longest`` (ns): the longest deadAfter that a document had before the present one."""
+    """A cluster under way. ``longest`` (ns): the longest deadAfter that a document had before the present one.
+
+    ``single``: the node that a document had alone. It is in all that follow: who decides alone can be replaced only
+    when it does so no more, and an older document may reach a node after a newer one.
+    """
 
     world: World
     network: Network
@@ -155,6 +169,7 @@ class Scenario:
     keys: tuple[Key, ...] = KEYS
     everyone: tuple[CoreNode, ...] = ()
     longest: int = 0
+    single: str | None = None
 
     @property
     def dead_after(self) -> int:
@@ -248,6 +263,11 @@ def build(
         members[node.name].habits = replace(profile.habits)
     power = Power(world, members)
     scenario = Scenario(world, network, profile, config, members, power, everyone=nodes)
+    if profile.singles and pick((True, False)):
+        _give(scenario, _document(scenario, SplitBrainPolicy.MAJORITY, nodes[:1]))
+        for member in members.values():
+            member.listed = member.installed = member.name in scenario.config.names
+            member.config = scenario.config if member.listed else config
     power.cut = partial(_switched_on_later, scenario)
     for member in members.values():
         member.acquired = partial(_ambush, scenario, member)
@@ -592,12 +612,22 @@ def _change_config(scenario: Scenario) -> None:
 
 
 def _change_policy(scenario: Scenario) -> None:
-    """Two nodes become three or three two, or two decide in another way, or timings change; in any order, as ever."""
-    if not all(node.founded for node in scenario.nodes.values() if scenario.config.node(node.name) is not None):
-        return
+    """Two nodes become three or three two, or two decide in another way, or timings change; in any order, as ever.
+
+    Where a profile has it, one becomes several and several one, too. Of the nodes that a document has at most one is
+    new: more of them could take it for that of a new cluster.
+    """
     pick, former = scenario.world.random.choice, scenario.config
+    if not all(node.founded for node in scenario.nodes.values() if former.node(node.name) is not None):
+        return
     policy = pick((SplitBrainPolicy.MAJORITY, *scenario.profile.pairs))
     nodes = scenario.everyone if policy is SplitBrainPolicy.MAJORITY else scenario.everyone[:PAIR]
+    if scenario.profile.singles and pick((True, False)):
+        named = [node for node in scenario.everyone[:PAIR] if scenario.single in (None, node.name)]
+        policy, nodes = SplitBrainPolicy.MAJORITY, (pick(named),)
+    names = {node.name for node in nodes}
+    if sum(not scenario.nodes[name].founded for name in sorted(names)) > 1:
+        return
     interval, dead_after = pick(scenario.profile.timings)
     timings = replace(
         former.timings,
@@ -605,20 +635,33 @@ def _change_policy(scenario: Scenario) -> None:
         warn_after=dead_after // 2 * MILLISECOND,
         dead_after=dead_after * MILLISECOND,
     )
-    directors = tuple(node.name for node in nodes if _director(node))
     scenario.longest = max(scenario.longest, scenario.dead_after)
-    scenario.config = replace(
-        former,
-        nodes=nodes,
-        voters=tuple(node.name for node in nodes),
-        policy=policy,
-        timings=pick((former.timings, former.timings, timings)),
-        groups=tuple(replace(group, nodes=directors) for group in former.groups),
-    )
+    _give(scenario, _document(scenario, policy, nodes, pick((former.timings, former.timings, timings))))
     scenario.world.say("world", f"change policy: {policy.value}")
     longest = pick((0.3, 1, 5))
     for name in sorted(scenario.nodes):
         scenario.later(scenario.some_time(0.0, longest), partial(scenario.nodes[name].reload, scenario.config))
+
+
+def _document(
+    scenario: Scenario, policy: SplitBrainPolicy, nodes: tuple[CoreNode, ...], timings: Timings | None = None
+) -> CoreConfig:
+    directors = tuple(node.name for node in nodes if _director(node))
+    return replace(
+        scenario.config,
+        nodes=nodes,
+        voters=tuple(node.name for node in nodes),
+        policy=policy,
+        timings=timings or scenario.config.timings,
+        groups=tuple(replace(group, nodes=directors) for group in scenario.config.groups),
+    )
+
+
+def _give(scenario: Scenario, document: CoreConfig) -> None:
+    """From now on this is what the nodes should have."""
+    scenario.config = document
+    if document.lone:
+        (scenario.single,) = document.voters
 
 
 def _director(node: CoreNode) -> bool:

@@ -1,0 +1,249 @@
+"""One node becomes several while it runs, and several one: by the same steps, and never by a file alone."""
+
+from dataclasses import replace
+
+import pytest
+from tests.cluster.bench import TIMINGS, Bench, Seat
+from tests.cluster.test_council import edit, pending, without_a_gap
+from tests.cluster.test_policies import FENCE, MAJORITY, TOLERATE, change, document, off, runs, three, two
+
+from vedette.cluster.council import UNHEARD
+from vedette.cluster.events import FOREVER, ForceConfig, Listed, Move
+from vedette.kit.units import MILLISECOND, SECOND
+from vedette.spec.resolved import SplitBrainPolicy
+
+D = TIMINGS.dead_after
+ONE = document(MAJORITY, "a")
+
+
+def alone() -> Bench:
+    """Node a by itself, and two seats that are empty yet."""
+    bench = Bench(ONE)
+    bench.start()
+    for name in ("b", "w"):
+        bench.seats[name] = Seat(name, f"boot-{name}")
+    bench.run(SECOND)
+    assert bench.holders() == ["a"]
+    return bench
+
+
+def shrunk(policy: SplitBrainPolicy) -> Bench:
+    """Two that came to be one."""
+    bench = Bench(two(policy))
+    bench.seats.setdefault("w", Seat("w", "boot-w"))
+    bench.start("a", "b")
+    bench.run(15 * SECOND)
+    change(bench, ONE)
+    without_a_gap(bench, 3 * D)
+    return bench
+
+
+@pytest.mark.parametrize("policy", [FENCE, TOLERATE])
+def test_one_becomes_two_without_a_gap(policy: SplitBrainPolicy) -> None:
+    bench = alone()
+    change(bench, two(policy))
+    without_a_gap(bench, 3 * SECOND)
+    assert runs(bench, "a", "b") == {(policy, ("a", "b"), False)}
+    without_a_gap(bench, 3 * D)
+    off(bench, "a", told="b")
+    bench.run(2 * D)
+    assert bench.holders() == ["b"]
+
+
+def test_one_becomes_three_without_a_gap_and_then_a_majority_decides() -> None:
+    bench = alone()
+    change(bench, three())
+    without_a_gap(bench, 4 * D)
+    assert runs(bench, "a", "b", "w") == {(MAJORITY, ("a", "b", "w"), False)}
+    bench.isolate("a")
+    bench.run(2 * D)
+    assert bench.holders() == ["b"]
+
+
+def test_on_the_way_from_one_to_three_each_of_two_needs_the_other() -> None:
+    bench = alone()
+    change(bench, three())
+    bench.run(D + SECOND)
+    assert runs(bench, "a") == {(MAJORITY, ("a", "b"), False)}
+    bench.isolate("a")
+    bench.run(3 * D)
+    assert bench.holders() == []
+
+
+def test_one_stays_alone_until_it_hears_most_of_the_three_that_are_to_vote() -> None:
+    bench = alone()
+    bench.config = three()
+    bench.start("b")
+    edit(bench, three(), "a", "b")
+    bench.kill("b")
+    without_a_gap(bench, 3 * D)
+    assert runs(bench, "a") == {(MAJORITY, ("a",), False)}
+    assert pending(bench, "a")[0] == "b votes, w votes"
+
+
+@pytest.mark.parametrize("policy", [FENCE, TOLERATE])
+def test_two_become_one_without_a_gap_and_then_it_needs_nobody(policy: SplitBrainPolicy) -> None:
+    bench = shrunk(policy)
+    assert runs(bench, "a", "b") == {(MAJORITY, ("a",), False)}
+    bench.kill("b")
+    without_a_gap(bench, 5 * D)
+    assert bench.seats["a"].kernel == {"g": FOREVER}
+
+
+def test_what_the_one_that_leaves_holds_is_handed_over_first() -> None:
+    bench = Bench(two(TOLERATE))
+    bench.start("a", "b")
+    bench.run(15 * SECOND)
+    change(bench, document(MAJORITY, "b"))
+    without_a_gap(bench, 3 * D)
+    assert bench.holders() == ["b"]
+    assert runs(bench, "b") == {(MAJORITY, ("b",), False)}
+
+
+def test_three_become_one_without_a_gap() -> None:
+    bench = Bench(three())
+    bench.start()
+    bench.run(15 * SECOND)
+    change(bench, ONE)
+    without_a_gap(bench, 5 * D)
+    assert runs(bench, "a") == {(MAJORITY, ("a",), False)}
+    bench.kill("b", "w")
+    without_a_gap(bench, 3 * D)
+
+
+@pytest.mark.parametrize("core", [two(FENCE), two(TOLERATE), three()], ids=["fence", "tolerate", "majority"])
+def test_a_document_with_one_node_does_not_make_one_of_several_decide_alone(core) -> None:  # type: ignore[no-untyped-def]
+    """It was started with it while the others, which have another document, hold everything."""
+    bench = Bench(core)
+    bench.start()
+    bench.run(15 * SECOND)
+    bench.kill("a")
+    bench.reboot("a")
+    bench.isolate("a")
+    if core.fencing:
+        off(bench, "a", told="b")
+    bench.run(2 * D)
+    assert bench.holders() == ["b"]
+    bench.config = ONE
+    bench.start("a")
+    bench.run(2 * SECOND)
+    assert bench.holders() == ["b"]
+    if not core.tolerant:
+        bench.run(5 * D)
+        assert bench.holders() == ["b"]
+    assert pending(bench, "a")[1] == UNHEARD
+
+
+def test_by_force_one_of_two_goes_on_alone_and_starts_alone_from_then_on() -> None:
+    bench = Bench(two(FENCE))
+    bench.start()
+    bench.run(15 * SECOND)
+    bench.kill("b")
+    bench.reboot("a")
+    bench.config = ONE
+    bench.start("a")
+    bench.run(2 * D)
+    assert bench.holders() == []
+    bench.handle("a", ForceConfig("alice"))
+    bench.run(2 * D)
+    assert bench.holders() == ["a"]
+    bench.reboot("a")
+    bench.start("a")
+    bench.run(2 * D)
+    assert bench.holders() == ["a"]
+
+
+def test_two_that_were_founded_apart_become_one_cluster() -> None:
+    """One of them lets go of what both hold."""
+    bench = alone()
+    bench.isolate("b")
+    bench.config = document(MAJORITY, "b")
+    bench.start("b")
+    bench.run(SECOND)
+    assert bench.holders() == ["a", "b"]
+    bench.heal()
+    edit(bench, two(FENCE), "a", "b")
+    bench.run(SECOND)
+    assert len(bench.holders()) == 1
+    without_a_gap(bench, 3 * D)
+    assert runs(bench, "a", "b") == {(FENCE, ("a", "b"), False)}
+
+
+def test_a_lone_voter_gives_its_vote_to_nobody() -> None:
+    """The other one has the same document, is preferred, and waits until it has a vote itself."""
+    bench = alone()
+    later = two(TOLERATE)
+    later = replace(later, groups=tuple(replace(group, preferred_nodes=("b", "a")) for group in later.groups))
+    bench.config = later
+    bench.start("b")
+    edit(bench, later, "a")
+    bench.handle("b", Listed(False))
+    for _ in range(100):
+        bench.run(10 * MILLISECOND)
+        assert bench.holders() == ["a"]
+
+
+def test_of_two_the_one_that_leaves_is_told_also_after_a_restart_of_the_other() -> None:
+    """Its document says yet that both may hold what they cannot hear of the other."""
+    bench = Bench(two(TOLERATE))
+    bench.start()
+    bench.run(15 * SECOND)
+    edit(bench, ONE, "a")
+    while not bench.machine("a").config.lone:
+        if bench.post:
+            bench.deliver(rounds=1)
+        else:
+            bench.run_until_something_is_said()
+    bench.post.clear()
+    bench.kill("a")
+    bench.run(2 * D)
+    assert bench.holders() == ["a", "b"]
+    bench.start("a")
+    bench.run(SECOND)
+    assert bench.holders() == ["a"]
+    assert runs(bench, "a", "b") == {(MAJORITY, ("a",), False)}
+
+
+def test_what_one_held_alone_is_voted_for_by_those_who_had_promised_more_before() -> None:
+    """It came back without its files in /run, and so with the first rounds."""
+    bench = shrunk(FENCE)
+    for _ in range(3):
+        bench.handle("b", Listed(True))
+        edit(bench, two(FENCE), "a", "b")
+        without_a_gap(bench, 3 * D)
+        bench.handle("a", Move("g", "b", "alice", "test"))
+        bench.run(SECOND)
+        bench.handle("a", Move("g", None, "alice", "test"))
+        bench.run(SECOND)
+        change(bench, ONE)
+        without_a_gap(bench, 3 * D)
+    bench.kill("a")
+    bench.reboot("a")
+    bench.start("a")
+    bench.run(2 * D)
+    bench.handle("b", Listed(True))
+    edit(bench, two(FENCE), "a", "b")
+    without_a_gap(bench, 3 * D)
+    change(bench, three())
+    without_a_gap(bench, 5 * D)
+    assert runs(bench, "a", "b", "w") == {(MAJORITY, ("a", "b", "w"), False)}
+
+
+@pytest.mark.parametrize("policy", [FENCE, TOLERATE])
+def test_a_restart_on_the_way_changes_nothing(policy: SplitBrainPolicy) -> None:
+    bench = alone()
+    bench.config = two(policy)
+    bench.start("a")
+    without_a_gap(bench, 2 * D)
+    assert runs(bench, "a") == {(MAJORITY, ("a",), False)}
+    bench.start("b")
+    without_a_gap(bench, 3 * D)
+    assert runs(bench, "a", "b") == {(policy, ("a", "b"), False)}
+
+
+def test_one_that_was_two_adopts_after_a_restart_what_it_holds() -> None:
+    bench = shrunk(FENCE)
+    bench.kill("a", "b")
+    bench.start("a")
+    without_a_gap(bench, 3 * D)
+    assert bench.seats["a"].kernel == {"g": FOREVER}
