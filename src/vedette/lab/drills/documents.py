@@ -105,6 +105,19 @@ def with_nodes(text: str, names: Sequence[str], policy: SplitBrainPolicy) -> str
     return json.dumps(document, indent=2)
 
 
+def with_one(text: str, name: str) -> str:
+    """The document with this node only."""
+    document = copy.deepcopy(values(text))
+    spec = document["spec"]
+    spec["nodes"] = [node for node in spec["nodes"] if node["name"] == name]
+    spec.pop("splitBrain", None)
+    for group in spec.get("groups", ()):
+        for key in ("nodes", "preferredNodes"):
+            if key in group:
+                group[key] = [name]
+    return json.dumps(document, indent=2)
+
+
 def broken_syntax(text: str) -> str:
     """The document with its end torn off in the middle of a list."""
     return text.rstrip("\n") + "\n  torn: [off, in the\n"

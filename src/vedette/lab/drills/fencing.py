@@ -11,6 +11,8 @@ from vedette.spec.resolved import SplitBrainPolicy
 
 BLOCKED = 5 * SECOND
 """How long (ns) nobody may take over, beyond the time in which he would have, when no device can be reached."""
+TRIED = 300
+"""Seconds for all levels of a node, with a boot after each."""
 CONFIRMED = 2 * SECOND
 """From a person's word to a client's answer (ns)."""
 
@@ -158,6 +160,24 @@ def _partition_bound(ground: Ground) -> Expectation:
     return expectations.fenced(ground.spec)
 
 
+# A person tries it
+
+
+def _try_standby(scene: Scene) -> None:
+    """The other router hands over what it holds, is switched off and on again by each of its levels, and is back."""
+    active, standby = scene.active, scene.standby
+    scene.operator.vedette(active, "node", "standby", standby, "--reason", "rehearsal")
+    words = ("fence", "test", standby, "--power-off", "--yes-really", standby)
+    scene.operator.vedette(active, *words, timeout=TRIED)
+    levels = scene.plugs.orders_off(standby, since=scene.injected)
+    if not any(order.obeyed for order in levels):
+        scene.complain(f"{standby} was never switched off")
+
+
+def _put_back(scene: Scene) -> None:
+    scene.operator.vedette(scene.active, "node", "online", scene.standby, "--reason", "rehearsal")
+
+
 # The return
 
 
@@ -178,6 +198,15 @@ def _returned(scene: Scene) -> bool:
 
 
 DRILLS = (
+    Drill(
+        name="fence-tried",
+        summary="a person has the standby switched off and on again by each level (vedette fence test --power-off)",
+        skip=needs_fencing,
+        expect=lambda _: expectations.nothing_lost("nothing lost; off and on by every level"),
+        inject=_try_standby,
+        over=Scene.flowing,
+        heal=_put_back,
+    ),
     Drill(
         name="fence-second-level",
         summary="the active router hangs, and its first fencing device acknowledges but does not switch",

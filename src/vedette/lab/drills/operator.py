@@ -52,9 +52,9 @@ class Operator:
         """The same for who asks again and again; None also when somebody has asked a moment ago."""
         return self.status(node) if self._may_ask() else None
 
-    def vedette(self, node: str, *words: str) -> None:
-        """Run a verb in a machine."""
-        code, out, err = self._lab.machines[node].run(["vedette", *words], timeout=15)
+    def vedette(self, node: str, *words: str, timeout: int = 15) -> None:
+        """Run a verb in a machine; it may take so many seconds."""
+        code, out, err = self._lab.machines[node].run(["vedette", *words], timeout=timeout)
         if code != 0:
             self._complain(f"vedette {' '.join(words)} on {node} ended with {code}: {(err or out).strip()}")
 

@@ -40,6 +40,11 @@ def _without_witnesses(scene: Scene) -> None:
     _change(scene, text, scene.ground.spec.heartbeat.dead_after, *nodes)
 
 
+def _only_the_active(scene: Scene) -> None:
+    text = documents.with_one(scene.document, scene.active)
+    _change(scene, text, scene.ground.spec.heartbeat.dead_after, scene.active)
+
+
 def _change(scene: Scene, text: str, dead_after: int, *nodes: str) -> None:
     """Edit the document everywhere, and wait until the nodes, or all, keep to it."""
     scene.operator.edit(text)
@@ -85,6 +90,16 @@ DRILLS = (
         over=Scene.flowing,
         heal=_restore,
         concern=everyone,
+        expect_healing=_nothing_lost,
+    ),
+    Drill(
+        name="one-is-left",
+        summary="all nodes but the active one leave the document, it decides alone, and they come back",
+        skip=_voters_agree,
+        expect=_nothing_lost,
+        inject=_only_the_active,
+        over=Scene.flowing,
+        heal=_restore,
         expect_healing=_nothing_lost,
     ),
 )
