@@ -45,6 +45,8 @@ def test_one_becomes_two_without_a_gap(policy: SplitBrainPolicy) -> None:
     without_a_gap(bench, 3 * SECOND)
     assert runs(bench, "a", "b") == {(policy, ("a", "b"), False)}
     without_a_gap(bench, 3 * D)
+    (lease,) = bench.machine("a").view(bench.now).leases
+    assert lease.reason == "the only voter"
     off(bench, "a", told="b")
     bench.run(2 * D)
     assert bench.holders() == ["b"]

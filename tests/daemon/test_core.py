@@ -209,3 +209,20 @@ def test_an_older_state_that_was_being_written_replaces_no_newer_one(tmp_path: P
 
     asyncio.run(scenario())
     assert (tmp_path / "core.state").read_bytes() == b"agreed"
+
+
+def test_the_kernel_knows_of_a_shorter_deadline_before_anybody_is_told_what_it_follows_from(tmp_path: Path) -> None:
+    kernel = Kernel()
+
+    async def scenario() -> None:
+        one = await started(tmp_path, kernel)
+        one.links.send = lambda data, *, to=None: kernel.told.append(("sent", ""))  # type: ignore[method-assign]
+        said = Ready(send=(Outgoing(b"b votes now"),), wake_at=1 << 62)
+        for deadline in (1 << 61, 1 << 60, 1 << 61):
+            kernel.told.append(("turn", ""))
+            one._perform(said._replace(hold={"web": deadline}))
+        await one.close()
+
+    asyncio.run(scenario())
+    turns = "".join({"turn": "|", "sent": "s", "hold": "h"}[what] for what, _ in kernel.told).split("|")[1:]
+    assert turns == ["hsh", "hsh", "sh"]  # the first: alone, the node was told of no end

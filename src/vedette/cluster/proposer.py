@@ -200,7 +200,7 @@ class Proposer:
             end=FOREVER if endless else attempt.lease_end,
             kernel=kernel,
             since=now,
-            reason=attempt.reason,
+            reason=attempt.reason if lease.own is None else lease.own.reason,
             proven=attempt.lease_end if self._quorum.most(attempt.accepted) else 0,
         )
         lease.attempt, lease.litter = None, ()

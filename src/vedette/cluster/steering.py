@@ -341,12 +341,12 @@ class Steering:
         if lease.own is None:
             self._noted.pop(lease.name, None)
             return
-        if self._noted.get(lease.name) == lease.own.ballot:
+        noted, self._noted[lease.name] = self._noted.get(lease.name), lease.own.ballot
+        if noted == lease.own.ballot:
             return
-        self._noted[lease.name] = lease.own.ballot
         lease.holder, lease.back_off = self._site.me, 0
-        if lease.own.reason is Reason.ADOPTED:
-            return
+        if lease.own.reason is Reason.ADOPTED or noted is not None:
+            return  # it was mine already
         if lease.invited:
             lease.own.reason, lease.invited, lease.moved = Reason.HANDED_OVER, False, now
         self._site.note(What.GROUP_ACQUIRED, lease.own.reason, group=lease.name)

@@ -63,6 +63,7 @@ class Core:
         self._begun = False
         self._parting: frozenset[str] = frozenset()
         self._owed: bytes | None = None
+        self._deadlines: dict[str, int] = {}
         self.stopped = asyncio.Event()
         self.trouble: str | None = None
         self._node = node
@@ -222,15 +223,18 @@ class Core:
             return  # what the last one said still stands, its wake-up too
         remembered = self._persist(ready)
         for group in ready.release:
+            self._deadlines.pop(group, None)
             self._addresses.release(group, lame_duck=LAME_DUCK)
         self._addresses.flush()
         if remembered:
+            self._shorten(ready.hold)
             for outgoing in ready.send:
                 self.links.send(outgoing.data, to=outgoing.to)
             if ready.hold:
                 self._holding()
             for group, deadline in ready.hold.items():
                 self._addresses.hold(group, deadline)
+            self._deadlines = dict(ready.hold)
             self._addresses.flush()
         self._ask_to_fence(ready.fence, remembered=remembered)
         self._news += ready.events
@@ -239,6 +243,12 @@ class Core:
         if ready.stopped:
             self.stopped.set()
         self._wake_at(ready.wake_at if remembered else clock.boottime() + SECOND // 10)
+
+    def _shorten(self, hold: Mapping[str, int]) -> None:
+        """What had no end and gets one: the kernel must know it before the voters do who may count on it."""
+        for group, deadline in hold.items():
+            if deadline < self._deadlines.get(group, 0):
+                self._addresses.hold(group, deadline)
 
     def _ask_to_fence(self, wanted: tuple[events.FenceRequest, ...], *, remembered: bool) -> None:
         """Have shot who is wanted off. While nothing can be remembered nobody new is, but who is spared is spared."""
