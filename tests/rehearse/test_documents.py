@@ -2,11 +2,16 @@
 
 import json
 from ipaddress import ip_address
+from pathlib import Path
 
 import pytest
 
 from vedette.kit.errors import UsageError
 from vedette.lab.drills import documents
+from vedette.spec import load
+from vedette.spec.load import Secrets
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
 
 DOCUMENT = """\
 apiVersion: vedette.dev/v1alpha1
@@ -78,3 +83,11 @@ def test_another_dead_after_is_all_that_changes() -> None:
     changed = json.loads(documents.with_dead_after(DOCUMENT, 2_000_000_000))
     assert changed["spec"].pop("heartbeat") == {"deadAfter": "2000ms"}
     assert changed == documents.values(DOCUMENT)
+
+
+def test_a_document_for_one_node_names_no_other() -> None:
+    """It must be one that the daemon takes."""
+    text = documents.with_one((EXAMPLES / "two-routers-fence" / "cluster.yaml").read_text(), "router2")
+    report = load.check_text(text, name="t.yaml", directory=EXAMPLES / "two-routers-fence", secrets=Secrets.IGNORED)
+    assert report.spec is not None, report.problems
+    assert report.spec.voters == ("router2",)

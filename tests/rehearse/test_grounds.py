@@ -28,7 +28,7 @@ DRILLS = {drill.name: drill for drill in catalogue.ALL}
 SYNC = {"connections-survive-move", "connections-survive-power-cut"}
 SEAMLESS = {"move-loses-nothing"}
 THROUGH = {"real-server-loses-vip"}
-FENCING = {"fence-second-level", "fence-unreachable", "total-partition", "fenced-node-returns"}
+FENCING = {"fence-second-level", "fence-tried", "fence-unreachable", "total-partition", "fenced-node-returns"}
 
 
 def skipped(ground: Ground) -> dict[str, str]:
