@@ -559,6 +559,10 @@ def _none_gives_way() -> list[Patch]:
     return [(Council, "_outranked", lambda self, charter: charter.epoch > self._site.config.epoch)]
 
 
+def _who_tolerated_two_keeps_what_the_other_may_hold() -> list[Patch]:
+    return [(Owner, "renounce", lambda *_: None)]
+
+
 def _one_step_from_three_to_one() -> list[Patch]:
     """No rule that a charter differs in one voter, where it leads to one."""
     original, follows = charters.steps, charters.follows
@@ -605,6 +609,12 @@ MUTANTS = (
         "29",
         _none_gives_way,
         case=test_singles.test_two_that_were_founded_apart_become_one_cluster,
+    ),
+    Mutant(
+        "who tolerated two keeps what the other may hold",
+        "29, 28",
+        _who_tolerated_two_keeps_what_the_other_may_hold,
+        case=test_policies.test_who_learns_that_two_are_not_tolerated_any_more_gives_up_what_has_no_vote_of_the_other,
     ),
     Mutant("one step from three voters to one", "29", _one_step_from_three_to_one, profile="singles"),
     Mutant(

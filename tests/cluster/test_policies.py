@@ -301,6 +301,32 @@ def test_a_voter_that_forgot_its_votes_in_a_reboot_keeps_silent_when_a_majority_
     assert not machine._site.silent(bench.now + D)
 
 
+def test_who_learns_that_two_are_not_tolerated_any_more_gives_up_what_has_no_vote_of_the_other() -> None:
+    """b was away when both had agreed to fence; it began to hold what it could not hear of, and is cut off again."""
+    tolerate, fence = (replace(two(policy), groups=(CoreGroup("g", ("a", "b")),)) for policy in (TOLERATE, FENCE))
+    bench = running(tolerate)
+    edit(bench, fence, "a", "b")
+    while bench.machine("a").config.tolerant:
+        if bench.post:
+            bench.deliver(rounds=1)
+        else:
+            bench.run_until_something_is_said()
+    bench.post.clear()
+    bench.isolate("b")
+    bench.run(2 * D)
+    assert bench.holders() == ["a", "b"]
+    bench.heal()
+    while bench.machine("b").config.tolerant:
+        if bench.post:
+            bench.deliver(rounds=1)
+        else:
+            bench.run_until_something_is_said()
+    bench.isolate("b")
+    bench.post.clear()
+    bench.run(SECOND)
+    assert bench.holders() == ["a"]
+
+
 def test_by_force_one_of_two_is_in_doubt_no_more() -> None:
     """Its document has gone back to what runs, and the other one is gone for good."""
     bench = running(two(FENCE))

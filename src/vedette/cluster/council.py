@@ -212,10 +212,12 @@ class Council:
 
     def _run(self, config: CoreConfig, now: int) -> None:
         """Keep to this config, as far as what was agreed to allows; leases end, or do not, as it says."""
-        alone = self._site.alone
+        alone, tolerant = self._site.alone, self._site.config.tolerant
         self._site.config = self.choice.restrain(config)
         if alone and not self._site.alone:
             self._owner.cover(now)
+        if tolerant and config.fencing:
+            self._owner.renounce(now)
         if not config.fencing:
             self._voter.fallen.clear()
         if self._site.endless and self._site.votes:

@@ -163,6 +163,12 @@ class Owner:
                     own.kernel, own.resume_at = FOREVER, None
         self._voter.changed = True
 
+    def renounce(self, now: int) -> None:
+        """Two holders are not tolerated any more: what the other one has not voted for lately is given up."""
+        for lease in self._leases.values():
+            if lease.own is not None and now >= lease.own.proven - self._site.timings.margin:
+                self.give_up(lease, now, Reason.LEASE_ENDED)
+
     def cover(self, now: int) -> None:
         """Not alone any more: what was held by the own vote alone is covered by it for the life of a record.
 

@@ -3,11 +3,12 @@
 from dataclasses import replace
 
 from vedette.lab.drills import expectations
-from vedette.lab.drills.drill import Drill, revive
+from vedette.lab.drills.drill import Concern, Drill, revive
 from vedette.lab.drills.expectations import Expectation
 from vedette.lab.drills.fencing import levels_lost, switched_off_first
 from vedette.lab.drills.ground import Ground, needs_idle_director, needs_other_director, needs_witness
 from vedette.lab.drills.scene import PATIENCE, Scene
+from vedette.lab.probes import Probe
 from vedette.spec.resolved import Failback, SplitBrainPolicy
 
 
@@ -18,6 +19,16 @@ def _returns(ground: Ground) -> str | None:
     if ground.group.preferred_nodes and ground.group.failback is Failback.AUTOMATIC:
         return None
     return "the group stays where it is: there is no failback to drill"
+
+
+def _two_to_spare(ground: Ground) -> str | None:
+    """Two may go, and a majority is left, with one that may hold what they held."""
+    reason = needs_other_director(ground)
+    if reason is not None:
+        return reason
+    if ground.spec.policy is not SplitBrainPolicy.MAJORITY or len(ground.spec.voters) < 5:
+        return "of fewer than five voters no two can be spared"
+    return None if len(ground.candidates) > 2 else "there is no third router"
 
 
 def _witness_lost(_: Ground) -> Expectation:
@@ -38,6 +49,28 @@ def _cut_active(scene: Scene) -> None:
 
 def _cut_standby(scene: Scene) -> None:
     scene.faults.power_off(scene.standby)
+
+
+def _second(scene: Scene) -> str:
+    """Who loses its power with the active router: another that holds something, if there is one."""
+    others = [holder for holder in scene.holders.values() if holder != scene.active]
+    return others[0] if others else scene.standby
+
+
+def _of_the_two(scene: Scene, probe: Probe) -> Concern:
+    held = scene.holders.get(probe.group) in (scene.active, _second(scene))
+    return Concern.CONCERNED if held else Concern.UNCONCERNED
+
+
+def _cut_two(scene: Scene) -> None:
+    for node in (scene.active, _second(scene)):
+        scene.faults.power_off(node)
+
+
+def _both_replaced(scene: Scene) -> bool:
+    gone = (scene.active, _second(scene))
+    held = [group for group in scene.reached if scene.holders.get(group.name) in gone]
+    return all(scene.holder(group) not in (None, *gone) for group in held) and scene.flowing()
 
 
 def _cut_witness(scene: Scene) -> None:
@@ -104,6 +137,16 @@ DRILLS = (
         expect=_witness_lost,
         inject=_cut_witness,
         over=_witness_noticed,
+        heal=revive,
+    ),
+    Drill(
+        name="power-cut-two",
+        summary="two of five or more nodes lose their power at once; what they held is taken over",
+        skip=_two_to_spare,
+        expect=lambda ground: expectations.takeover(ground.spec),
+        inject=_cut_two,
+        over=_both_replaced,
+        concern=_of_the_two,
         heal=revive,
     ),
 )
