@@ -42,11 +42,20 @@ def test_two_routers_and_a_witness_go_through_everything_but_what_needs_more_cab
     assert set(skipped(make_ground(make_cluster()))) == {
         *cables,
         "watchdog-bites",
+        "power-cut-two",
         *FENCING,
         *SYNC,
         *SEAMLESS,
         *THROUGH,
     }
+
+
+def test_two_lose_their_power_at_once_where_a_majority_is_left(
+    make_ground: MakeGround, make_cluster: MakeCluster
+) -> None:
+    five = tuple((f"r{number}", Role.DIRECTOR) for number in range(1, 6))
+    assert "power-cut-two" not in skipped(make_ground(make_cluster(nodes=five)))
+    assert "five voters" in skipped(make_ground(make_cluster(nodes=five[:4])))["power-cut-two"]
 
 
 def test_a_watchdog_is_drilled_where_the_document_has_one(make_ground: MakeGround, make_cluster: MakeCluster) -> None:
@@ -59,7 +68,7 @@ def test_a_spare_link_is_cut_and_one_that_carries_traffic_is_not(
 ) -> None:
     ground = make_ground(make_cluster())
     ground = replace(ground, link_networks={"lan": "lan", "cross": "cross"}, inner_networks=frozenset({"lan"}))
-    assert skipped(ground).keys() == FENCING | SYNC | SEAMLESS | THROUGH | {"watchdog-bites"}
+    assert skipped(ground).keys() == FENCING | SYNC | SEAMLESS | THROUGH | {"watchdog-bites", "power-cut-two"}
     assert ground.idle_links == ["cross"]
 
 
