@@ -663,7 +663,7 @@ MUTANTS = (
         "two forget their silence when they become three",
         "29, 12",
         _no_silence_for_two,
-        case=test_policies.test_a_voter_that_forgot_its_votes_in_a_reboot_keeps_silent_when_a_majority_begins_to_decide,
+        case=test_policies.test_a_voter_that_forgot_its_votes_keeps_silent_when_a_majority_begins_to_decide,
     ),
     Mutant(
         "voters are changed by files alone",

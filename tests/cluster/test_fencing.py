@@ -6,7 +6,18 @@ from tests.cluster.bench import KEY, LINK, OTHER_KEY, Bench, config
 
 from vedette.cluster import storage, wire
 from vedette.cluster.config import CoreConfig, CoreNode, tag
-from vedette.cluster.events import Datagram, FenceRequest, FenceResult, Move, Standby, Stop, Tick, WatchdogArmed, What
+from vedette.cluster.events import (
+    Datagram,
+    FenceRequest,
+    FenceResult,
+    ForceConfig,
+    Move,
+    Standby,
+    Stop,
+    Tick,
+    WatchdogArmed,
+    What,
+)
 from vedette.cluster.fencing import wait
 from vedette.kit.units import MILLISECOND, SECOND
 from vedette.spec.resolved import SplitBrainPolicy
@@ -80,13 +91,31 @@ def test_a_silent_standby_costs_the_holder_nothing_and_is_shot() -> None:
 
 def test_nobody_is_shot_before_it_was_seen_once() -> None:
     """Else each boot shoots the other for as long as the cut lasts (hole 19)."""
-    bench = Bench(two())
+    bench = settled()
+    for name in "ab":
+        bench.reboot(name)
     bench.start("a")
     bench.run(60 * SECOND)
     assert wanted(bench, "a") == ()
     assert bench.holders() == []
     off(bench, "a", "b", incarnation=bench.machine("a").last_life("b"))
     bench.run(SECOND)
+    assert bench.holders() == ["a"]
+
+
+def test_of_two_that_have_not_met_none_shoots_the_other_or_takes_anything_alone() -> None:
+    """The other may run another charter, under which its own vote is enough, or one with a third node."""
+    bench = Bench(two())
+    bench.start("a")
+    bench.run(60 * SECOND)
+    off(bench, "a", "b", incarnation=bench.machine("a").last_life("b"))
+    bench.run(60 * SECOND)
+    assert bench.holders() == []
+    assert wanted(bench, "a") == ()
+    (lease,) = bench.machine("a").view(bench.now).leases
+    assert lease.reason == "no quorum"
+    bench.handle("a", ForceConfig("alice"))
+    bench.run(10 * SECOND)
     assert bench.holders() == ["a"]
 
 

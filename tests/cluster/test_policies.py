@@ -287,10 +287,10 @@ def test_a_restart_with_another_document_changes_no_policy() -> None:
     assert runs(bench, "a", "b", "w") == {(MAJORITY, ("a", "b", "w"), False)}
 
 
-def test_a_voter_that_forgot_its_votes_in_a_reboot_keeps_silent_when_a_majority_begins_to_decide() -> None:
+def test_a_voter_that_forgot_its_votes_keeps_silent_when_a_majority_begins_to_decide() -> None:
     bench = running(two(FENCE))
-    bench.reboot("b")
-    bench.seats["b"].durable = None  # nothing tells when the boot was
+    bench.kill("b")
+    bench.seats["b"].volatile = None  # in this very boot: its votes are lost
     bench.start("b")
     machine = bench.machine("b")
     assert not machine._site.silent(bench.now)  # two: every quorum has its own vote in it

@@ -171,6 +171,78 @@ def test_two_that_were_founded_apart_become_one_cluster() -> None:
     assert runs(bench, "a", "b") == {(FENCE, ("a", "b"), False)}
 
 
+def test_who_was_alone_lets_go_at_once_when_a_cluster_that_knows_nothing_of_it_counts() -> None:
+    """Its own vote covers nothing there: two of the three voters have no record of what it holds."""
+    bench = alone()
+    bench.config = three()
+    bench.isolate("a")
+    bench.start("b", "w")
+    bench.run(5 * D)
+    assert bench.holders() == ["a", "b"]
+    bench.heal()
+    edit(bench, three(), "a")
+    bench.run(100 * MILLISECOND)
+    assert len(bench.holders()) == 1
+    assert runs(bench, "a", "b", "w") == {(MAJORITY, ("a", "b", "w"), False)}
+
+
+@pytest.mark.parametrize("core", [two(TOLERATE), two(FENCE), three()], ids=["tolerate", "fence", "majority"])
+def test_who_was_taken_for_lost_is_told_when_it_comes_back(core) -> None:  # type: ignore[no-untyped-def]
+    """By force a goes on alone; the others are repaired, and have the old document yet."""
+    bench = Bench(core)
+    bench.start()
+    bench.run(15 * SECOND)
+    others = [name for name in bench.seats if name != "a"]
+    for name in others:
+        bench.reboot(name)
+    bench.run(2 * D)
+    edit(bench, ONE, "a")
+    bench.handle("a", ForceConfig("alice"))
+    bench.run(D)
+    bench.config = core
+    bench.start(*others)
+    bench.run(3 * D)
+    assert bench.holders() == ["a"]
+    assert runs(bench, "a", *others) == {(MAJORITY, ("a",), False)}
+
+
+def test_one_of_two_that_the_other_has_never_joined_takes_another_document() -> None:
+    """Of two that fence it waits, since they have never met; so nothing binds it."""
+    bench = Bench(two(FENCE))
+    bench.start("a")
+    bench.run(15 * SECOND)
+    assert bench.holders() == []
+    edit(bench, ONE, "a")
+    bench.run(D)
+    assert bench.holders() == ["a"]
+
+
+@pytest.mark.parametrize("policy", [FENCE, TOLERATE])
+def test_the_second_of_two_joins_with_a_document_that_the_first_has_got_meanwhile(policy: SplitBrainPolicy) -> None:
+    bench = Bench(two(policy))
+    bench.start("a")
+    bench.run(15 * SECOND)
+    edit(bench, two(policy, dead_after=2 * D), "a")
+    bench.start("b")
+    edit(bench, two(policy, dead_after=2 * D), "b")
+    bench.run(20 * D)
+    assert len(bench.holders()) == 1
+    assert {bench.machine(name).config.timings.dead_after for name in "ab"} == {2 * D}
+
+
+def test_a_third_joins_two_of_which_the_second_was_never_there() -> None:
+    bench = Bench(two(TOLERATE))
+    bench.seats["w"] = Seat("w", "boot-w")
+    bench.start("a")
+    bench.run(15 * SECOND)
+    assert bench.holders() == ["a"]
+    bench.config = three()
+    bench.start("b", "w")
+    edit(bench, three(), "a", "b", "w")
+    without_a_gap(bench, 20 * D)
+    assert runs(bench, "a", "b", "w") == {(MAJORITY, ("a", "b", "w"), False)}
+
+
 def test_a_lone_voter_gives_its_vote_to_nobody() -> None:
     """The other one has the same document, is preferred, and waits until it has a vote itself."""
     bench = alone()

@@ -221,6 +221,7 @@ def test_a_datagram_signed_with_another_key_is_counted_and_told_once_a_minute() 
     "changes",
     [
         {"voters": ()},
+        {"voters": (1, 2), "epoch": 0},
         {"voters": (1, 1, 2)},
         {"voters": (3, 2, 1)},
         {"interval": 0},

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 
 from vedette.cluster import charter as charters
 from vedette.cluster import storage
+from vedette.cluster.ballot import NOTHING
 from vedette.cluster.config import CoreConfig, Random
 from vedette.cluster.council import Choice, Council
 from vedette.cluster.events import Reason, What
@@ -94,7 +95,7 @@ def _wishes(lasting: Durable, boot_id: str, now: int) -> tuple[Wish, ...]:
 def _chartered(config: CoreConfig, lasting: Durable | None) -> CoreConfig:
     """The document under the charter that was agreed on last: a file alone changes no voter, a restart neither."""
     if not _bound(config, lasting):
-        return config
+        return Choice().restrain(config)
     assert lasting is not None
     assert lasting.charter is not None
     agreed = charters.apply(config, lasting.charter, known=lasting.voters)
@@ -102,8 +103,10 @@ def _chartered(config: CoreConfig, lasting: Durable | None) -> CoreConfig:
 
 
 def _bound(config: CoreConfig, lasting: Durable | None) -> bool:
-    """Whether this node has run a charter of this cluster."""
-    return lasting is not None and lasting.charter is not None and lasting.cluster == config.cluster_id.hex()
+    """Whether this node has run a charter of this cluster together with others, or has given its word under it."""
+    if lasting is None or lasting.charter is None or lasting.cluster != config.cluster_id.hex():
+        return False
+    return lasting.firm or lasting.promised != NOTHING or lasting.accepted is not None
 
 
 def _choice(config: CoreConfig, lasting: Durable | None) -> Choice:

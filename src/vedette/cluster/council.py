@@ -28,6 +28,7 @@ from vedette.cluster.proposer import Proposer
 from vedette.cluster.site import Site
 from vedette.cluster.voter import Voter
 from vedette.kit.units import SECOND, show
+from vedette.spec.resolved import SplitBrainPolicy
 
 UNHEARD = "waits for a majority of the present voters to be heard (if they are off for good: vedette force-config)"
 FORCED = 1000
@@ -55,7 +56,8 @@ class Choice:
     def restrain(self, config: CoreConfig) -> CoreConfig:
         """The config, of which nobody decides alone before it is clear who else may."""
         early = not self.settled and charters.unsettled(charters.of(config))
-        return replace(config, strict=early or self.begun(config) is not None)
+        unfounded = config.fencing and not self.firm
+        return replace(config, strict=early or unfounded or self.begun(config) is not None)
 
 
 @dataclass(slots=True)
@@ -103,8 +105,8 @@ class Council:
         ``digest``: of this node's document, as it goes on the wire.
         """
         self._settle(now)
-        if not self.choice.firm and self._founded(now):
-            self.choice.firm = self.changed = self._site.founded = True
+        if not self.choice.firm:
+            self._found(now)
         if self._proposal is not None and now >= self._proposal.void_at:
             self._retreat(now)
         if self._reached or self._proposal is not None or stopping or now < self._back_off:
@@ -115,8 +117,12 @@ class Council:
     def obstacle(self, now: int, *, digest: bytes) -> str:
         """Why this node does not propose a charter now; empty when nothing stands against it."""
         config = self._site.config
+        if not self._enough(config, self._running(now)):
+            return UNHEARD
+        if not self.choice.firm:
+            return "waits for the end of this node's silence"
         if self._begun is not None:
-            return "" if self._enough(config, self._running(now)) else UNHEARD
+            return ""
         aimed = charters.steps(config, self.wanted)
         deciding = [name for name in config.voters if self._site.listed(name) and name in self._running(now)]
         there = [peer for peer in self._peers.values() if peer.alive(now) and self._site.listed(peer.name)]
@@ -126,7 +132,6 @@ class Council:
             (not aimed, "nothing is to be changed"),
             (not self._site.votes, "the voters decide"),
             (self._site.silent(now), "this node keeps silent after its start"),
-            (not self._enough(config, self._running(now)), UNHEARD),
             (bool(differing), f"waits for {', '.join(differing)} to have the same document"),
             (not self._possible(now), "waits for a majority of the voters that there would be"),
             (bool(self._in_the_way(now)), f"waits for {', '.join(self._in_the_way(now))} to hold nothing any more"),
@@ -157,7 +162,11 @@ class Council:
         """What the document changes that the voters have not agreed on, in words; empty when there is nothing."""
         config = self._site.config
         words = differences(charters.wanted(config), self.wanted)
-        return words or ("a step that was begun is seen through" if self._begun is not None else "")
+        if not words and self._begun is not None:
+            words = "a step that was begun is seen through"
+        if not words and config.fencing and not self.choice.firm:
+            words = "the two nodes have not met yet, so neither switches the other off"
+        return words
 
     # What is heard
 
@@ -179,13 +188,11 @@ class Council:
     def _outranked(self, charter: Charter) -> bool:
         """Whether what another runs is what this node is to run: what is newer.
 
-        Two that were founded apart are equally new. One that was founded by a single node gives way, and of two such
-        the one with the higher tag.
+        Two that were founded apart may be equally new. One of a single voter gives way then, and else chance decides.
         """
         config = self._site.config
-        if charter.epoch != config.epoch or not config.lone:
-            return charter.epoch > config.epoch
-        return len(charter.voters) > 1 or charter.voters < charters.tags(config.voters)
+        other = charters.apply(config, charter, known=self._peers)
+        return (other.epoch, not other.lone, other.id) > (config.epoch, not config.lone, config.id)
 
     def teach(self, peer: Peer, now: int) -> None:
         """Tell a node that runs another config what this one runs."""
@@ -212,11 +219,11 @@ class Council:
 
     def _run(self, config: CoreConfig, now: int) -> None:
         """Keep to this config, as far as what was agreed to allows; leases end, or do not, as it says."""
-        alone, tolerant = self._site.alone, self._site.config.tolerant
+        before, alone = self._site.config, self._site.alone
         self._site.config = self.choice.restrain(config)
-        if alone and not self._site.alone:
+        if alone and not self._site.alone and config.parent == before.id:
             self._owner.cover(now)
-        if tolerant and config.fencing:
+        elif before.id != config.id and (alone or (before.tolerant and config.fencing)):
             self._owner.renounce(now)
         if not config.fencing:
             self._voter.fallen.clear()
@@ -245,7 +252,7 @@ class Council:
             before=present.dead_after,
             rule=self.wanted.rule,
         )
-        if charters.wanted(config) != self.wanted or self._begun is not None:
+        if charters.wanted(config) != self.wanted or self._begun is not None or not self.choice.firm:
             self._site.note(What.CONFIG_FORCED, detail=author)
             self.adopt(forced, now, source=self._site.me)
 
@@ -254,7 +261,8 @@ class Council:
     def _answer(self, motion: Motion, now: int) -> Motion:
         """The acceptor. What it says is on disk before it is sent.
 
-        What binds is accepted only when most voters' records cover all that this node holds: so nothing is lost by it.
+        What gives leases an end is accepted only when most voters' records cover all that this node holds: so nothing
+        is lost by it.
         """
         choice = self.choice
         if motion.ballot < choice.promised:
@@ -268,7 +276,8 @@ class Council:
         if charter is None or not charters.follows(config, charter):
             return refusal
         binding = charters.binds(config, charter)
-        if binding and not self._owner.covered(now):
+        ends = binding or (config.tolerant and charter.rule.policy is not SplitBrainPolicy.TOLERATE)
+        if ends and not self._owner.covered(now):
             return refusal
         choice.promised, choice.accepted = motion.ballot, (motion.ballot, charter)
         self.changed = True
@@ -339,11 +348,45 @@ class Council:
 
     # When
 
-    def _founded(self, now: int) -> bool:
-        """Whether the document is what the cluster runs: most voters do, and would have heard of anything else."""
+    def _found(self, now: int) -> None:
+        """Take the document for what the cluster runs, once most voters do and would have heard of anything else.
+
+        Of two that tolerate each other, one that was left alone does not wait for the other. Until then another
+        document is simply taken, as a restart would, by who holds nothing and has given no word.
+        """
         config = self._site.config
         waits = now < max(self._site.silent_until, self._site.elsewhere) and not self._site.endless
-        return not waits and self._enough(config, self._running())
+        left = config.tolerant and any(lease.own is not None for lease in self._leases.values())
+        if left or (not waits and self._enough(config, self._running())):
+            self.choice.firm = self.changed = self._site.founded = True
+            self._run(config, now)
+        elif charters.wanted(config) != self.wanted and self._free:
+            self._begin_anew(now)
+
+    @property
+    def _free(self) -> bool:
+        """Nothing that was said or done under the charter that runs binds this node."""
+        choice = self.choice
+        idle = all(lease.own is None and lease.releasing is None for lease in self._leases.values())
+        return choice.promised == NOTHING and choice.accepted is None and idle
+
+    def _begin_anew(self, now: int) -> None:
+        """Run the document's charter as the first one; what was voted for before counts until it is over."""
+        present, wanted = charters.of(self._site.config), self.wanted
+        self._end_attempts(now)
+        first = replace(
+            present,
+            voters=charters.tags(wanted.voters),
+            interval=wanted.interval,
+            dead_after=wanted.dead_after,
+            rule=wanted.rule,
+        )
+        silence = max(present.dead_after, wanted.dead_after)
+        self._site.silent_until = max(self._site.silent_until, now + silence)
+        self._voter.lives_for(wanted.dead_after)
+        self._outbox.remember_for(silence)
+        self._run(charters.apply(self._site.config, first, known=self._peers), now)
+        self._voter.changed = True
 
     def _settle(self, now: int) -> None:
         """Note when enough of the voters before were first seen to run this charter, and when theirs is over.

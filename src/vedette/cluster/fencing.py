@@ -24,8 +24,8 @@ class Fencing:
 
         ``idle``: this node stops or is in maintenance, and switches nobody off.
         """
-        if not self._site.config.fencing:
-            return ()
+        if not self._site.config.fencing or not self._site.founded:
+            return ()  # two that have not met may not know of each other what they run
         asked = {}
         self._assume(now)
         for peer in self._rivals():
@@ -84,6 +84,8 @@ class Fencing:
             return ""
         if peer.alive(now) or peer.tag in self._fallen.dead:
             return ""
+        if not self._site.founded:
+            return f"{peer.name} and this node have not met yet: start it"
         if peer.tag not in self._fallen.seen:
             return f"{peer.name} was not heard since this machine booted: start it, or vedette confirm-off {peer.name}"
         if self._refused(peer, now):

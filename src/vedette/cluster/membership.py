@@ -21,6 +21,7 @@ class Membership:
     def __init__(self, site: Site, peers: dict[str, Peer], detector: Detector) -> None:
         self._site, self._peers, self._detector = site, peers, detector
         self._charter = b""
+        self._voters: set[int] = set()
         self._untold: set[int] = set()
 
     def change(self, now: int) -> None:
@@ -55,8 +56,9 @@ class Membership:
         """Note which of the voters before are not known to run this charter."""
         config = self._site.config
         if config.id != self._charter:
-            self._charter = config.id
-            self._untold = set(config.elders) - set(charters.tags(config.voters)) - {self._site.tag}
+            former = set(config.elders) | self._voters
+            self._charter, self._voters = config.id, set(charters.tags(config.voters))
+            self._untold = (former | self._untold) - self._voters - {self._site.tag}
         if self._untold:
             self._untold -= {peer.tag for peer in self._peers.values() if peer.config == config.id}
 

@@ -164,7 +164,7 @@ class Owner:
         self._voter.changed = True
 
     def renounce(self, now: int) -> None:
-        """Two holders are not tolerated any more: what the other one has not voted for lately is given up."""
+        """What was held without others' votes, and they may hold too, is given up unless they have voted for it."""
         for lease in self._leases.values():
             if lease.own is not None and now >= lease.own.proven - self._site.timings.margin:
                 self.give_up(lease, now, Reason.LEASE_ENDED)
@@ -177,10 +177,14 @@ class Owner:
         """
         for lease in self._leases.values():
             own = lease.own
-            if own is not None and not own.adopted:
-                self._voter.extend(lease.tag, own.ballot, now + self._site.timings.dead_after, now)
-                own.proven = own.kernel = now + self._site.timings.lease
-                own.adopted = True
+            if own is None:
+                continue
+            if own.adopted:
+                own.kernel = min(own.kernel, now + self._site.timings.dead_after)
+                continue
+            self._voter.extend(lease.tag, own.ballot, now + self._site.timings.dead_after, now)
+            own.proven = own.kernel = now + self._site.timings.lease
+            own.adopted = True
 
     def expire(self, now: int) -> None:
         """Rule 19: stop m before the end; the kernel enforces the end itself."""

@@ -26,7 +26,7 @@ import struct
 from collections.abc import Callable, Mapping
 
 from vedette.cluster.ballot import Ballot
-from vedette.cluster.charter import MAJORITY, Charter, Rule
+from vedette.cluster.charter import MAJORITY, PAIR, Charter, Rule
 from vedette.cluster.events import Reason
 from vedette.cluster.messages import (
     About,
@@ -389,6 +389,9 @@ def _read_charter(reader: _Reader) -> Charter | None:
 
 def _sound(charter: Charter, interval: int, dead_after: int) -> bool:
     distinct = list(charter.voters) == sorted(set(charter.voters)) and charter.rule.fits(len(charter.voters))
+    passing = charter.rule.policy is SplitBrainPolicy.MAJORITY and len(charter.voters) == PAIR  # never the first
+    if passing and not charter.epoch:
+        return False
     return distinct and interval > 0 and 4 * interval <= dead_after and dead_after >= 20 * MILLISECOND
 
 
