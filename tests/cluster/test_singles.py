@@ -239,7 +239,8 @@ def test_a_third_joins_two_of_which_the_second_was_never_there() -> None:
     bench.config = three()
     bench.start("b", "w")
     edit(bench, three(), "a", "b", "w")
-    without_a_gap(bench, 20 * D)
+    bench.run(20 * D)
+    assert bench.holders() == ["a"]
     assert runs(bench, "a", "b", "w") == {(MAJORITY, ("a", "b", "w"), False)}
 
 

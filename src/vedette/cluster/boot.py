@@ -4,7 +4,6 @@ from dataclasses import dataclass, replace
 
 from vedette.cluster import charter as charters
 from vedette.cluster import storage
-from vedette.cluster.ballot import NOTHING
 from vedette.cluster.config import CoreConfig, Random
 from vedette.cluster.council import Choice, Council
 from vedette.cluster.events import Reason, What
@@ -106,14 +105,18 @@ def _bound(config: CoreConfig, lasting: Durable | None) -> bool:
     """Whether this node has run a charter of this cluster together with others, or has given its word under it."""
     if lasting is None or lasting.charter is None or lasting.cluster != config.cluster_id.hex():
         return False
-    return lasting.firm or lasting.promised != NOTHING or lasting.accepted is not None
+    return _stored(lasting).binds
 
 
 def _choice(config: CoreConfig, lasting: Durable | None) -> Choice:
     if not _bound(config, lasting):
         return Choice()
     assert lasting is not None
-    return Choice(lasting.promised, lasting.accepted, lasting.firm, lasting.settled)
+    return _stored(lasting)
+
+
+def _stored(lasting: Durable) -> Choice:
+    return Choice(lasting.promised, lasting.accepted, lasting.firm, lasting.settled, lasting.met)
 
 
 def _silent_until(
@@ -152,6 +155,7 @@ def persist(
                 cluster=site.config.cluster_id.hex(),
                 firm=council.choice.firm,
                 settled=council.choice.settled,
+                met=council.choice.met,
                 promised=council.choice.promised,
                 accepted=council.choice.accepted,
             )

@@ -28,7 +28,6 @@ from vedette.cluster.proposer import Proposer
 from vedette.cluster.site import Site
 from vedette.cluster.voter import Voter
 from vedette.kit.units import SECOND, show
-from vedette.spec.resolved import SplitBrainPolicy
 
 UNHEARD = "waits for a majority of the present voters to be heard (if they are off for good: vedette force-config)"
 FORCED = 1000
@@ -39,14 +38,21 @@ FORCED = 1000
 class Choice:
     """What this voter has promised and accepted about the child of the charter that it runs.
 
-    ``firm``: the charter is what the cluster runs, not only what this node's document says. ``settled``: the charter
-    before is over, where that matters to what this one allows.
+    ``firm``: the charter is what the cluster runs, not only what this node's document says. ``met``: some other node
+    was heard under it, however it came, so that others may count on what this one said. ``settled``: the charter before
+    is over, where that matters to what this one allows.
     """
 
     promised: Ballot = NOTHING
     accepted: tuple[Ballot, Charter] | None = None
     firm: bool = False
     settled: bool = True
+    met: bool = False
+
+    @property
+    def binds(self) -> bool:
+        """Whether anybody may count on this node's running the charter that it runs."""
+        return self.firm or self.met or self.promised != NOTHING or self.accepted is not None
 
     def begun(self, config: CoreConfig) -> Charter | None:
         """A child that this voter has accepted and that binds it before it knows whether it was decided."""
@@ -170,6 +176,11 @@ class Council:
 
     # What is heard
 
+    def meet(self) -> None:
+        """Another node was heard. It is on disk before anything that the other could take for an answer is said."""
+        if not self.choice.met:
+            self.choice.met = self.changed = True
+
     def hear(self, peer: Peer, motion: Motion, now: int) -> None:
         """A word of a node that runs the same charter."""
         match motion.stage:
@@ -188,11 +199,15 @@ class Council:
     def _outranked(self, charter: Charter) -> bool:
         """Whether what another runs is what this node is to run: what is newer.
 
-        Two that were founded apart may be equally new. One of a single voter gives way then, and else chance decides.
+        Two that were founded apart may be equally new. One of a single voter gives way then when enough of the other's
+        voters are there; of two such, the one with the higher tag does.
         """
         config = self._site.config
+        if charter.epoch != config.epoch or not config.lone:
+            return charter.epoch > config.epoch
         other = charters.apply(config, charter, known=self._peers)
-        return (other.epoch, not other.lone, other.id) > (config.epoch, not config.lone, config.id)
+        there = {self._site.me} | {peer.name for peer in self._peers.values() if peer.config == other.id}
+        return self._enough(other, there) and (not other.lone or charter.voters < charters.tags(config.voters))
 
     def teach(self, peer: Peer, now: int) -> None:
         """Tell a node that runs another config what this one runs."""
@@ -221,10 +236,11 @@ class Council:
         """Keep to this config, as far as what was agreed to allows; leases end, or do not, as it says."""
         before, alone = self._site.config, self._site.alone
         self._site.config = self.choice.restrain(config)
-        if alone and not self._site.alone and config.parent == before.id:
+        child = config.parent == before.id
+        if alone and not self._site.alone and child:
             self._owner.cover(now)
-        elif before.id != config.id and (alone or (before.tolerant and config.fencing)):
-            self._owner.renounce(now)
+        elif before.id != config.id and self._site.endless and (not child or before.tolerant):
+            self._owner.renounce(now, alone=alone)
         if not config.fencing:
             self._voter.fallen.clear()
         if self._site.endless and self._site.votes:
@@ -244,11 +260,11 @@ class Council:
         present = charters.of(config)
         forced = Charter(
             epoch=present.epoch + FORCED,
-            parent=config.id,
+            parent=bytes(8),  # it is nobody's child
             voters=charters.tags(self.wanted.voters),
             interval=self.wanted.interval,
             dead_after=self.wanted.dead_after,
-            elders=(),
+            elders=present.voters,
             before=present.dead_after,
             rule=self.wanted.rule,
         )
@@ -261,8 +277,7 @@ class Council:
     def _answer(self, motion: Motion, now: int) -> Motion:
         """The acceptor. What it says is on disk before it is sent.
 
-        What gives leases an end is accepted only when most voters' records cover all that this node holds: so nothing
-        is lost by it.
+        What binds is accepted only when most voters' records cover all that this node holds: so nothing is lost by it.
         """
         choice = self.choice
         if motion.ballot < choice.promised:
@@ -276,8 +291,7 @@ class Council:
         if charter is None or not charters.follows(config, charter):
             return refusal
         binding = charters.binds(config, charter)
-        ends = binding or (config.tolerant and charter.rule.policy is not SplitBrainPolicy.TOLERATE)
-        if ends and not self._owner.covered(now):
+        if binding and not self._owner.covered(now):
             return refusal
         choice.promised, choice.accepted = motion.ballot, (motion.ballot, charter)
         self.changed = True
@@ -351,8 +365,8 @@ class Council:
     def _found(self, now: int) -> None:
         """Take the document for what the cluster runs, once most voters do and would have heard of anything else.
 
-        Of two that tolerate each other, one that was left alone does not wait for the other. Until then another
-        document is simply taken, as a restart would, by who holds nothing and has given no word.
+        Of two that tolerate each other, one that was left alone does not wait for the other. Before any other node
+        was heard another document is simply taken, as a restart would.
         """
         config = self._site.config
         waits = now < max(self._site.silent_until, self._site.elsewhere) and not self._site.endless
@@ -360,18 +374,11 @@ class Council:
         if left or (not waits and self._enough(config, self._running())):
             self.choice.firm = self.changed = self._site.founded = True
             self._run(config, now)
-        elif charters.wanted(config) != self.wanted and self._free:
+        elif charters.wanted(config) != self.wanted and not self.choice.binds:
             self._begin_anew(now)
 
-    @property
-    def _free(self) -> bool:
-        """Nothing that was said or done under the charter that runs binds this node."""
-        choice = self.choice
-        idle = all(lease.own is None and lease.releasing is None for lease in self._leases.values())
-        return choice.promised == NOTHING and choice.accepted is None and idle
-
     def _begin_anew(self, now: int) -> None:
-        """Run the document's charter as the first one; what was voted for before counts until it is over."""
+        """Run the document's charter as the first one."""
         present, wanted = charters.of(self._site.config), self.wanted
         self._end_attempts(now)
         first = replace(
@@ -397,7 +404,8 @@ class Council:
         config = self._site.config
         if self._moved_at is None and config.elders:
             moved = {tag(name) for name in self._running()} & set(config.elders)
-            if len(moved) > len(config.elders) // 2 or (config.lone and moved):
+            forced = config.parent == bytes(8)  # they are believed to be off
+            if len(moved) > len(config.elders) // 2 or (config.lone and moved) or forced:
                 self._moved_at = now
         over = self._over_at()
         if not self.choice.settled and over is not None and now >= over:

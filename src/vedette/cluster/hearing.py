@@ -88,6 +88,7 @@ class Hearing:
             return self._refuse(Reason.UNKNOWN_NODE, link, now)
         if not self._keyring.counts(wire.signer(data), peer):
             return self._refuse(Reason.UNKNOWN_KEY, link, now)
+        self._council.meet()
         echo = self._echo_of_me(message)
         sent = self._outbox.sent_at(echo.sequence) if echo is not None else None
         verdict = peer.receive(message, link=link, sent=sent, now=now, dead_after=self._site.timings.dead_after)

@@ -21,7 +21,6 @@ class Membership:
     def __init__(self, site: Site, peers: dict[str, Peer], detector: Detector) -> None:
         self._site, self._peers, self._detector = site, peers, detector
         self._charter = b""
-        self._voters: set[int] = set()
         self._untold: set[int] = set()
 
     def change(self, now: int) -> None:
@@ -40,8 +39,11 @@ class Membership:
         peer until it is seen to know that.
         """
         self._learn()
-        for name in (*self._site.config.voters, *self._former()):
+        for name in self._site.config.voters:
             if name != self._site.me and name not in self._peers:
+                self._peers[name] = Peer(name, tag(name))
+        for name in self._former():
+            if name not in self._peers and len(self._peers) < MOST_NODES - 1:
                 self._peers[name] = Peer(name, tag(name))
         for peer in [self._peers[name] for name in self._peers if name not in self._site.config.names]:
             votes = peer.name in self._site.config.voters
@@ -56,9 +58,8 @@ class Membership:
         """Note which of the voters before are not known to run this charter."""
         config = self._site.config
         if config.id != self._charter:
-            former = set(config.elders) | self._voters
-            self._charter, self._voters = config.id, set(charters.tags(config.voters))
-            self._untold = (former | self._untold) - self._voters - {self._site.tag}
+            self._charter = config.id
+            self._untold = (set(config.elders) | self._untold) - {*charters.tags(config.voters), self._site.tag}
         if self._untold:
             self._untold -= {peer.tag for peer in self._peers.values() if peer.config == config.id}
 

@@ -163,10 +163,11 @@ class Owner:
                     own.kernel, own.resume_at = FOREVER, None
         self._voter.changed = True
 
-    def renounce(self, now: int) -> None:
-        """What was held without others' votes, and they may hold too, is given up unless they have voted for it."""
+    def renounce(self, now: int, *, alone: bool) -> None:
+        """What others may hold too is given up unless they have voted for it lately; ``alone``: no other had a vote."""
         for lease in self._leases.values():
-            if lease.own is not None and now >= lease.own.proven - self._site.timings.margin:
+            own = lease.own
+            if own is not None and (alone or own.adopted or now >= own.proven - self._site.timings.margin):
                 self.give_up(lease, now, Reason.LEASE_ENDED)
 
     def cover(self, now: int) -> None:

@@ -26,8 +26,8 @@ class Durable:
 
     ``written`` (own clock of that boot): from when the time that remains of the wishes counts.
     ``charter``: what the voters of the ``cluster`` (its id) agreed on last, with the ``voters`` by name, and
-    ``firm``, ``settled``, ``promised`` and ``accepted`` as in :class:`vedette.cluster.council.Choice`; ``None``: no
-    such thing.
+    ``firm``, ``settled``, ``met``, ``promised`` and ``accepted`` as in :class:`vedette.cluster.council.Choice`;
+    ``None``: no such thing.
     """
 
     name: str
@@ -41,6 +41,7 @@ class Durable:
     cluster: str = ""
     firm: bool = False
     settled: bool = True
+    met: bool = True
     promised: Ballot = NOTHING
     accepted: tuple[Ballot, Charter] | None = None
 
@@ -83,6 +84,7 @@ def dump_durable(state: Durable) -> bytes:
             "cluster": state.cluster,
             "firm": state.firm,
             "settled": state.settled,
+            "met": state.met,
             "promised": list(state.promised),
             "accepted": [list(state.accepted[0]), _plain(state.accepted[1])] if state.accepted else None,
             "wishes": [_wish_row(wish) for wish in state.wishes],
@@ -107,6 +109,7 @@ def load_durable(data: bytes) -> Durable | None:
             cluster=str(body.get("cluster", "")),
             firm=bool(body.get("firm")),
             settled=bool(body.get("settled", True)),
+            met=bool(body.get("met", True)),
             promised=Ballot(*map(int, body.get("promised", NOTHING))),
             accepted=_accepted(body.get("accepted")),
         )
