@@ -560,7 +560,7 @@ def _none_gives_way() -> list[Patch]:
 
 
 def _who_tolerated_two_keeps_what_the_other_may_hold() -> list[Patch]:
-    return [(Owner, "renounce", lambda *_: None)]
+    return [(Owner, "renounce", lambda *_, **__: None)]
 
 
 def _one_step_from_three_to_one() -> list[Patch]:

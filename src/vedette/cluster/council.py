@@ -223,7 +223,7 @@ class Council:
             return
         self._end_attempts(now)
         words = differences(charters.wanted(self._site.config), charters.wanted(config))
-        self.choice = Choice(firm=True, settled=not charters.unsettled(charter))
+        self.choice = Choice(firm=True, settled=not charters.unsettled(charter), met=True)
         self._site.founded = True
         self._proposal, self._moved_at = None, None
         self._voter.lives_for(config.timings.dead_after)
