@@ -556,7 +556,7 @@ def _who_leaves_is_forgotten() -> list[Patch]:
 
 
 def _none_gives_way() -> list[Patch]:
-    return [(Council, "_outranked", lambda self, charter: charter.epoch > self._site.config.epoch)]
+    return [(Council, "_outranked", lambda self, charter, _: charter.epoch > self._site.config.epoch)]
 
 
 def _who_tolerated_two_keeps_what_the_other_may_hold() -> list[Patch]:

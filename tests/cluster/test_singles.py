@@ -179,11 +179,50 @@ def test_who_was_alone_lets_go_at_once_when_a_cluster_that_knows_nothing_of_it_c
     bench.start("b", "w")
     bench.run(5 * D)
     assert bench.holders() == ["a", "b"]
+    bench.reboot("a")
+    bench.config = ONE
+    bench.start("a")  # it has taken the group a moment ago
+    assert bench.holders() == ["b", "a"] or bench.holders() == ["a", "b"]
     bench.heal()
     edit(bench, three(), "a")
     bench.run(100 * MILLISECOND)
+    bench.isolate("a")
+    bench.run(100 * MILLISECOND)
+    assert len(bench.holders()) <= 1
+    bench.heal()
+    bench.run(3 * D)
     assert len(bench.holders()) == 1
     assert runs(bench, "a", "b", "w") == {(MAJORITY, ("a", "b", "w"), False)}
+
+
+def test_a_node_that_was_alone_long_ago_does_not_end_a_cluster_that_works() -> None:
+    """It has even changed its timings then, so its charter is the newer one."""
+    bench = alone()
+    edit(bench, document(MAJORITY, "a", dead_after=2 * D), "a")
+    bench.run(SECOND)
+    assert bench.machine("a").config.epoch == 1
+    bench.reboot("a")
+    bench.config = three()
+    bench.start("b", "w")
+    bench.run(15 * SECOND)
+    assert bench.holders() == ["b"]
+    bench.start("a")
+    edit(bench, three(), "a", "b", "w")
+    for _ in range(100):
+        bench.run(100 * MILLISECOND)
+        assert runs(bench, "b", "w") == {(MAJORITY, ("a", "b", "w"), False)}
+    assert runs(bench, "a") == {(MAJORITY, ("a", "b", "w"), False)}
+    assert len(bench.holders()) == 1
+
+
+def test_one_that_was_never_anything_but_alone_holds_at_once_after_a_boot_whatever_it_changed() -> None:
+    bench = alone()
+    edit(bench, document(MAJORITY, "a", dead_after=2 * D), "a")
+    bench.run(SECOND)
+    bench.reboot("a")
+    bench.seats["a"].boot = "boot-a"  # as if /run was lost, of which the clock says nothing
+    bench.start("a")
+    assert bench.holders() == ["a"]
 
 
 @pytest.mark.parametrize("core", [two(TOLERATE), two(FENCE), three()], ids=["tolerate", "fence", "majority"])

@@ -64,6 +64,7 @@ def recall(
         config=config,
         random=random,
         founded=choice.firm,
+        solo=choice.solo,
     )
     for data, state, name in ((durable, lasting, "durable"), (volatile, passing, "run-time")):
         if data is not None and state is None:
@@ -116,7 +117,7 @@ def _choice(config: CoreConfig, lasting: Durable | None) -> Choice:
 
 
 def _stored(lasting: Durable) -> Choice:
-    return Choice(lasting.promised, lasting.accepted, lasting.firm, lasting.settled, lasting.met)
+    return Choice(lasting.promised, lasting.accepted, lasting.firm, lasting.settled, lasting.met, lasting.solo)
 
 
 def _silent_until(
@@ -156,6 +157,7 @@ def persist(
                 firm=council.choice.firm,
                 settled=council.choice.settled,
                 met=council.choice.met,
+                solo=council.choice.solo,
                 promised=council.choice.promised,
                 accepted=council.choice.accepted,
             )

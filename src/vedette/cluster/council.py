@@ -32,6 +32,8 @@ from vedette.kit.units import SECOND, show
 UNHEARD = "waits for a majority of the present voters to be heard (if they are off for good: vedette force-config)"
 FORCED = 1000
 """A forced charter is so much newer: more steps than voters that are believed to be off can have taken since."""
+FORCED_PARENT = bytes(8)
+"""It is nobody's child."""
 
 
 @dataclass(slots=True)
@@ -39,8 +41,9 @@ class Choice:
     """What this voter has promised and accepted about the child of the charter that it runs.
 
     ``firm``: the charter is what the cluster runs, not only what this node's document says. ``met``: some other node
-    was heard under it, however it came, so that others may count on what this one said. ``settled``: the charter before
-    is over, where that matters to what this one allows.
+    was heard under it, however it came, so that others may count on what this one said. ``solo``: neither it nor any
+    before it has had another voter. ``settled``: the charter before is over, where that matters to what this one
+    allows.
     """
 
     promised: Ballot = NOTHING
@@ -48,6 +51,7 @@ class Choice:
     firm: bool = False
     settled: bool = True
     met: bool = False
+    solo: bool = False
 
     @property
     def binds(self) -> bool:
@@ -102,6 +106,8 @@ class Council:
         self._proposal: Proposal | None = None
         self._back_off = 0
         self._moved_at: int | None = None
+        choice.solo = choice.solo or (site.alone and not site.config.epoch)
+        site.solo = choice.solo
 
     # Every call
 
@@ -163,15 +169,18 @@ class Council:
     def _begun(self) -> Charter | None:
         return self.choice.begun(self._site.config)
 
-    @property
-    def pending(self) -> str:
+    def pending(self, now: int) -> str:
         """What the document changes that the voters have not agreed on, in words; empty when there is nothing."""
         config = self._site.config
         words = differences(charters.wanted(config), self.wanted)
         if not words and self._begun is not None:
-            words = "a step that was begun is seen through"
-        if not words and config.fencing and not self.choice.firm:
-            words = "the two nodes have not met yet, so neither switches the other off"
+            return "a step that was begun is seen through"
+        if not words and not self.choice.firm:
+            return "most of the voters have not begun together yet"
+        if not words and not self._enough(config, self._running(now)):
+            voters = [peer for peer in self._peers.values() if peer.name in config.voters and peer.alive(now)]
+            others = sorted(peer.name for peer in voters if peer.config != config.id)
+            words = f"{', '.join(others)} keeps to something else" if others else ""
         return words
 
     # What is heard
@@ -193,21 +202,25 @@ class Council:
 
     def taught(self, peer: Peer, teach: Teach, now: int) -> None:
         """The charter that a node runs which runs another than this one."""
-        if teach.firm and (not self.choice.firm or self._outranked(teach.charter)):
+        if teach.firm and (not self.choice.firm or self._outranked(teach.charter, now)):
             self.adopt(teach.charter, now, source=peer.name)
 
-    def _outranked(self, charter: Charter) -> bool:
-        """Whether what another runs is what this node is to run: what is newer.
+    def _outranked(self, charter: Charter, now: int) -> bool:
+        """Whether what another runs is what this node is to run: what is newer, unless they were founded apart.
 
-        Two that were founded apart may be equally new. One of a single voter gives way then when enough of the other's
-        voters are there; of two such, the one with the higher tag does.
+        Who has always been alone gives way when enough of the other's voters are there; of two such, the one with the
+        higher tag does. Several that are enough for what they run do not give way to one, but to their own child, or to
+        a person's word.
         """
         config = self._site.config
-        if charter.epoch != config.epoch or not config.lone:
-            return charter.epoch > config.epoch
         other = charters.apply(config, charter, known=self._peers)
-        there = {self._site.me} | {peer.name for peer in self._peers.values() if peer.config == other.id}
-        return self._enough(other, there) and (not other.lone or charter.voters < charters.tags(config.voters))
+        newer = charter.epoch > config.epoch
+        if self._site.solitary and charter.parent != config.id:
+            there = {self._site.me} | {peer.name for peer in self._peers.values() if peer.config == other.id}
+            return self._enough(other, there) and (not other.lone or charter.voters < charters.tags(config.voters))
+        if other.lone and charter.parent not in (config.id, FORCED_PARENT) and len(config.voters) > 1:
+            return newer and not self._enough(config, self._running(now))
+        return newer
 
     def teach(self, peer: Peer, now: int) -> None:
         """Tell a node that runs another config what this one runs."""
@@ -223,7 +236,9 @@ class Council:
             return
         self._end_attempts(now)
         words = differences(charters.wanted(self._site.config), charters.wanted(config))
-        self.choice = Choice(firm=True, settled=not charters.unsettled(charter), met=True)
+        solo = self.choice.solo and config.voters == (self._site.me,) and charter.parent == self._site.config.id
+        self.choice = Choice(firm=True, settled=not charters.unsettled(charter), met=True, solo=solo)
+        self._site.solo = solo
         self._site.founded = True
         self._proposal, self._moved_at = None, None
         self._voter.lives_for(config.timings.dead_after)
@@ -239,8 +254,10 @@ class Council:
         child = config.parent == before.id
         if alone and not self._site.alone and child:
             self._owner.cover(now)
+        elif before.id != config.id and not child and (alone or (config.lone and not self._site.alone)):
+            self._owner.renounce(now, alone=True)
         elif before.id != config.id and self._site.endless and (not child or before.tolerant):
-            self._owner.renounce(now, alone=alone)
+            self._owner.renounce(now, alone=False)
         if not config.fencing:
             self._voter.fallen.clear()
         if self._site.endless and self._site.votes:
@@ -260,7 +277,7 @@ class Council:
         present = charters.of(config)
         forced = Charter(
             epoch=present.epoch + FORCED,
-            parent=bytes(8),  # it is nobody's child
+            parent=FORCED_PARENT,
             voters=charters.tags(self.wanted.voters),
             interval=self.wanted.interval,
             dead_after=self.wanted.dead_after,
@@ -268,7 +285,7 @@ class Council:
             before=present.dead_after,
             rule=self.wanted.rule,
         )
-        if charters.wanted(config) != self.wanted or self._begun is not None or not self.choice.firm:
+        if self.pending(now):
             self._site.note(What.CONFIG_FORCED, detail=author)
             self.adopt(forced, now, source=self._site.me)
 
@@ -394,6 +411,7 @@ class Council:
         self._outbox.remember_for(silence)
         self._run(charters.apply(self._site.config, first, known=self._peers), now)
         self._voter.changed = True
+        self.choice.solo = self._site.solo = self._site.alone
 
     def _settle(self, now: int) -> None:
         """Note when enough of the voters before were first seen to run this charter, and when theirs is over.
@@ -404,7 +422,7 @@ class Council:
         config = self._site.config
         if self._moved_at is None and config.elders:
             moved = {tag(name) for name in self._running()} & set(config.elders)
-            forced = config.parent == bytes(8)  # they are believed to be off
+            forced = config.parent == FORCED_PARENT  # they are believed to be off
             if len(moved) > len(config.elders) // 2 or (config.lone and moved) or forced:
                 self._moved_at = now
         over = self._over_at()

@@ -14,7 +14,8 @@ class Site:
     It counts where a quorum need not have the own vote in it; the config may come to be such a one later.
     ``document``: the head of the digest of the document that runs, as it goes on the wire.
     ``founded``: the config is what the cluster runs, not only what this node's document says. ``elsewhere``: until when
-    it counts that somebody was heard who holds something under another config.
+    it counts that somebody was heard who holds something under another config. ``solo``: no charter of
+    this cluster that this node has run had another voter.
     """
 
     me: str
@@ -28,6 +29,7 @@ class Site:
     document: bytes = b""
     founded: bool = False
     elsewhere: int = 0
+    solo: bool = False
     log: list[CoreEvent] = field(default_factory=list)
     tag: int = field(init=False)
 
@@ -55,7 +57,7 @@ class Site:
     @property
     def solitary(self) -> bool:
         """Nobody else has ever had a vote, so nobody else can hold anything."""
-        return self.alone and not self.config.epoch
+        return self.alone and self.solo
 
     @property
     def endless(self) -> bool:

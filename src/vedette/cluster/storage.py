@@ -26,8 +26,7 @@ class Durable:
 
     ``written`` (own clock of that boot): from when the time that remains of the wishes counts.
     ``charter``: what the voters of the ``cluster`` (its id) agreed on last, with the ``voters`` by name, and
-    ``firm``, ``settled``, ``met``, ``promised`` and ``accepted`` as in :class:`vedette.cluster.council.Choice`;
-    ``None``: no such thing.
+    ``firm`` to ``accepted`` as in :class:`vedette.cluster.council.Choice`; ``None``: no such thing.
     """
 
     name: str
@@ -42,6 +41,7 @@ class Durable:
     firm: bool = False
     settled: bool = True
     met: bool = True
+    solo: bool = False
     promised: Ballot = NOTHING
     accepted: tuple[Ballot, Charter] | None = None
 
@@ -85,6 +85,7 @@ def dump_durable(state: Durable) -> bytes:
             "firm": state.firm,
             "settled": state.settled,
             "met": state.met,
+            "solo": state.solo,
             "promised": list(state.promised),
             "accepted": [list(state.accepted[0]), _plain(state.accepted[1])] if state.accepted else None,
             "wishes": [_wish_row(wish) for wish in state.wishes],
@@ -110,6 +111,7 @@ def load_durable(data: bytes) -> Durable | None:
             firm=bool(body.get("firm")),
             settled=bool(body.get("settled", True)),
             met=bool(body.get("met", True)),
+            solo=bool(body.get("solo")),
             promised=Ballot(*map(int, body.get("promised", NOTHING))),
             accepted=_accepted(body.get("accepted")),
         )

@@ -61,7 +61,7 @@ def view(
 
 
 def _config(site: Site, council: Council, telling: Telling, now: int) -> ConfigView:
-    pending = council.pending
+    pending = council.pending(now)
     return ConfigView(
         step=site.config.epoch,
         voters=site.config.voters,
