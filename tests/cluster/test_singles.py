@@ -237,7 +237,10 @@ def test_who_was_taken_for_lost_is_told_when_it_comes_back(core) -> None:  # typ
     bench.run(2 * D)
     edit(bench, ONE, "a")
     bench.handle("a", ForceConfig("alice"))
-    bench.run(D)
+    bench.run(5 * D)
+    edit(bench, document(MAJORITY, "a", dead_after=2 * D), "a")
+    bench.run(5 * D)
+    assert bench.machine("a").config.timings.dead_after == 2 * D
     bench.config = core
     bench.start(*others)
     bench.run(3 * D)
@@ -281,6 +284,27 @@ def test_a_third_joins_two_of_which_the_second_was_never_there() -> None:
     bench.run(20 * D)
     assert bench.holders() == ["a"]
     assert runs(bench, "a", "b", "w") == {(MAJORITY, ("a", "b", "w"), False)}
+
+
+@pytest.mark.parametrize("edits", [(0, 0), (1, 0), (0, 1), (1, 1), (2, 1)])
+def test_of_two_lone_ones_one_gives_way_whatever_they_have_been_before(edits: tuple[int, int]) -> None:
+    """Only one of them was always alone; the other was once one of two."""
+    bench = shrunk(FENCE)
+    bench.kill("b")
+    bench.seats["b"] = Seat("b", "another boot")
+    bench.isolate("b")
+    bench.config = document(MAJORITY, "b")
+    bench.start("b")
+    for name, count in zip("ab", edits, strict=True):
+        for number in range(count):
+            edit(bench, document(MAJORITY, name, dead_after=(number + 2) * D), name)
+            bench.run(20 * D)
+    assert bench.holders() == ["a", "b"]
+    bench.heal()
+    edit(bench, two(FENCE), "a", "b")
+    bench.run(30 * D)
+    assert len(bench.holders()) == 1
+    assert runs(bench, "a", "b") == {(FENCE, ("a", "b"), False)}
 
 
 def test_a_lone_voter_gives_its_vote_to_nobody() -> None:

@@ -208,17 +208,20 @@ class Council:
     def _outranked(self, charter: Charter, now: int) -> bool:
         """Whether what another runs is what this node is to run: what is newer, unless they were founded apart.
 
-        Who has always been alone gives way when enough of the other's voters are there; of two such, the one with the
-        higher tag does. Several that are enough for what they run do not give way to one, but to their own child, or to
-        a person's word.
+        Who has always been alone gives way when enough of the other's voters are there; of two lone ones of one age the
+        one with the higher tag does. Several that are enough for what they run do not give way to one, but to their
+        own child, or to what has come of a person's word.
         """
         config = self._site.config
         other = charters.apply(config, charter, known=self._peers)
-        newer = charter.epoch > config.epoch
-        if self._site.solitary and charter.parent != config.id:
-            there = {self._site.me} | {peer.name for peer in self._peers.values() if peer.config == other.id}
-            return self._enough(other, there) and (not other.lone or charter.voters < charters.tags(config.voters))
-        if other.lone and charter.parent not in (config.id, FORCED_PARENT) and len(config.voters) > 1:
+        newer, child = charter.epoch > config.epoch, charter.parent == config.id
+        if config.lone and other.lone:
+            return newer or (charter.epoch == config.epoch and charter.voters < charters.tags(config.voters))
+        if self._site.solitary and not child:
+            alive = {peer.name for peer in self._peers.values() if peer.config == other.id and peer.alive(now)}
+            return self._enough(other, {self._site.me} | alive)
+        forced = charter.epoch // FORCED > config.epoch // FORCED
+        if other.lone and not (child or forced):
             return newer and not self._enough(config, self._running(now))
         return newer
 
