@@ -30,7 +30,8 @@ PEER_PACKAGES := ldirectord
 BENCH_PACKAGES := keepalived ldirectord ipvsadm nginx openssl gcc libc6-dev util-linux
 
 # Marks of tests that need more than Python: kernels, machines, simulators, servers of other people, Spin.
-REAL := kernel or lab or fencing or servers or model
+ALONE := kernel or lab or fencing or servers
+REAL := $(ALONE) or model
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test lint format bench simulate day mutants model test-unit test-fencing test-kernel test-lab \
@@ -74,8 +75,8 @@ demo: setup lab-packages  ## Two routers on real kernels, a client, and every dr
 
 test: lint lab-packages fencing-packages server-packages model-packages  ## Lint, then every test, those on real kernels included (root)
 	@echo 'Running every test: first those that need nothing, side by side, then those with kernels, servers and devices'
-	@$(BIN)/pytest -n auto -m 'not ($(REAL)) and not peers'
-	@$(BIN)/pytest -m '($(REAL)) and not peers'
+	@$(BIN)/pytest -n auto -m 'not ($(ALONE)) and not peers'
+	@$(BIN)/pytest -m '($(ALONE)) and not peers'
 
 lint: setup  ## Format, style, types and layers; changes nothing
 	@echo 'Checking format, style, types and layers'
