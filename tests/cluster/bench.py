@@ -178,6 +178,13 @@ class Bench:
             self.now = max(self.now, wake_at)
             self.handle(name, Tick())
 
+    def step(self) -> None:
+        """Carry one letter, or, when there is none, let time pass until somebody has something to say."""
+        if self.post:
+            self.deliver(rounds=1)
+        else:
+            self.run_until_something_is_said()
+
     def isolate(self, name: str) -> None:
         for other in self.seats:
             self.cut |= {(name, other), (other, name)}

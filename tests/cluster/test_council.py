@@ -108,10 +108,7 @@ def test_voters_that_know_of_different_steps_never_hold_a_group_twice() -> None:
     bench = running()
     edit(bench, document("b", "d", "e"))
     while {bench.machine(name).config.voters for name in ALL} == {("a", "b", "c")}:
-        if bench.post:
-            bench.deliver(rounds=1)
-        else:
-            bench.run_until_something_is_said()
+        bench.step()
     learned = [name for name in ALL if bench.machine(name).config.epoch]
     far, near = {*learned, "d", "e", "f"}, set(ALL) - {*learned, "d", "e", "f"}
     bench.cut |= {(one, other) for one in far for other in near} | {(one, other) for one in near for other in far}
@@ -149,10 +146,7 @@ def records_cover_the_lease(dead_after: int) -> None:
     bench.run(TIMINGS.interval)
     edit(bench, document("a", "b", "c", dead_after=dead_after))
     for _ in range(3000):
-        if bench.post:
-            bench.deliver(rounds=1)
-        else:
-            bench.run_until_something_is_said()
+        bench.step()
         end = bench.machine("a").view(bench.now).leases[0].until
         records = [bench.machine(name)._voter.votes[tag("g")].record for name in "abc"]
         assert sum(record is not None and record.deadline >= end for record in records) >= 2
@@ -290,10 +284,7 @@ def test_what_a_voter_has_accepted_is_what_everybody_proposes_from_then_on() -> 
         )
         if all(bench.machine(name)._council.choice.accepted for name in "abc"):
             break
-        if bench.post:
-            bench.deliver(rounds=1)
-        else:
-            bench.run_until_something_is_said()
+        bench.step()
     bench.post.clear()
     bench.kill("a")
     edit(bench, document("a", "b", "c", "e"))

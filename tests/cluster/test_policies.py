@@ -144,10 +144,7 @@ def test_one_of_two_is_replaced_by_way_of_three() -> None:
 def accepted_but_not_decided(bench: Bench) -> None:
     """Let b accept, and lose its word to a."""
     while bench.machine("b")._council.choice.accepted is None:
-        if bench.post:
-            bench.deliver(rounds=1)
-        else:
-            bench.run_until_something_is_said()
+        bench.step()
     bench.post.clear()
 
 
@@ -232,10 +229,7 @@ def test_nobody_takes_alone_before_the_majority_before_is_over() -> None:
     bench = running(three())
     change(bench, two(FENCE))
     while bench.machine("a").config.policy is not FENCE:
-        if bench.post:
-            bench.deliver(rounds=1)
-        else:
-            bench.run_until_something_is_said()
+        bench.step()
     bench.drop(bench.items(Teach))
     bench.isolate("a")
     bench.post.clear()
@@ -307,20 +301,14 @@ def test_who_learns_that_two_are_not_tolerated_any_more_gives_up_what_has_no_vot
     bench = running(tolerate)
     edit(bench, fence, "a", "b")
     while bench.machine("a").config.tolerant:
-        if bench.post:
-            bench.deliver(rounds=1)
-        else:
-            bench.run_until_something_is_said()
+        bench.step()
     bench.post.clear()
     bench.isolate("b")
     bench.run(2 * D)
     assert bench.holders() == ["a", "b"]
     bench.heal()
     while bench.machine("b").config.tolerant:
-        if bench.post:
-            bench.deliver(rounds=1)
-        else:
-            bench.run_until_something_is_said()
+        bench.step()
     bench.isolate("b")
     bench.post.clear()
     bench.run(SECOND)

@@ -328,10 +328,7 @@ def test_of_two_the_one_that_leaves_is_told_also_after_a_restart_of_the_other() 
     bench.run(15 * SECOND)
     edit(bench, ONE, "a")
     while not bench.machine("a").config.lone:
-        if bench.post:
-            bench.deliver(rounds=1)
-        else:
-            bench.run_until_something_is_said()
+        bench.step()
     bench.post.clear()
     bench.kill("a")
     bench.run(2 * D)
