@@ -100,16 +100,15 @@ def _both(one: Sequence[str], other: Sequence[str]) -> tuple[tuple[Sequence[str]
 def _nodes(old: ClusterSpec, new: ClusterSpec, live: Live) -> Iterator[Change]:
     before = {node.name: node for node in old.nodes}
     after = {node.name: node for node in new.nodes}
+    end = "stop its daemon then"
+    if len(after) == 1:
+        end = f"stop its daemon when the `status` of {new.nodes[0].name} shows nothing pending any more"
     for name in sorted(before.keys() - after.keys()):
         if before[name].role is Role.WITNESS:
-            yield Change(Severity.QUIET, f"node {name}", "goes", "it held nothing; stop its daemon")
+            yield Change(Severity.QUIET, f"node {name}", "goes", f"it held nothing; {end.removesuffix(' then')}")
             continue
         held = _held(name, live)
-        consequence = (
-            f"it hands over {held} and takes nothing; stop its daemon then"
-            if held
-            else ("it hands over what it holds and takes nothing; stop its daemon then")
-        )
+        consequence = f"it hands over {held or 'what it holds'} and takes nothing; {end}"
         severity = Severity.MOVE if held or not live.holders else Severity.QUIET
         yield Change(severity, f"node {name}", "goes", consequence)
     for name in sorted(after.keys() - before.keys()):
