@@ -31,8 +31,9 @@ from vedette.cluster import boot
 from vedette.cluster import charter as charters
 from vedette.cluster.ballot import Ballot, Record
 from vedette.cluster.charter import Charter, Wanted
+from vedette.cluster.choice import Choice
 from vedette.cluster.config import CoreConfig, Timings
-from vedette.cluster.council import Choice, Council, Proposal
+from vedette.cluster.council import Council, Proposal
 from vedette.cluster.events import Reconfigure
 from vedette.cluster.fallen import Fallen
 from vedette.cluster.fencing import Fencing
@@ -49,6 +50,7 @@ from vedette.cluster.proposer import Proposer
 from vedette.cluster.quorum import Quorum
 from vedette.cluster.steering import Steering
 from vedette.cluster.storage import Owned
+from vedette.cluster.turnout import Turnout
 from vedette.cluster.voter import Voter
 from vedette.kit.errors import InvariantError
 
@@ -556,7 +558,7 @@ def _who_leaves_is_forgotten() -> list[Patch]:
 
 
 def _none_gives_way() -> list[Patch]:
-    return [(Council, "_outranked", lambda self, charter, _: charter.epoch > self._site.config.epoch)]
+    return [(Turnout, "outranks", lambda self, charter, _: charter.epoch > self._site.config.epoch)]
 
 
 def _who_tolerated_two_keeps_what_the_other_may_hold() -> list[Patch]:

@@ -4,8 +4,9 @@ from dataclasses import dataclass, replace
 
 from vedette.cluster import charter as charters
 from vedette.cluster import storage
+from vedette.cluster.choice import Choice
 from vedette.cluster.config import CoreConfig, Random
-from vedette.cluster.council import Choice, Council
+from vedette.cluster.council import Council
 from vedette.cluster.events import Reason, What
 from vedette.cluster.fallen import Fallen
 from vedette.cluster.leases import Lease

@@ -13,10 +13,15 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from vedette.cluster.config import MOST_VOTERS, CoreConfig, nameless, tag
+from vedette.kit.units import show
 from vedette.spec.resolved import SplitBrainPolicy
 
 PAIR = 2
 """Voters of the policies ``fence`` and ``tolerate``."""
+FORCED = 1000
+"""A forced charter is so much newer: more steps than voters that are believed to be off can have taken since."""
+FORCED_PARENT = bytes(8)
+"""It is nobody's child."""
 
 
 class Rule(NamedTuple):
@@ -97,6 +102,18 @@ def refused(running: CoreConfig, wanted: CoreConfig) -> list[str]:
     if wanted.cluster == running.cluster:
         return []
     return [f"the cluster would be {wanted.cluster}, not {running.cluster}"]
+
+
+def differences(before: Wanted, after: Wanted) -> str:
+    """What changes, in words."""
+    added, gone = sorted(set(after.voters) - set(before.voters)), sorted(set(before.voters) - set(after.voters))
+    found = [f"{name} votes" for name in added] + [f"{name} does not vote any more" for name in gone]
+    found += [f"splitBrain.policy is {after.rule.policy.value}"] if before.rule.policy is not after.rule.policy else []
+    watchdog = before.rule.assume_watchdog is not after.rule.assume_watchdog
+    found += ["what is said of watchdogs in splitBrain changes"] if watchdog else []
+    found += [f"interval is {show(after.interval)}"] if before.interval != after.interval else []
+    found += [f"deadAfter is {show(after.dead_after)}"] if before.dead_after != after.dead_after else []
+    return ", ".join(found)
 
 
 def named(config: CoreConfig, voters: Iterable[int], *, known: Iterable[str] = ()) -> tuple[str, ...]:

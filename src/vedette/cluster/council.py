@@ -15,8 +15,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from vedette.cluster import charter as charters
-from vedette.cluster.ballot import NOTHING, Ballot
+from vedette.cluster.ballot import Ballot
 from vedette.cluster.charter import Charter, Wanted
+from vedette.cluster.choice import Choice
 from vedette.cluster.config import STAGGER, CoreConfig, tag
 from vedette.cluster.events import What
 from vedette.cluster.leases import Lease
@@ -26,48 +27,11 @@ from vedette.cluster.owner import Owner
 from vedette.cluster.peers import Peer
 from vedette.cluster.proposer import Proposer
 from vedette.cluster.site import Site
+from vedette.cluster.turnout import Turnout, enough
 from vedette.cluster.voter import Voter
-from vedette.kit.units import SECOND, show
+from vedette.kit.units import SECOND
 
 UNHEARD = "waits for a majority of the present voters to be heard (if they are off for good: vedette force-config)"
-FORCED = 1000
-"""A forced charter is so much newer: more steps than voters that are believed to be off can have taken since."""
-FORCED_PARENT = bytes(8)
-"""It is nobody's child."""
-
-
-@dataclass(slots=True)
-class Choice:
-    """What this voter has promised and accepted about the child of the charter that it runs.
-
-    ``firm``: the charter is what the cluster runs, not only what this node's document says. ``met``: some other node
-    was heard under it, however it came, so that others may count on what this one said. ``solo``: neither it nor any
-    before it has had another voter. ``settled``: the charter before is over, where that matters to what this one
-    allows.
-    """
-
-    promised: Ballot = NOTHING
-    accepted: tuple[Ballot, Charter] | None = None
-    firm: bool = False
-    settled: bool = True
-    met: bool = False
-    solo: bool = False
-
-    @property
-    def binds(self) -> bool:
-        """Whether anybody may count on this node's running the charter that it runs."""
-        return self.firm or self.met or self.promised != NOTHING or self.accepted is not None
-
-    def begun(self, config: CoreConfig) -> Charter | None:
-        """A child that this voter has accepted and that binds it before it knows whether it was decided."""
-        charter = self.accepted[1] if self.accepted is not None else None
-        return charter if charter is not None and charters.binds(config, charter) else None
-
-    def restrain(self, config: CoreConfig) -> CoreConfig:
-        """The config, of which nobody decides alone before it is clear who else may."""
-        early = not self.settled and charters.unsettled(charters.of(config))
-        unfounded = config.fencing and not self.firm
-        return replace(config, strict=early or unfounded or self.begun(config) is not None)
 
 
 @dataclass(slots=True)
@@ -101,6 +65,7 @@ class Council:
     ) -> None:
         self._site, self._peers, self._leases, self._voter = site, peers, leases, voter
         self._outbox, self._proposer, self._owner = outbox, proposer, owner
+        self._turnout = Turnout(site, peers)
         self.choice, self.wanted = choice, wanted
         self.changed = False
         self._proposal: Proposal | None = None
@@ -124,29 +89,30 @@ class Council:
         if self._reached or self._proposal is not None or stopping or now < self._back_off:
             return
         if not self.obstacle(now, digest=digest):
-            self._begin(self._begun or self._possible(now)[0], now)
+            self._begin(self._begun or self._turnout.possible(self.wanted, now)[0], now)
 
     def obstacle(self, now: int, *, digest: bytes) -> str:
         """Why this node does not propose a charter now; empty when nothing stands against it."""
         config = self._site.config
-        if not self._enough(config, self._running(now)):
+        if not enough(config, self._turnout.running(now)):
             return UNHEARD
         if not self.choice.firm:
             return "waits for the end of this node's silence"
         if self._begun is not None:
             return ""
         aimed = charters.steps(config, self.wanted)
-        deciding = [name for name in config.voters if self._site.listed(name) and name in self._running(now)]
+        deciding = [name for name in config.voters if self._site.listed(name) and name in self._turnout.running(now)]
         there = [peer for peer in self._peers.values() if peer.alive(now) and self._site.listed(peer.name)]
         differing = [peer.name for peer in there if peer.digest != digest]
+        holding = self._turnout.in_the_way(self.wanted, now)
         over = self._over_at()
         checks = (
             (not aimed, "nothing is to be changed"),
             (not self._site.votes, "the voters decide"),
             (self._site.silent(now), "this node keeps silent after its start"),
             (bool(differing), f"waits for {', '.join(differing)} to have the same document"),
-            (not self._possible(now), "waits for a majority of the voters that there would be"),
-            (bool(self._in_the_way(now)), f"waits for {', '.join(self._in_the_way(now))} to hold nothing any more"),
+            (not self._turnout.possible(self.wanted, now), "waits for a majority of the voters that there would be"),
+            (bool(holding), f"waits for {', '.join(holding)} to hold nothing any more"),
             (over is None, "waits until most of the voters before know of the last step"),
             (over is not None and now < over, "waits for the leases of the last step to end"),
             (deciding[:1] != [self._site.me], "another voter proposes it"),
@@ -172,12 +138,12 @@ class Council:
     def pending(self, now: int) -> str:
         """What the document changes that the voters have not agreed on, in words; empty when there is nothing."""
         config = self._site.config
-        words = differences(charters.wanted(config), self.wanted)
+        words = charters.differences(charters.wanted(config), self.wanted)
         if not words and self._begun is not None:
             return "a step that was begun is seen through"
         if not words and not self.choice.firm:
             return "most of the voters have not begun together yet"
-        if not words and not self._enough(config, self._running(now)):
+        if not words and not enough(config, self._turnout.running(now)):
             voters = [peer for peer in self._peers.values() if peer.name in config.voters and peer.alive(now)]
             others = sorted(peer.name for peer in voters if peer.config != config.id)
             words = f"{', '.join(others)} keeps to something else" if others else ""
@@ -202,28 +168,8 @@ class Council:
 
     def taught(self, peer: Peer, teach: Teach, now: int) -> None:
         """The charter that a node runs which runs another than this one."""
-        if teach.firm and (not self.choice.firm or self._outranked(teach.charter, now)):
+        if teach.firm and (not self.choice.firm or self._turnout.outranks(teach.charter, now)):
             self.adopt(teach.charter, now, source=peer.name)
-
-    def _outranked(self, charter: Charter, now: int) -> bool:
-        """Whether what another runs is what this node is to run: what is newer, unless they were founded apart.
-
-        Who has always been alone gives way when enough of the other's voters are there; of two lone ones of one age the
-        one with the higher tag does. Several that are enough for what they run do not give way to one, but to their
-        own child, or to what has come of a person's word.
-        """
-        config = self._site.config
-        other = charters.apply(config, charter, known=self._peers)
-        newer, child = charter.epoch > config.epoch, charter.parent == config.id
-        if config.lone and other.lone:
-            return newer or (charter.epoch == config.epoch and charter.voters < charters.tags(config.voters))
-        if self._site.solitary and not child:
-            alive = {peer.name for peer in self._peers.values() if peer.config == other.id and peer.alive(now)}
-            return self._enough(other, {self._site.me} | alive)
-        forced = charter.epoch // FORCED > config.epoch // FORCED
-        if other.lone and not (child or forced):
-            return newer and not self._enough(config, self._running(now))
-        return newer
 
     def teach(self, peer: Peer, now: int) -> None:
         """Tell a node that runs another config what this one runs."""
@@ -238,7 +184,7 @@ class Council:
         if config.id == self._site.config.id:
             return
         self._end_attempts(now)
-        words = differences(charters.wanted(self._site.config), charters.wanted(config))
+        words = charters.differences(charters.wanted(self._site.config), charters.wanted(config))
         solo = self.choice.solo and config.voters == (self._site.me,) and charter.parent == self._site.config.id
         self.choice = Choice(firm=True, settled=not charters.unsettled(charter), met=True, solo=solo)
         self._site.solo = solo
@@ -279,8 +225,8 @@ class Council:
         config = self._site.config
         present = charters.of(config)
         forced = Charter(
-            epoch=present.epoch + FORCED,
-            parent=FORCED_PARENT,
+            epoch=present.epoch + charters.FORCED,
+            parent=charters.FORCED_PARENT,
             voters=charters.tags(self.wanted.voters),
             interval=self.wanted.interval,
             dead_after=self.wanted.dead_after,
@@ -350,11 +296,11 @@ class Council:
                 earlier = motion.accepted is not None and (proposal.best is None or motion.accepted > proposal.best)
                 if earlier and motion.charter is not None:
                     proposal.best, proposal.charter = motion.accepted, motion.charter
-                if self._enough(self._site.config, proposal.promised):
+                if enough(self._site.config, proposal.promised):
                     self._propose(proposal, now)
             case Stage.ACCEPTED if proposal.proposed:
                 proposal.accepted.add(name)
-                if self._enough(self._site.config, proposal.accepted | {self._site.me}):
+                if enough(self._site.config, proposal.accepted | {self._site.me}):
                     self._conclude(proposal, now)
             case Stage.REFUSED:
                 self._retreat(now)
@@ -391,7 +337,7 @@ class Council:
         config = self._site.config
         waits = now < max(self._site.silent_until, self._site.elsewhere) and not self._site.endless
         left = config.tolerant and any(lease.own is not None for lease in self._leases.values())
-        if left or (not waits and self._enough(config, self._running())):
+        if left or (not waits and enough(config, self._turnout.running())):
             self.choice.firm = self.changed = self._site.founded = True
             self._run(config, now)
         elif charters.wanted(config) != self.wanted and not self.choice.binds:
@@ -424,8 +370,8 @@ class Council:
         """
         config = self._site.config
         if self._moved_at is None and config.elders:
-            moved = {tag(name) for name in self._running()} & set(config.elders)
-            forced = config.parent == FORCED_PARENT  # they are believed to be off
+            moved = {tag(name) for name in self._turnout.running()} & set(config.elders)
+            forced = config.parent == charters.FORCED_PARENT  # they are believed to be off
             if len(moved) > len(config.elders) // 2 or (config.lone and moved) or forced:
                 self._moved_at = now
         over = self._over_at()
@@ -441,53 +387,5 @@ class Council:
         longest = max(config.timings.dead_after, config.before)
         return self._moved_at + 2 * longest if self._moved_at is not None else None
 
-    def _possible(self, now: int) -> list[Charter]:
-        """Steps after which there is a quorum: of a new voter it must be known that it is there.
-
-        Who is silent leaves first.
-        """
-        config = self._site.config
-        there = {tag(name) for name in self._running(now)}
-        aimed = set(charters.tags(self.wanted.voters))
-        if config.lone:  # it is better off than two who need each other, and asks them for their votes at once
-            there -= {peer.tag for peer in self._peers.values() if peer.silent}
-        enough = len(aimed) // 2 + 1 if config.lone else 0
-        found = [
-            step
-            for step in charters.steps(config, self.wanted)
-            if set(step.voters) - set(charters.tags(config.voters)) <= there
-            and len(there & set(step.voters)) > len(step.voters) // 2
-            and len(there & aimed) >= enough
-        ]
-        return sorted(found, key=lambda step: (-len(there & set(step.voters)), len(step.voters), step.voters))
-
-    def _in_the_way(self, now: int) -> list[str]:
-        """Who holds something and would have no vote beside one or two that have: it would lose what it holds."""
-        staying = {voter for step in self._possible(now) if len(step.voters) <= charters.PAIR for voter in step.voters}
-        holding = [peer for peer in self._peers.values() if peer.alive(now) and (peer.own or peer.holds)]
-        return sorted(peer.name for peer in holding if staying and peer.tag not in staying)
-
-    def _running(self, now: int | None = None) -> set[str]:
-        """Who was last heard, or (with ``now``) is alive, with the charter that runs here."""
-        config = self._site.config
-        return {self._site.me} | {
-            peer.name for peer in self._peers.values() if peer.config == config.id and (now is None or peer.alive(now))
-        }
-
-    def _enough(self, config: CoreConfig, names: set[str]) -> bool:
-        return len(names & set(config.voters)) >= config.majority
-
     def _lesson(self) -> Teach:
         return Teach(charters.of(self._site.config), firm=self.choice.firm)
-
-
-def differences(before: Wanted, after: Wanted) -> str:
-    """What changes, in words."""
-    added, gone = sorted(set(after.voters) - set(before.voters)), sorted(set(before.voters) - set(after.voters))
-    found = [f"{name} votes" for name in added] + [f"{name} does not vote any more" for name in gone]
-    found += [f"splitBrain.policy is {after.rule.policy.value}"] if before.rule.policy is not after.rule.policy else []
-    watchdog = before.rule.assume_watchdog is not after.rule.assume_watchdog
-    found += ["what is said of watchdogs in splitBrain changes"] if watchdog else []
-    found += [f"interval is {show(after.interval)}"] if before.interval != after.interval else []
-    found += [f"deadAfter is {show(after.dead_after)}"] if before.dead_after != after.dead_after else []
-    return ", ".join(found)

@@ -6,8 +6,9 @@ is taken in, then everything that time alone may have made due is looked at. Not
 
 from vedette.cluster import boot, invariants, viewing
 from vedette.cluster import charter as charters
+from vedette.cluster.choice import Choice
 from vedette.cluster.config import CoreConfig, Random, tag
-from vedette.cluster.council import Choice, Council
+from vedette.cluster.council import Council
 from vedette.cluster.detector import Detector
 from vedette.cluster.events import (
     Datagram,

@@ -26,7 +26,7 @@ class Durable:
 
     ``written`` (own clock of that boot): from when the time that remains of the wishes counts.
     ``charter``: what the voters of the ``cluster`` (its id) agreed on last, with the ``voters`` by name, and
-    ``firm`` to ``accepted`` as in :class:`vedette.cluster.council.Choice`; ``None``: no such thing.
+    ``firm`` to ``accepted`` as in :class:`vedette.cluster.choice.Choice`; ``None``: no such thing.
     """
 
     name: str
