@@ -8,12 +8,14 @@ import asyncio
 import logging
 import random
 import select
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from vedette.addresses import kernel, plan, reconciler, sysctls
 from vedette.addresses.announcer import Announcer
+from vedette.addresses.frames import Claim
 from vedette.addresses.guard import Guard
+from vedette.addresses.inquiry import Inquiry
 from vedette.addresses.inventory import Inventory
 from vedette.addresses.model import (
     LOOPBACK,
@@ -23,7 +25,9 @@ from vedette.addresses.model import (
     Conflict,
     Emptied,
     Observed,
+    Occupied,
     Repaired,
+    Vacant,
 )
 from vedette.addresses.plan import Seat, Wanted
 from vedette.addresses.reconciler import Outcome, Reconciler
@@ -60,6 +64,9 @@ class Addresses:
         self._carriers: dict[str, bool] = {}
         self._seated: frozenset[IPAddress] = frozenset()
         self._conflicts: dict[IPAddress, tuple[int, str]] = {}
+        self._inquiry = Inquiry()
+        self._occupied: dict[IPAddress, str] = {}
+        self._asking: asyncio.TimerHandle | None = None
         self._unset: dict[str, str] = {}
         self._configured = False
         self._failures = 0
@@ -74,13 +81,13 @@ class Addresses:
         self._events = kernel.subscribe()
         self._guard = Guard(self._requests, self._report)
         inventory = Inventory(self._run_dir / "addresses.json")
-        self._reconciler = Reconciler(self._guard, inventory, self._requests)
-        self._announcer = Announcer(self._hear_conflict)
+        self._reconciler = Reconciler(self._guard, inventory, self._requests, doubts=self._inquiry.doubts)
+        self._announcer = Announcer(self._hear_conflict, self._hear_claim)
         self._loop.add_reader(self._events.fileno(), self._hear_kernel)
 
     async def stop(self) -> None:
         """Stop listening and leave the kernel as it is: held addresses answer until their deadline."""
-        for timer in (self._soon, self._later):
+        for timer in (self._soon, self._later, self._asking):
             if timer is not None:
                 timer.cancel()
         self._loop.remove_reader(self._events.fileno())
@@ -109,6 +116,11 @@ class Addresses:
         if on != self._reconciler.left_alone:
             self._reconciler.left_alone = on
             self._loop.call_soon(self._audit)
+
+    def attend(self, holders: Mapping[str, str | None], *, me: str) -> None:
+        """Take note of which node holds each group, as far as this one knows: what that one answers is no conflict."""
+        self._inquiry.attend(holders, me=me, now=boottime())
+        self._ask()
 
     def held(self) -> frozenset[str]:
         """The groups whose addresses are all on their interfaces, with a gate deadline in the future."""
@@ -182,7 +194,9 @@ class Addresses:
         conflict = f"{mac} claims this address too" if mac and boottime() - when < _CONFLICT_SHOWN else ""
         unset = next((f"cannot set net/{name}: {reason}" for name, reason in self._unset.items()), "")
         refused = self._reconciler.problems.get(address, "")
-        return self._guard.problem or seat.problem or refused or conflict or unset or self._missing(seat)
+        mac = self._occupied.get(address, "")
+        occupied = f"not claimed here, because {mac} has it, which is no node of this cluster" if mac else ""
+        return self._guard.problem or seat.problem or refused or occupied or conflict or unset or self._missing(seat)
 
     def _missing(self, seat: Seat) -> str:
         """Say that an address which should be there is not put back; elsewhere a pass does it sooner than one reads."""
@@ -243,6 +257,27 @@ class Addresses:
             self._later.cancel()
         self._later = self._loop.call_later(seconds(self._rest()), self._audit)
 
+    def _ask(self) -> None:
+        """Send the probes that are due; a pass follows where what may be claimed has changed."""
+        before, now = self._inquiry.vacant, boottime()
+        for link, address in self._inquiry.due(now):
+            self._announcer.probe(link, address)
+        if self._inquiry.vacant != before:
+            self._wake()
+        if self._asking is not None:
+            self._asking.cancel()
+            self._asking = None
+        if self._inquiry.at is not None:
+            self._asking = self._loop.call_later(seconds(max(0, self._inquiry.at - now)), self._ask)
+
+    def _inquire(self, seats: Sequence[Seat]) -> None:
+        """Ask about what may be claimed here."""
+        now = boottime()
+        self._inquiry.keep(seats, now)
+        self._inquiry.want(frozenset(self._reconciler.holding), now)
+        self._announcer.attend(self._inquiry.asked)
+        self._ask()
+
     def _rest(self) -> int:
         """How long (ns) until the next pass without a reason: a retry, the end of a left-over group, or the resync."""
         jitter = random.uniform(0.8, 1.2)  # noqa: S311 (spreads load, hides nothing)
@@ -269,6 +304,8 @@ class Addresses:
                 self._report(Repaired(address))
         holding = {seat.vip.address for seat in outcome.wanted.seats if seat.vip.group in self._reconciler.holding}
         self._seated = frozenset((self._seated | there.keys()) & holding)
+        self._inquire(outcome.wanted.seats)
+        self._settle_occupied(outcome)
         self._settle_emptied(outcome)
         self._settle_carriers()
         for news in outcome.news:
@@ -295,6 +332,28 @@ class Addresses:
             if up != self._carriers.get(group, True):
                 self._report(CarrierChanged(group, up))
         self._carriers = carriers
+
+    def _hear_claim(self, interface: str, claim: Claim) -> None:
+        before = self._inquiry.vacant
+        self._inquiry.hear(interface, claim, boottime())
+        self._ask()
+        if self._inquiry.vacant != before:
+            self._wake()
+
+    def _settle_occupied(self, outcome: Outcome) -> None:
+        """Say once who has what is to be claimed here, and once that nobody has it any more."""
+        occupied = {
+            seat.vip.address: mac.hex(":")
+            for seat in outcome.wanted.seats
+            if seat.vip.group in self._reconciler.holding and not plan.on_seat(seat, outcome.after)
+            if (mac := self._inquiry.stranger(seat.vip.address))
+        }
+        for address, known in occupied.items():
+            if self._occupied.get(address) != known:
+                self._report(Occupied(address, known))
+        for address in self._occupied.keys() - occupied.keys():
+            self._report(Vacant(address))
+        self._occupied = occupied
 
     def _hear_conflict(self, address: IPAddress, mac: bytes) -> None:
         now, text = boottime(), mac.hex(":")

@@ -1,4 +1,4 @@
-"""Tells neighbours where the held VIPs are, by the schedule, and notices who else claims them."""
+"""Tells neighbours where the held VIPs are, by the schedule, and notices who else claims them or those asked about."""
 
 import asyncio
 import logging
@@ -25,10 +25,17 @@ class _Held:
 
 
 class Announcer:
-    """``conflict(address, mac)`` is called for each claim by a MAC that is none of this machine's."""
+    """Hears each claim by a MAC that is none of this machine's.
 
-    def __init__(self, conflict: Callable[[IPAddress, bytes], None]) -> None:
-        self._conflict = conflict
+    ``conflict(address, mac)`` is called for those to a held address, ``claimed(interface, claim)`` for those to one of
+    :attr:`asked`.
+    """
+
+    def __init__(
+        self, conflict: Callable[[IPAddress, bytes], None], claimed: Callable[[str, frames.Claim], None]
+    ) -> None:
+        self._conflict, self._claimed = conflict, claimed
+        self._asked: frozenset[IPAddress] = frozenset()
         self._loop = asyncio.get_running_loop()
         self._sender = Sender()
         self._watchers: dict[int, Watcher] = {}
@@ -62,9 +69,17 @@ class Announcer:
         }
         self._send_due()
         if watched != self._held.keys():
-            # Not now: opening and closing packet sockets waits for all processors (synchronize_net), and a hand-over
-            # waits for this call.
-            self._soon = self._loop.call_soon(self._watch)
+            self._watch_soon()
+
+    def attend(self, asked: frozenset[IPAddress]) -> None:
+        """Listen for claims to these, too."""
+        if asked != self._asked:
+            self._asked = asked
+            self._watch_soon()
+
+    def probe(self, link: Link, address: IPAddress) -> None:
+        """Ask whether anybody has the address."""
+        self._emit(link, address, frames.probe(link.mac, address))
 
     def again(self, address: IPAddress) -> None:
         """Begin the address's announcements again at once."""
@@ -91,15 +106,26 @@ class Announcer:
             frame = frames.probe(link.mac, address)
         else:
             frame = frames.announcement(link.mac, address, router=self.router)
+        self._emit(link, address, frame)
+
+    def _emit(self, link: Link, address: IPAddress, frame: bytes) -> None:
         try:
             self._sender.send(link.name, frame)
         except OSError as error:
             event(_log, logging.DEBUG, "announcement.not_sent", address=address, reason=error.strerror)
 
+    def _watch_soon(self) -> None:
+        """Not now: opening and closing packet sockets waits for all processors (synchronize_net), and a hand-over may
+        wait for who calls this."""
+        if self._soon is None:
+            self._soon = self._loop.call_soon(self._watch)
+
     def _watch(self) -> None:
-        """Listen for claims to exactly the held addresses."""
-        v4 = [address for address in self._held if isinstance(address, IPv4Address)]
-        v6 = [address for address in self._held if isinstance(address, IPv6Address)]
+        """Listen for claims to exactly the addresses that are held or asked about."""
+        self._soon = None
+        watched = [*self._held, *(self._asked - self._held.keys())]
+        v4 = [address for address in watched if isinstance(address, IPv4Address)]
+        v6 = [address for address in watched if isinstance(address, IPv6Address)]
         self._listen(frames.ARP, claims.arp(v4), wanted=bool(v4))
         self._listen(frames.IPV6, claims.advertisements(v6), wanted=bool(v6))
 
@@ -114,7 +140,12 @@ class Announcer:
 
     def _hear(self, interface: str, claim: frames.Claim) -> None:
         held = self._held.get(claim.address)
-        if held is None or held.link.name != interface or claim.mac in self._own_macs:
+        if claim.mac in self._own_macs:
+            return
+        if held is None:
+            self._claimed(interface, claim)
+            return
+        if held.link.name != interface:
             return
         held.schedule = held.schedule.defend(boottime())
         self._send_due()

@@ -19,6 +19,8 @@ class Vip:
     address: IPAddress
     group: str
     interface: str | None = None
+    ask_first: bool = True
+    """Whether the wire is asked who has it before it is claimed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +127,21 @@ class Conflict:
 
 
 @dataclass(frozen=True, slots=True)
+class Occupied:
+    """A stranger (``mac``) has an address that is to be claimed here; it is not, as long as that is so."""
+
+    address: IPAddress
+    mac: str
+
+
+@dataclass(frozen=True, slots=True)
+class Vacant:
+    """Nobody answers any more for an address that was :class:`Occupied`."""
+
+    address: IPAddress
+
+
+@dataclass(frozen=True, slots=True)
 class GateFailed:
     """The kernel does not enforce the end of a lease; nothing must be held."""
 
@@ -144,4 +161,4 @@ class CarrierChanged:
     up: bool
 
 
-AddressEvent = Emptied | Repaired | Conflict | GateFailed | GateWorks | CarrierChanged
+AddressEvent = Emptied | Repaired | Conflict | Occupied | Vacant | GateFailed | GateWorks | CarrierChanged

@@ -58,6 +58,7 @@ def vips(groups: Sequence[Group], node: Node) -> tuple[Vip, ...]:
             address=address.address,
             group=group.name,
             interface=None if address.interface is None else node.kernel_interface(address.interface),
+            ask_first=group.conflict_detection,
         )
         for group in groups
         if node.name in group.nodes

@@ -3,7 +3,7 @@
 import logging
 import os
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from vedette.addresses import kernel, plan
@@ -46,10 +46,15 @@ class News:
 
 
 class Reconciler:
-    """Knows nothing of events or timers. ``holding`` is the keeper's wish: {group: deadline}."""
+    """Knows nothing of events or timers. ``holding`` is the keeper's wish: {group: deadline}.
 
-    def __init__(self, guard: Guard, inventory: Inventory, requests: Requests) -> None:
-        self._guard, self._inventory, self._requests = guard, inventory, requests
+    What ``doubts`` says may be somebody else's is not put on an interface; it stays where it is already.
+    """
+
+    def __init__(
+        self, guard: Guard, inventory: Inventory, requests: Requests, *, doubts: Callable[[Seat], bool]
+    ) -> None:
+        self._guard, self._inventory, self._requests, self._doubts = guard, inventory, requests, doubts
         self.vips: tuple[Vip, ...] = ()
         self.holding: dict[str, int] = {}
         self.problems: dict[IPAddress, str] = {}
@@ -71,7 +76,8 @@ class Reconciler:
             occupied=frozenset(item.index for item in ours),
         )
         self._open()
-        wanted = self._want(seats, covered, known, quiet=quiet)
+        barred = frozenset(seat.vip.address for seat in seats if self._doubts(seat) and not plan.on_seat(seat, before))
+        wanted = self._want(seats, covered, known, barred=barred, quiet=quiet)
         changes = plan.plan(wanted, before, mark=kernel.MARK)
         if self.left_alone:
             changes = plan.without_additions(changes, before)
@@ -106,13 +112,19 @@ class Reconciler:
                 self._guard.grant(group, deadline)
 
     def _want(
-        self, seats: tuple[Seat, ...], covered: frozenset[int], known: frozenset[Place], *, quiet: bool
+        self,
+        seats: tuple[Seat, ...],
+        covered: frozenset[int],
+        known: frozenset[Place],
+        *,
+        barred: frozenset[IPAddress],
+        quiet: bool,
     ) -> Wanted:
         acquire, leave = set(), set()
         for seat in seats:
             address, group = seat.vip.address, seat.vip.group
             guarded = seat.link is not None and seat.link.index in covered
-            if group in self.holding and guarded and self.answers(group):
+            if group in self.holding and guarded and self.answers(group) and address not in barred:
                 acquire.add(address)
             elif group in self.holding or self.answers(group):
                 leave.add(address)

@@ -124,7 +124,14 @@ class Keeper:
     def _changed(self) -> None:
         """What the core sees may be different: whether this node is to be left alone among it."""
         self._addresses.leave_alone(self._left_alone())
+        self._attend()
         self._report_soon.set()
+
+    def _attend(self) -> None:
+        """Let the addresses know who holds which, so that a node's answers are not taken for a stranger's."""
+        if self._core is not None:
+            holders = {lease.group: lease.holder for lease in self._core.view().leases}
+            self._addresses.attend(holders, me=self._node)
 
     def _left_alone(self) -> bool:
         assert self._spec is not None
@@ -212,6 +219,7 @@ class Keeper:
                 self._fencing.look(self._core.view())
                 self._fencing.tell()
                 self._addresses.leave_alone(self._left_alone())  # an order may have ended with its time
+                self._attend()  # others take and let go without a word here
             self._director.send(
                 outlook.report(
                     core=self._core,
@@ -241,6 +249,10 @@ class Keeper:
                 log.event(logger, logging.WARNING, "address.repaired", address=address)
             case addressing.Conflict(address, mac):
                 log.event(logger, logging.ERROR, "address.conflict", address=address, mac=mac)
+            case addressing.Occupied(address, mac):
+                log.event(logger, logging.ERROR, "address.occupied", address=address, mac=mac)
+            case addressing.Vacant(address):
+                log.event(logger, logging.WARNING, "address.vacant", address=address)
             case addressing.GateFailed(reason):
                 log.event(logger, logging.ERROR, "gate.failed", reason=reason)
                 self._fitness.gate(reason)

@@ -92,6 +92,10 @@ def _altered(old: Group, new: Group, spec: ClusterSpec, live: Live) -> Iterator[
             case "maintenance":
                 kept = "it stays where it is, also when its holder fails: nobody takes it then"
                 yield Change(Severity.QUIET, subject, text, kept if becomes else "it may move again")
+            case "conflict_detection":
+                asked = "from now on addresses are claimed only while no stranger has them; what is held stays"
+                unasked = "addresses are claimed without asking the network first"
+                yield Change(Severity.QUIET, subject, text, asked if becomes else unasked)
             case _:
                 yield Change(Severity.QUIET, subject, text, _KEPT)
 

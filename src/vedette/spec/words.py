@@ -52,6 +52,8 @@ _FOREIGN_KEYS = {
     # Heartbeat, Pacemaker, VRRP
     "keepalive": "interval", "warntime": "warnAfter", "deadtime": "deadAfter", "initdead": "startupGrace",
     "udpport": "port", "ucast": "unicast", "mcast": "multicast", "bcast": "broadcast", "autofailback": "failback",
+    "dad": "conflictDetection", "duplicateaddressdetection": "conflictDetection", "nodad": "conflictDetection",
+    "runarping": "conflictDetection", "checkconflicts": "conflictDetection", "acd": "conflictDetection",
     "nopreempt": "failback", "preempt": "failback", "preemptdelay": "failbackDelay", "ping": "pingNodes",
     "stonith": "fencing", "stonithhost": "fencing", "stonithdevices": "fencingDevices",
     "fencedevices": "fencingDevices", "fencedevice": "fencingDevices", "fence": "fencing",

@@ -5,15 +5,15 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from tests.addresses.groups import ME, group
 from tests.addresses.in_kernel.conftest import Serve
-from tests.addresses.wire import LAN, VIP, VIP6, Wire, claim_of, ip
+from tests.addresses.wire import LAN, PEER, VIP, VIP6, Wire, claim_of, ip
 
 from vedette.addresses import frames, gate, kernel
 from vedette.addresses.addresses import Addresses
@@ -29,8 +29,10 @@ from vedette.addresses.model import (
     GateFailed,
     GateWorks,
     Link,
+    Occupied,
     Put,
     Repaired,
+    Vacant,
     Vip,
 )
 from vedette.addresses.plan import LIFETIME, REFRESH_BELOW, Seat
@@ -445,6 +447,96 @@ def test_a_claim_is_probed(wire: Wire, tmp_path: Path) -> None:
             await held(place)
             mac = bytes.fromhex("020000000001")
             await until(lambda: wire.hears(lambda frame: frame == frames.probe(mac, VIP), patience=0.01))
+
+    asyncio.run(scenario())
+
+
+@contextmanager
+def stranger(wire: Wire, address: IPAddress) -> Iterator[None]:
+    """The neighbour has the address, too."""
+    with wire.far():
+        ip(f"addr add {address}/{address.max_prefixlen} dev {PEER} nodad")
+    try:
+        yield
+    finally:
+        with wire.far():
+            ip(f"addr del {address}/{address.max_prefixlen} dev {PEER}")
+
+
+@both
+def test_what_a_stranger_has_is_not_claimed_before_the_stranger_lets_it_go(
+    wire: Wire, tmp_path: Path, address: IPAddress
+) -> None:
+    other = VIP if address == VIP6 else VIP6
+
+    async def scenario() -> None:
+        with stranger(wire, address):
+            async with desk(tmp_path, WEB) as place:
+                place.addresses.hold("web", FOREVER)
+                await place.hears(Occupied(address, wire.mac.hex(":")))
+                await until(lambda: bool(found(other)))
+                assert found(address) == []
+                problems = {item.address: item.problem for item in place.addresses.status()}
+                assert wire.mac.hex(":") in problems[address]
+                assert not problems[other]
+        async with desk(tmp_path, WEB) as place:
+            await held(place)
+            assert wire.resolves(address)
+
+    asyncio.run(scenario())
+
+
+def test_a_stranger_that_goes_leaves_the_address_to_who_waits_for_it(wire: Wire, tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with desk(tmp_path, WEB) as place:
+            with stranger(wire, VIP):
+                place.addresses.hold("web", FOREVER)
+                await place.hears(Occupied(VIP, wire.mac.hex(":")))
+            await place.hears(Vacant(VIP))
+            await until(lambda: "web" in place.addresses.held())
+
+    asyncio.run(scenario())
+
+
+def test_the_node_that_holds_a_group_is_no_stranger(wire: Wire, tmp_path: Path) -> None:
+    """A takeover follows at once, even where the network goes on answering for the one that has died."""
+
+    async def scenario() -> None:
+        with stranger(wire, VIP):
+            async with desk(tmp_path, WEB) as place:
+                place.addresses.attend({"web": "router2"}, me="router1")
+                await asyncio.sleep(0.5)
+                place.addresses.attend({"web": None}, me="router1")
+                place.addresses.hold("web", FOREVER)
+                place.addresses.flush()
+                assert found(VIP)
+
+    asyncio.run(scenario())
+
+
+def test_without_conflict_detection_nobody_is_asked(wire: Wire, tmp_path: Path) -> None:
+    async def scenario() -> None:
+        with stranger(wire, VIP):
+            async with desk(tmp_path, replace(WEB, conflict_detection=False)) as place:
+                place.addresses.hold("web", FOREVER)
+                place.addresses.flush()
+                assert found(VIP)
+
+    asyncio.run(scenario())
+
+
+def test_an_address_that_is_there_already_stays_whoever_claims_it(wire: Wire, tmp_path: Path) -> None:
+    """A daemon that starts again takes nothing away that clients use."""
+
+    async def scenario() -> None:
+        async with desk(tmp_path, WEB) as first:
+            await held(first)
+        with stranger(wire, VIP):
+            async with desk(tmp_path, WEB) as place:
+                assert "web" in place.addresses.held()
+                place.addresses.hold("web", FOREVER)
+                await asyncio.sleep(0.5)
+                assert found(VIP)
 
     asyncio.run(scenario())
 

@@ -114,6 +114,10 @@ class Group(Item):
     )
     failback_delay: Duration | None = optional("How long the better node must have been up.", default="0s")
     maintenance: bool | None = optional("Leave the group as it is.", default="false")
+    conflict_detection: bool | None = optional(
+        "Ask the network whether a stranger has an address before it is claimed, and do not claim it while that is so.",
+        default="true",
+    )
     addresses: Annotated[Many[GroupAddress], Field(min_length=1, max_length=256)] = required(
         "Virtual addresses.", stand_in=[{"address": "192.0.2.1"}]
     )

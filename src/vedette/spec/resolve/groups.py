@@ -121,6 +121,7 @@ def _group(
         failback=Failback(group.failback or "automatic"),
         failback_delay=duration(group.failback_delay, 0),
         maintenance=bool(group.maintenance),
+        conflict_detection=group.conflict_detection is not False,
     )
 
 

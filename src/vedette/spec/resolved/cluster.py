@@ -115,6 +115,7 @@ class Group:
     failback: Failback = Failback.AUTOMATIC
     failback_delay: int = 0
     maintenance: bool = False
+    conflict_detection: bool = True
 
 
 @dataclass(frozen=True, slots=True)
