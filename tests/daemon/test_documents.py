@@ -1,5 +1,6 @@
 """Versions of the document: kept whole, private, and never replaced by something that cannot be read."""
 
+import os
 import stat
 from dataclasses import replace
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from vedette.daemon.documents import LAST_GOOD, REMEMBERED, Archive, Kept, Reader, Version, read
+from vedette.spec.rereading import Rereader
 from vedette.spec.resolved import ClusterSpec
 
 DOCUMENT = """\
@@ -149,3 +151,37 @@ def test_a_private_file_is_no_part_of_a_document(path: Path) -> None:
     assert isinstance(outcome, tuple)
     assert "is private" in outcome[0]
     assert "secret that is" not in outcome[0]
+
+
+@pytest.mark.parametrize("name", ["folder", "folder/../folder", ".", "fifo", "x" * 300, f"folder/{'y' * 260}/z"])
+@pytest.mark.parametrize(
+    "part",
+    [
+        "realServersFile: {}",
+        "realServers: [{{address: 10.0.0.11}}], sorryServer: {{page: {{bodyFile: {}}}}}",
+        "realServers: [{{address: 10.0.0.11}}], checks: [{{https: {{caFile: {}}}}}]",
+    ],
+)
+def test_what_is_no_file_is_a_problem_of_the_document_and_no_end_of_the_daemon(
+    path: Path, part: str, name: str
+) -> None:
+    (path.parent / "folder").mkdir()
+    os.mkfifo(path.parent / "fifo")
+    services = f"  specSync: true\n  virtualServices: [{{ports: [80], {part.format(name)}}}]\n"
+    path.write_text(DOCUMENT + services)
+    outcome = Reader(path).read(path.read_bytes()).outcome
+    assert isinstance(outcome, tuple)
+    assert all(problem.startswith(f"{path}:") for problem in outcome)
+    assert not any("fault of Vedette" in problem for problem in outcome)
+
+
+def test_a_document_that_makes_the_reader_fail_is_refused_and_the_next_one_is_read(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reader = Reader(path)
+    with monkeypatch.context() as context:
+        context.setattr(Rereader, "check", lambda *_: 1 // 0)
+        outcome = reader.read(path.read_bytes()).outcome
+    assert isinstance(outcome, tuple)
+    assert "ZeroDivisionError" in outcome[0]
+    assert isinstance(reader.read(path.read_bytes()).outcome, ClusterSpec)

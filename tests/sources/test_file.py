@@ -3,6 +3,7 @@
 import asyncio
 import errno
 import fcntl
+import os
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -196,3 +197,24 @@ def test_a_change_of_a_file_that_holds_a_part_of_the_document_is_a_change_of_the
         return seen
 
     assert asyncio.run(scenario()) == [b"whole"] * 4
+
+
+@pytest.mark.parametrize("kind", ["fifo", "folder"])
+def test_what_is_no_file_is_an_error_at_once(tmp_path: Path, kind: str) -> None:
+    async def scenario() -> bytes | OSError:
+        path = tmp_path / "cluster.yaml"
+        os.mkfifo(path) if kind == "fifo" else path.mkdir()
+        return await _next(file.versions(path))
+
+    assert isinstance(asyncio.run(scenario()), OSError)
+
+
+@pytest.mark.parametrize("name", ["fifo", "x" * 300])
+def test_a_file_beside_the_document_that_is_none_holds_up_nothing(tmp_path: Path, name: str) -> None:
+    async def scenario() -> bytes | OSError:
+        path = tmp_path / "cluster.yaml"
+        path.write_text("whole")
+        os.mkfifo(tmp_path / "fifo")
+        return await _next(file.versions(path, lambda: [tmp_path / name]))
+
+    assert asyncio.run(scenario()) == b"whole"

@@ -1,6 +1,7 @@
 """From the document on disk to the version that is applied: numbered, kept, and never replaced by a broken one."""
 
 import json
+import logging
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +12,10 @@ from vedette.spec.carried_names import Contents
 from vedette.spec.rereading import Rereader
 from vedette.spec.resolved import ClusterSpec
 
+logger = logging.getLogger("vedette.document")
+
 LAST_GOOD = "last-good.json"
+_OUR_FAULT = "This is a fault of Vedette, and no document should do it: the log has where; please report it"
 REMEMBERED = 64
 """Digests of earlier documents that are kept, to know an old file from an edit."""
 
@@ -106,13 +110,19 @@ class Reader:
     def read(self, content: bytes | OSError, received: Contents | None = None) -> Reading:
         """Turn what the file holds into a spec, or into the problems that keep it from being one.
 
-        ``received``: the files that came with it from another node.
+        ``received``: the files that came with it from another node. A document that makes this program fail is refused
+        like any other that cannot be read: what runs goes on.
         """
         text = _text(self._path, content)
         if not isinstance(text, str):
             return Reading(text)
         with self._alone:
-            report = self._rereader.check(text, received)
+            try:
+                report = self._rereader.check(text, received)
+            except Exception as error:
+                logger.exception("document.unreadable")
+                self._rereader = Rereader(str(self._path), self._path.parent)
+                return Reading((f"{self._path}: cannot be read: {type(error).__name__}. {_OUR_FAULT}",))
         outcome = report.spec or tuple(str(problem) for problem in report.problems)
         return Reading(outcome, report.companions, report.carried)
 

@@ -15,9 +15,11 @@ import errno
 import fcntl
 import os
 import signal
+import stat
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from vedette.kit.inotify import MOVED_TO, Event, Watch
 
@@ -115,7 +117,7 @@ def _places(path: Path) -> list[Place]:
     places, here = [], path.absolute()
     for _ in range(40):
         places.append((here.parent, here.name))
-        step = next((part for part in (*reversed(here.parents), here) if part.is_symlink()), None)
+        step = next((part for part in (*reversed(here.parents), here) if os.path.islink(part)), None)  # noqa: PTH114 (a name too long is none)
         if step is None:
             break
         places.append((step.parent, step.name))
@@ -152,7 +154,7 @@ async def _settled(path: Path, *, whole: bool) -> bytes | OSError:
 def _look(path: Path) -> tuple[bytes | OSError | None, bool]:
     """What the file holds, None while it is being written; and whether the kernel's word stands behind that."""
     try:
-        with path.open("rb") as file:
+        with _opened(path) as file:
             leased = _lease(file.fileno())
             data = file.read(LARGEST + 1)  # closing the file gives the lease back
     except _BusyError:
@@ -187,13 +189,29 @@ def _state(path: Path) -> tuple[int, ...] | int:
 
 def _being_written(path: Path) -> bool:
     try:
-        with path.open("rb") as file:
+        with _opened(path) as file:
             _lease(file.fileno())
     except _BusyError:
         return True
     except OSError:
         return False
     return False
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[BinaryIO]:
+    """Open a regular file; raises ``OSError`` for anything else, which could make us wait."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    try:
+        if stat.S_ISDIR(mode := os.fstat(descriptor).st_mode):
+            raise OSError(errno.EISDIR, os.strerror(errno.EISDIR))
+        if not stat.S_ISREG(mode):
+            raise OSError(errno.EINVAL, "not a regular file")
+    except OSError:
+        os.close(descriptor)
+        raise
+    with open(descriptor, "rb") as file:
+        yield file
 
 
 def _lease(descriptor: int) -> bool:

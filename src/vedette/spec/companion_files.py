@@ -89,16 +89,28 @@ def content(item: CompanionFile, shown: str, findings: Findings, *, required: bo
     except OSError as error:
         report(item.place, f"{shown} cannot be read: {os.strerror(error.errno or 0)}", "write that file")
         return None
-    with open(descriptor, "rb") as file:
+    try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             findings.add(item.place, f"{shown} is not a regular file", "name a text file")
             return None
         if not status.st_mode & stat.S_IROTH:
             message = f"{shown} is private, and a part of the document is not: it is served, or sent, in the clear"
-            findings.add(item.place, message, f"name another file, or chmod 644 {shown}")
+            findings.add(item.place, message, "name another file, one that everybody may read")
             return None
-        return file.read(item.largest + 1)
+        return _bytes(descriptor, item.largest + 1)
+    except OSError as error:
+        report(item.place, f"{shown} cannot be read: {os.strerror(error.errno or 0)}", "write it anew")
+        return None
+    finally:
+        os.close(descriptor)
+
+
+def _bytes(descriptor: int, most: int) -> bytes:
+    found = bytearray()
+    while len(found) < most and (part := os.read(descriptor, most - len(found))):
+        found += part
+    return bytes(found)
 
 
 def _decoded(item: CompanionFile, data: bytes, shown: str, findings: Findings) -> str | None:
