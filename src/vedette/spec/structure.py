@@ -4,6 +4,7 @@ Pydantic finds the faults; its wording stays inside. What is faulty is cut out a
 that the checks that follow see all healthy parts.
 """
 
+import re
 from typing import Any
 
 from pydantic import ValidationError
@@ -108,8 +109,16 @@ _NEEDS = {
 _BOUNDS = ("string_too_long", "string_too_short", "too_long", "too_short", "greater_than_equal", "less_than_equal")
 
 
+_PRIVATE = re.compile(
+    "pass|secret|token|auth|key|community|credential|environment|header|options|login|cookie", re.IGNORECASE
+)
+"""Keys of what may be a secret that somebody wrote where the name of its file belongs."""
+
+
 def _explain(fault: Any, path: Path) -> tuple[str, str]:
-    """Say what is wrong with a value and what to write instead."""
+    """Say what is wrong with a value and what to write instead; what may be a secret is not repeated."""
+    if any(isinstance(key, str) and _PRIVATE.search(key) for key in path) and _tells(fault["input"]):
+        return _explain_private(fault, path)
     kind, value, context = fault["type"], fault["input"], fault.get("ctx", {})
     name = _name(path)
     match kind:
@@ -133,6 +142,48 @@ def _explain(fault: Any, path: Path) -> tuple[str, str]:
             return f"{name} needs a mapping of keys, not {_describe(value)}", f"write {{{main}: {shorten(value)}}}"
     needs, remedy = _NEEDS.get(kind, ("another value", "see the reference of the document"))
     return f"{name} needs {needs}, not {_describe(value)}", remedy
+
+
+def _explain_private(fault: Any, path: Path) -> tuple[str, str]:
+    name, part = _name(path), anatomy.part_at(path)
+    if fault["type"] == "model_type" and part is not None and part.shape is not None:
+        known = anatomy.parts(part.shape)
+        if "secretFile" in known:
+            return f"{name} needs a mapping of keys", "a secret is in a file of its own: {secretFile: secrets/NAME}"
+        if "keys" in known:
+            return f"{name} needs a mapping of keys", "write {keys: [{secretFile: cluster.key}]}"
+        return f"{name} needs a mapping of keys", "write its keys below it, indented, or in braces: {…}"
+    match fault["type"]:
+        case "literal_error":
+            return f"{name} cannot be that", words.for_value("", part.choices if part else ())
+        case "tuple_type":
+            return f"{name} needs a list", "write each item behind a `- `"
+        case "string_type" | "string_unicode":
+            quote = isinstance(fault["input"], int | Decimal)
+            return f"{name} needs text", "quote it" if quote else "write text, without keys, brackets or dash"
+        case "string_too_long" | "too_long":
+            return f"{name} is too long", f"write at most {fault['ctx']['max_length']}"
+        case "value":
+            context = fault.get("ctx", {})
+            return context.get("message") or f"{name} {fault['msg']}", context.get("remedy", "")
+        case "string_pattern_mismatch":
+            return f"{name} cannot be that", words.for_pattern(fault.get("ctx", {}).get("pattern", ""))
+    needs, remedy = _NEEDS.get(fault["type"], ("another value", "see the reference of the document"))
+    return f"{name} needs {needs}", remedy
+
+
+def _tells(value: Any) -> bool:
+    """Whether a text or number is in it, which could be a secret."""
+    match value:
+        case bool():
+            return False
+        case str() | int() | Decimal():
+            return True
+        case list():
+            return any(map(_tells, value))
+        case dict():
+            return any(map(_tells, value.values()))
+    return False
 
 
 def _main_key(path: Path) -> str | None:

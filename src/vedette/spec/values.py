@@ -201,7 +201,11 @@ def parse_statuses(value: int | str) -> tuple[int, int]:
     return int(match[1]), int(match[2] or match[1])
 
 
+_USER = re.compile(r"://[^/?#\s]*@")
+
+
 def shorten(text: str, *, most: int = 60) -> str:
-    """Cut what is quoted from a document, and keep control characters out of the answer."""
+    """Cut what is quoted from a document, and keep control characters and a URL's password out of the answer."""
+    text = _USER.sub("://…@", text)
     clean = "".join(letter if letter.isprintable() else "?" for letter in text[: most + 1])
     return clean if len(text) <= most else clean[: most - 1] + "…"
