@@ -12,11 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.edits.editing import CASES, SECRETS, edited, read
 
+from vedette.edits import fields as told_fields
 from vedette.edits import services
 from vedette.edits.change import Live
 from vedette.edits.compare import compare
 from vedette.edits.masking import masked
-from vedette.spec.resolved import ApcUps, ClusterSpec, Key, RealServer, Secret
+from vedette.spec.probes import ExecProbe
+from vedette.spec.resolved import ApcUps, ClusterSpec, HealthCheck, HttpProbe, Key, RealServer, Secret, UdpProbe
 
 SILENT = {
     ("digest",),
@@ -132,6 +134,23 @@ def test_masking_leaves_no_secret(spec: ClusterSpec) -> None:
     assert SECRETS["community"] not in device.driver.snmp.community.text
     assert masked(spec, b"1") != masked(spec, b"2")
     assert masked(spec, b"1") == masked(spec, b"1")
+
+
+def test_what_a_check_sends_or_runs_is_told_without_being_shown() -> None:
+    """Tokens stand there, since a document has no other place for them."""
+
+    def checks(token: str) -> tuple[HealthCheck, ...]:
+        http = HttpProbe(f"/h?token={token}", "POST", token, headers=(("Authorization", f"Bearer {token}"),))
+        program = ExecProbe(("/bin/check", token), environment=(("PASSWORD", token),))
+        return tuple(HealthCheck(probe, 1, 1, 1, 1) for probe in (http, UdpProbe(token.encode()), program))
+
+    told = [
+        line for old, new in zip(checks("salmon"), checks("tunny"), strict=True) for line in told_fields.told(old, new)
+    ]
+    assert len(told) == 6
+    assert not any(
+        token in repr((told, told_fields.shown("checks", checks("salmon")))) for token in ("salmon", "tunny")
+    )
 
 
 @st.composite

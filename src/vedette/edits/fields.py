@@ -14,6 +14,8 @@ _DURATIONS = frozenset({
     "delay", "tcp", "tcp_fin", "udp", "drain", "slow_start", "half_life", "longest", "jitter", "expiry_warning",
 })  # fmt: skip
 """Fields that hold ns."""
+_CLOSED = frozenset({"headers", "environment", "send", "steps"})
+"""Fields in which tokens stand, since a document has no other place for them: they are said to change, not shown."""
 LONGEST = 60
 
 
@@ -31,7 +33,7 @@ def told(old: object, new: object, *, besides: Collection[str] = ()) -> Iterator
     for name, before, after in different(old, new, besides=besides):
         if type(before) is type(after) and is_dataclass(before) and not isinstance(before, _HIDDEN):
             yield from (f"{camel(name)}.{line}" for line in told(before, after))
-        elif _secret(before) or _secret(after):
+        elif name in _CLOSED or _secret(before) or _secret(after):
             yield f"{camel(name)} changes"
         else:
             yield f"{camel(name)} becomes {shown(name, after)} (was {shown(name, before)})"
@@ -51,8 +53,14 @@ def shown(name: str, value: object) -> str:
 
 def _text(name: str, value: object) -> str:
     match value:
+        case _ if name in _CLOSED:
+            return "…" if value else "none"
         case None:
             return "not set"
+        case str() if name == "path" and "?" in value:
+            return f"{value.partition('?')[0]}?…"
+        case (str() as program, _, *_) if name == "command":
+            return f"{program} …"  # its arguments may have a password
         case Secret() | Key():
             return "a secret"
         case bool():
