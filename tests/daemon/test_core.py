@@ -8,9 +8,11 @@ import pytest
 
 from vedette.addresses.addresses import Addresses
 from vedette.cluster.events import FenceRequest, Outgoing, Ready, Stop, Tick
+from vedette.cluster.machine import Machine
 from vedette.daemon.core import Core
 from vedette.daemon.durable import DurableState
 from vedette.kit import clock
+from vedette.kit.errors import InvariantError
 from vedette.kit.net import parse
 from vedette.kit.units import SECOND
 from vedette.spec.resolved import ClusterSpec, Group, Heartbeat, Key, Node, Role, SplitBrainPolicy
@@ -226,3 +228,50 @@ def test_the_kernel_knows_of_a_shorter_deadline_before_anybody_is_told_what_it_f
     asyncio.run(scenario())
     turns = "".join({"turn": "|", "sent": "s", "hold": "h"}[what] for what, _ in kernel.told).split("|")[1:]
     assert turns == ["hsh", "hsh", "sh"]  # the first: alone, the node was told of no end
+
+
+def test_nothing_is_held_on_the_word_of_a_state_that_was_never_written(tmp_path: Path) -> None:
+    """The disk of the durable state fails for a while at the start; what is volatile is owed meanwhile."""
+    written: list[bool] = []
+
+    class Watching(Kernel):
+        def hold(self, group: str, deadline: int) -> None:
+            written.append((tmp_path / "core.state").exists())
+
+    async def scenario() -> None:
+        shell = core(tmp_path, Watching())
+        await shell.start()
+        assert shell.trouble
+        (tmp_path / "state").mkdir()
+        async with asyncio.timeout(10):
+            while not written:
+                await asyncio.sleep(0.01)
+        await shell.close()
+
+    asyncio.run(scenario())
+    assert written[0]
+
+
+@pytest.mark.parametrize("by_datagram", [False, True])
+def test_a_core_that_fails_says_so_once_and_does_nothing_any_more(tmp_path: Path, *, by_datagram: bool) -> None:
+    (tmp_path / "state").mkdir()
+    kernel, failures = Kernel(), list[Exception]()
+
+    class Fails:
+        parting = frozenset[str]()
+
+        def handle(self, *_: object) -> Ready:
+            raise InvariantError("two owners")
+
+    async def scenario() -> None:
+        shell = core(tmp_path, kernel, failed=failures.append)
+        await shell.start()
+        kernel.told.clear()
+        shell._machine = cast(Machine, Fails())
+        for _ in range(3):
+            shell._received("lan", b"") if by_datagram else shell.handle(Tick())
+        await shell.close()
+
+    asyncio.run(scenario())
+    assert [str(failure) for failure in failures] == ["two owners"]
+    assert kernel.told == []

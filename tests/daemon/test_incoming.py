@@ -28,7 +28,8 @@ class Place:
         self.path.chmod(0o640)
 
     def write(self, files: Mapping[str, bytes], named: tuple[str, ...] = ()) -> str | None:
-        return self.incoming.write(Contents(NEW, files), named=named)
+        incoming = self.incoming
+        return incoming.stage(Contents(NEW, files), named=named) or incoming.commit()
 
     @property
     def incoming(self) -> Incoming:
@@ -177,3 +178,19 @@ def test_no_name_whatever_reaches_outside(tmp_path_factory: pytest.TempPathFacto
     outside = {path for path in folder.rglob("*") if not path.is_relative_to(place.folder)}
     assert outside <= {place.state, place.state / "received-files.json"}
     assert place.path.read_bytes() in (OLD, NEW)
+
+
+def test_what_was_staged_in_a_folder_that_is_gone_is_left_out(place: Place) -> None:
+    (place.state / UNFINISHED).write_text('["gone/list.txt", "cluster.yaml"]')
+    (place.folder / ".cluster.yaml.new").write_bytes(NEW)
+    assert place.incoming.finish()
+    assert place.files == {"cluster.yaml": NEW}
+    assert not place.incoming.finish()
+
+
+@pytest.mark.parametrize("list_of_names", ["", "[", "7", '{"a": 1}', "[7]", "\0"])
+def test_a_damaged_list_of_what_was_staged_says_nothing(place: Place, list_of_names: str) -> None:
+    (place.state / UNFINISHED).write_text(list_of_names)
+    assert place.incoming.finish()
+    assert place.path.read_bytes() == OLD
+    assert not place.incoming.finish()

@@ -7,6 +7,7 @@ from typing import Any, cast
 
 import pytest
 
+from vedette.daemon.incoming import Incoming
 from vedette.daemon.keeper_link import KeeperLink
 from vedette.daemon.versions import Versions
 from vedette.kit.child import Parent
@@ -38,6 +39,7 @@ class Witness:
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.refusal = folder / "etc", ""
+        self.offered: list[int] = []
         for name in ("etc", "state"):
             (folder / name).mkdir()
         self.path = self.folder / "cluster.yaml"
@@ -57,6 +59,7 @@ class Witness:
         )
 
     async def _answer(self, request: dict[str, Any], *, limit: float = 0) -> dict[str, Any]:
+        self.offered.append(request["revision"])
         return {"error": self.refusal} if self.refusal else {}
 
     def save(self, text: str, servers: str) -> None:
@@ -147,3 +150,31 @@ def test_what_was_read_before_a_document_came_is_not_put_together_with_its_files
     assert not witness.versions._overtaken(witness.path.read_bytes())
     witness.save(DOCUMENT, "10.0.0.12\n")
     assert not witness.versions._overtaken(witness.path.read_bytes()), "a person's edit counts, whatever it was before"
+
+
+def test_what_cannot_be_written_here_is_never_run(witness: Witness, tmp_path: Path) -> None:
+    """Else groups that it does not have would be let go, and come back, at each try."""
+    received, digest = sent(tmp_path / "there", EDITED, "10.0.0.12\n")
+    witness.offered.clear()
+    real = witness.path.rename(witness.folder / "kept-by-git.yaml")
+    witness.path.symlink_to(real.name)
+    assert "is a link" in str(asyncio.run(witness.versions.take(received, digest[:16], "router1")))
+    assert witness.offered == []
+
+
+def test_what_the_keeper_refuses_leaves_nothing_behind(witness: Witness, tmp_path: Path) -> None:
+    received, digest = sent(tmp_path / "there", EDITED, "10.0.0.12\n")
+    witness.refusal = "not now"
+    assert asyncio.run(witness.versions.take(received, digest[:16], "router1")) == "not now"
+    assert sorted(path.name for path in witness.folder.iterdir()) == ["cluster.key", "cluster.yaml", "servers"]
+
+
+def test_what_cannot_be_finished_is_a_problem_that_status_shows(
+    witness: Witness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(_: object) -> bool:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(Incoming, "finish", broken)
+    assert asyncio.run(witness.versions._finish())
+    assert "Input/output error" in witness.versions.errors[0]

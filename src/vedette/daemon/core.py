@@ -33,7 +33,8 @@ class Core:
     """One cluster core with its links, files and addresses. ``changed`` is called when the view may be another.
 
     ``fence`` is told whom the core wants off, the complete set each time; ``holding`` is called just before the kernel
-    is told to hold something.
+    is told to hold something. ``failed`` is called when the core, or performing what it said, has raised: it is worth
+    no more from then on than one that was killed, and does nothing any more.
     """
 
     def __init__(
@@ -48,8 +49,9 @@ class Core:
         changed: Callable[[], None],
         fence: Callable[[tuple[events.FenceRequest, ...]], None],
         holding: Callable[[], None] = lambda: None,
+        failed: Callable[[Exception], None] = lambda _: None,
     ) -> None:
-        self._fence = fence
+        self._fence, self._failed = fence, failed
         self._fencing: tuple[events.FenceRequest, ...] = ()
         self._volatile = run_dir / "core.state"
         self._durable = DurableState(state_dir / "core.state")
@@ -114,9 +116,19 @@ class Core:
                 self._perform(ready)
             while self._pending:
                 self._perform(self._machine.handle(self._pending.popleft(), clock.boottime()))
+        except Exception as error:
+            self._fail(error)
         finally:
             self._busy = False
             self._tell()
+
+    def _fail(self, error: Exception) -> None:
+        """Go no further with a state that is not known any more: files and kernel are as before the last event."""
+        self._closed = True
+        self._pending.clear()
+        if self._timer is not None:
+            self._timer.cancel()
+        self._failed(error)
 
     def reconfigure(self, spec: ClusterSpec, *, revision: int) -> None:
         """Run another document; other voters, another policy and timings when the voters have agreed on them."""
@@ -213,7 +225,11 @@ class Core:
         if self._busy or self._pending:
             self.handle(events.Datagram(link=link, data=data))
             return
-        ready = self._machine.handle(events.Datagram(link=link, data=data), self.links.read_at)
+        try:
+            ready = self._machine.handle(events.Datagram(link=link, data=data), self.links.read_at)
+        except Exception as error:
+            self._fail(error)
+            return
         if not ready.unchanged:
             self._drain(ready)
             self.links.read_at = clock.boottime()
@@ -262,11 +278,11 @@ class Core:
         when a new incarnation must not be forgotten, and when voters decide who votes. What else changes is operators'
         wishes, which are advice: a hand-over that one of them asks for must not wait for three disks.
         """
+        self._owed = ready.volatile if ready.volatile is not None else self._owed
         try:
             if ready.durable is not None:
                 self._durable.take(ready.durable, now=ready.binding or not self._begun)
             self._durable.settle()
-            self._owed = ready.volatile if ready.volatile is not None else self._owed
             if self._owed is not None:
                 files.replace(self._volatile, self._owed)
                 self._owed = None

@@ -38,45 +38,63 @@ class Incoming:
     def __init__(self, path: Path, state_dir: Path) -> None:
         self._path = path
         self._unfinished, self._before = state_dir / UNFINISHED, state_dir / BEFORE
+        self._staged: dict[str, bytes] = {}
 
-    def write(self, contents: Contents, *, named: Collection[str]) -> str | None:
-        """Put a document in the place of the one that is here; returns why not, and then nothing has changed.
+    def stage(self, contents: Contents, *, named: Collection[str]) -> str | None:
+        """Write a document and its files beside those that are here; returns why not, and then nothing is left of them.
 
-        ``named``: the files that the document names which runs here. What is replaced stays beside it, as ``.former``.
+        ``named``: the files that the document names which runs here. Then :meth:`commit` or :meth:`forget` them.
         """
         if self._path.is_symlink():
             return f"{self._path} is a link, kept by something else: specSync needs a plain file"
-        staged: list[str] = []
+        self._staged = staged = dict[str, bytes]()
         try:
             mode = stat.S_IMODE(self._path.stat().st_mode)
             for name, data in contents.files.items():
                 if self._differs(name, data, named):
-                    staged.append(name)
+                    staged[name] = data
                     self._stage(name, data, 0o644)
-            staged.append(self._path.name)
+            staged[self._path.name] = contents.text
             self._stage(self._path.name, contents.text, mode)
-            self._keep_former(staged)
-            files.replace(self._unfinished, json.dumps(staged).encode(), durable=True)
         except _RefusedError as error:
-            self._forget(staged)
+            self.forget()
             return str(error)
         except OSError as error:
-            self._forget(staged)
+            self.forget()
+            return f"{self._path} cannot be written: {error.strerror}"
+        return None
+
+    def commit(self) -> str | None:
+        """Put what is staged in the place of what is here, which stays beside it as ``.former``; returns why not."""
+        try:
+            self._keep_former(self._staged)
+            files.replace(self._unfinished, json.dumps(list(self._staged)).encode(), durable=True)
+        except OSError as error:
+            self.forget()
             return f"{self._path} cannot be written: {error.strerror}"
         try:
             self.finish()
-            self._remember({name: contents.files[name] for name in staged if name in contents.files})
+            self._remember({name: data for name, data in self._staged.items() if name != self._path.name})
         except OSError as error:
             return f"{self._path} is not wholly written, and will be at the next start: {error.strerror}"
         return None
 
+    def forget(self) -> None:
+        """Leave nothing of what is staged."""
+        for name in self._staged:
+            with contextlib.suppress(OSError), self._folder(name) as (folder, last):
+                os.unlink(_fresh(last), dir_fd=folder)
+
     def finish(self) -> bool:
-        """Rename what is staged, if an attempt came so far, and tell whether one did; raises ``OSError``."""
+        """Rename what is staged, if an attempt came so far, and tell whether one did; raises ``OSError``.
+
+        What has gone since, with its folder perhaps, is left out. A list that is damaged says nothing.
+        """
         data = files.read(self._unfinished)
         if data is None:
             return False
-        for name in json.loads(data):
-            with self._folder(name) as (folder, last), contextlib.suppress(FileNotFoundError):
+        for name in _names(data):
+            with contextlib.suppress(FileNotFoundError), self._folder(name) as (folder, last):
                 os.rename(_fresh(last), last, src_dir_fd=folder, dst_dir_fd=folder)
                 os.fsync(folder)
         self._unfinished.unlink(missing_ok=True)
@@ -130,11 +148,6 @@ class Incoming:
                     os.unlink(former, dir_fd=folder)
                 os.link(last, former, src_dir_fd=folder, dst_dir_fd=folder, follow_symlinks=False)
 
-    def _forget(self, names: Collection[str]) -> None:
-        for name in names:
-            with contextlib.suppress(OSError), self._folder(name) as (folder, last):
-                os.unlink(_fresh(last), dir_fd=folder)
-
     @contextlib.contextmanager
     def _folder(self, name: str, *, make: bool = False) -> Iterator[tuple[int, str]]:
         """The folder of a file, opened step by step without following a link, and the file's name in it."""
@@ -166,6 +179,14 @@ class Incoming:
         sums = {name: hashlib.sha256(data).hexdigest() for name, data in written.items()}
         if sums:
             files.replace(self._before, json.dumps({**self._kept(), **sums}).encode())
+
+
+def _names(data: bytes) -> list[str]:
+    try:
+        found: Any = json.loads(data)
+    except ValueError:
+        return []
+    return [name for name in found if isinstance(name, str)] if isinstance(found, list) else []
 
 
 def _fresh(name: str) -> str:

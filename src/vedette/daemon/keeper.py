@@ -8,6 +8,7 @@ the next start, which can then adopt its leases before the document has been rea
 import asyncio
 import contextlib
 import logging
+import os
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -37,6 +38,8 @@ REPORT = SECOND // 2
 """How often (ns) the director hears that the keeper is alive, changes aside."""
 REPLIED = SECOND // 10
 """Time (ns) for the answer to the one who asked for a restart, before this process makes way."""
+FAILED = 3
+"""Exit code (docs/exit-codes.md) after a failure of the core that no code expects."""
 PAUSE = SECOND // 10
 """From a change to its report (ns): the director's work on it must not get into the way of a group that moves."""
 
@@ -112,6 +115,7 @@ class Keeper:
             changed=self._changed,
             fence=self._fencing.want,
             holding=self._watchdog.hold,
+            failed=_end_at_once,
         )
         await self._core.start()
         self._watchdog.configure(spec.watchdog)
@@ -339,6 +343,17 @@ _FIXED = (
     "this cannot be changed while the daemon runs, and nothing of this document is applied: give it to all nodes, stop "
     "all daemons, then start them"
 )
+
+
+def _end_at_once(error: Exception) -> None:
+    """A core that has failed must not go on, and a clean end would take longer than its leases last.
+
+    This is what a daemon that is killed leaves: the kernel ends the leases on time, unless the next one, which systemd
+    starts at once, adopts them from the files before that. Helpers end with their parent.
+    """
+    logger.critical("core.failed", exc_info=error)
+    logging.shutdown()
+    os._exit(FAILED)
 
 
 def main(*, spec: Path, node: str, run_dir: Path, state_dir: Path, log_level: str) -> int:

@@ -99,10 +99,13 @@ class Versions:
                 return outcome[0]
             if outcome.name != self.current.spec.name or not outcome.digest.startswith(digest):
                 return "it is not the document that was asked for"
-            if refusal := await self._offer(Version(revision=revision, spec=outcome)):
-                return refusal
             named = self._contents.files if self._contents is not None else ()
-            if trouble := await asyncio.to_thread(self._incoming.write, contents, named=named):
+            if trouble := await asyncio.to_thread(self._incoming.stage, contents, named=named):
+                return trouble  # before the keeper runs any of it
+            if refusal := await self._offer(Version(revision=revision, spec=outcome)):
+                await asyncio.to_thread(self._incoming.forget)
+                return refusal
+            if trouble := await asyncio.to_thread(self._incoming.commit):
                 await self._offer(self.current)
                 return trouble
             log.event(logger, logging.WARNING, "document.received", node=source, revision=revision, digest=digest)
@@ -130,7 +133,8 @@ class Versions:
         try:
             return await asyncio.to_thread(self._incoming.finish)
         except OSError as error:
-            log.event(logger, logging.ERROR, "document.unfinished", file=self._path, reason=error.strerror)
+            reason = f"what came from another node cannot be wholly written: {error.strerror}"
+            await self._reject((f"{self._path}: {reason}",))
             return True
 
     def _overtaken(self, content: bytes | OSError) -> bool:
