@@ -1,6 +1,7 @@
 """Whom a VIP is asked about before it is claimed, and what an answer does."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from ipaddress import ip_address
 
 from hypothesis import given
@@ -172,6 +173,30 @@ def test_an_interface_that_has_changed_is_asked_anew() -> None:
     elsewhere = seat(link=Link(4, "wan0", LAN.mac, up=True, carrier=True))
     desk.inquiry.keep([elsewhere], desk.now)
     assert desk.inquiry.doubts(elsewhere)
+
+
+def test_who_is_known_as_the_holder_of_one_group_is_a_stranger_to_another() -> None:
+    """An address that an edit gives to another group may still be held by who has the former document."""
+    desk = Desk(answering=OTHER_NODE)
+    desk.holders("b")
+    desk.run(SECOND)
+    moved = Seat(Vip(VIP, "new"), LAN)
+    desk.inquiry.keep([moved], desk.now)
+    desk.inquiry.attend({"web": "b", "new": "a"}, me="a", now=desk.now)
+    desk.inquiry.want(frozenset({"new"}), desk.now)
+    desk.run(SECOND)
+    assert desk.inquiry.doubts(moved)
+
+
+def test_who_is_known_is_so_after_the_cable_was_out_too() -> None:
+    desk = Desk(answering=OTHER_NODE)
+    desk.holders("b")
+    desk.run(SECOND)
+    desk.holders(None)
+    desk.inquiry.keep([seat(link=replace(LAN, carrier=False))], desk.now)
+    desk.inquiry.keep([seat()], desk.now)
+    desk.run(SECOND)
+    assert not desk.doubts
 
 
 def test_macs_that_are_known_are_bounded() -> None:

@@ -29,6 +29,7 @@ from vedette.addresses.model import (
     Repaired,
     Vacant,
 )
+from vedette.addresses.moving import Moving
 from vedette.addresses.plan import Seat, Wanted
 from vedette.addresses.reconciler import Outcome, Reconciler
 from vedette.kit.clock import boottime
@@ -64,7 +65,9 @@ class Addresses:
         self._carriers: dict[str, bool] = {}
         self._seated: frozenset[IPAddress] = frozenset()
         self._conflicts: dict[IPAddress, tuple[int, str]] = {}
-        self._inquiry = Inquiry()
+        self._inquiry, self._moving = Inquiry(), Moving()
+        self._groups: dict[str, Group] = {}
+        self._allowed: frozenset[str] = frozenset()
         self._occupied: dict[IPAddress, str] = {}
         self._asking: asyncio.TimerHandle | None = None
         self._unset: dict[str, str] = {}
@@ -81,7 +84,7 @@ class Addresses:
         self._events = kernel.subscribe()
         self._guard = Guard(self._requests, self._report)
         inventory = Inventory(self._run_dir / "addresses.json")
-        self._reconciler = Reconciler(self._guard, inventory, self._requests, doubts=self._inquiry.doubts)
+        self._reconciler = Reconciler(self._guard, inventory, self._requests, doubts=self._doubts)
         self._announcer = Announcer(self._hear_conflict, self._hear_claim)
         self._loop.add_reader(self._events.fileno(), self._hear_kernel)
 
@@ -100,16 +103,25 @@ class Addresses:
         """Take the document's groups as wanted. Idempotent; touches only what differs.
 
         Addresses of groups that vanished are closed, then removed. What the kernel still answers for (see
-        :meth:`held`) stays until its deadline unless :meth:`hold` or :meth:`release` says otherwise.
+        :meth:`held`) stays until its deadline unless :meth:`hold` or :meth:`release` says otherwise. An address that
+        comes from another group is not claimed while a node that may hold that one is :meth:`behind <attend>`.
         """
-        mine = [group for group in groups if director and node.name in group.nodes]
-        self._reconciler.vips = plan.vips(mine, node)
-        self._without_addresses = frozenset(group.name for group in mine if not group.addresses)
-        for group in self._reconciler.holding.keys() - {group.name for group in mine}:
+        self._groups, self._node = {group.name: group for group in groups}, node
+        self._allowed = frozenset(group.name for group in groups if director and node.name in group.nodes)
+        for group in self._reconciler.holding.keys() - self._groups.keys():
             del self._reconciler.holding[group]
             self._emptying.add(group)
+        self._moving.note(groups)
+        self._place()
         self._configured = True
         self._audit()
+
+    def _place(self) -> None:
+        """Have the addresses of what this node may hold; and of what it may hold no more, until it is let go."""
+        present = self._allowed | self._reconciler.holding.keys() | self._emptying
+        mine = [group for name, group in self._groups.items() if name in present]
+        self._reconciler.vips = plan.vips(mine, self._node)
+        self._without_addresses = frozenset(group.name for group in mine if not group.addresses)
 
     def leave_alone(self, on: bool) -> None:
         """While ``on``, as in maintenance: put nothing back and set nothing, but let go of what must be let go."""
@@ -117,10 +129,18 @@ class Addresses:
             self._reconciler.left_alone = on
             self._loop.call_soon(self._audit)
 
-    def attend(self, holders: Mapping[str, str | None], *, me: str) -> None:
-        """Take note of which node holds each group, as far as this one knows: what that one answers is no conflict."""
+    def attend(self, holders: Mapping[str, str | None], *, me: str, behind: frozenset[str] = frozenset()) -> None:
+        """Take note of which node holds each group, as far as this one knows: what that one answers is no conflict.
+
+        ``behind``: nodes that are heard and have another document.
+        """
         self._inquiry.attend(holders, me=me, now=boottime())
+        if self._moving.attend(behind):
+            self._wake()
         self._ask()
+
+    def _doubts(self, seat: Seat) -> bool:
+        return self._moving.waits_for(seat.vip) != () or self._inquiry.doubts(seat)
 
     def held(self) -> frozenset[str]:
         """The groups whose addresses are all on their interfaces, with a gate deadline in the future."""
@@ -190,13 +210,27 @@ class Addresses:
     def _problem(self, seat: Seat) -> str:
         """The first of what is wrong, the gravest first."""
         address = seat.vip.address
-        when, mac = self._conflicts.get(address, (0, ""))
-        conflict = f"{mac} claims this address too" if mac and boottime() - when < _CONFLICT_SHOWN else ""
-        unset = next((f"cannot set net/{name}: {reason}" for name, reason in self._unset.items()), "")
-        refused = self._reconciler.problems.get(address, "")
         mac = self._occupied.get(address, "")
-        occupied = f"not claimed here, because {mac} has it, which is no node of this cluster" if mac else ""
-        return self._guard.problem or seat.problem or refused or occupied or conflict or unset or self._missing(seat)
+        reasons = (
+            self._guard.problem,
+            seat.problem,
+            self._reconciler.problems.get(address, ""),
+            self._held_up(seat),
+            f"not claimed here, because {mac} has it, which is no node of this cluster" if mac else "",
+            self._conflict(address),
+            next((f"cannot set net/{name}: {reason}" for name, reason in self._unset.items()), ""),
+            self._missing(seat),
+        )
+        return next(filter(None, reasons), "")
+
+    def _conflict(self, address: IPAddress) -> str:
+        when, mac = self._conflicts.get(address, (0, ""))
+        return f"{mac} claims this address too" if mac and boottime() - when < _CONFLICT_SHOWN else ""
+
+    def _held_up(self, seat: Seat) -> str:
+        waits = self._moving.waits_for(seat.vip)
+        wanted = waits and seat.vip.group in self._reconciler.holding and not plan.on_seat(seat, self._observed)
+        return f"it comes from another group, and {', '.join(waits)} has the former document" if wanted else ""
 
     def _missing(self, seat: Seat) -> str:
         """Say that an address which should be there is not put back; elsewhere a pass does it sooner than one reads."""
@@ -322,6 +356,9 @@ class Addresses:
             if not present & mine:
                 self._emptying.discard(group)
                 self._report(Emptied(group))
+                if group not in self._allowed:
+                    self._place()
+                    self._wake()
 
     def _settle_carriers(self) -> None:
         carriers = {

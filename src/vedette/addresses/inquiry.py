@@ -2,14 +2,14 @@
 
 Before an address is claimed, nobody else may answer for it: not the load balancer that this one replaces, not a machine
 that somebody gave the address by hand. The cluster's own nodes are kept apart by leases and gates, not by this. What
-one of them answers while it holds a group makes its MAC known, and who is known is no stranger: a switch that answers
-on behalf of a node that has died must not hold up who takes over.
+one of them answers while it holds the address's group makes its MAC known, for this address in this group, and who is
+known is no stranger: a switch that answers on behalf of a node that has died must not hold up who takes over.
 
 Everything is asked as soon as it is in the document, so that a takeover finds the answer here and loses no time.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from vedette.addresses.frames import MAC_SIZE, Claim
 from vedette.addresses.model import Link, Vip
@@ -25,8 +25,8 @@ PRESSING = 200 * MILLISECOND
 """From an answer to the next round (ns), while the address is wanted here."""
 IDLE = 5 * SECOND
 """Between two rounds (ns) for an address that nobody has, and that nobody wants here."""
-MOST_KNOWN = 256
-"""MACs of the cluster's nodes."""
+MOST_KNOWN = 32
+"""MACs of nodes that have held an address; the oldest is forgotten first."""
 
 
 @dataclass(slots=True)
@@ -34,6 +34,7 @@ class _Question:
     """``left`` probes of this round are to be sent, the next one at ``at`` (ns); then it is over.
 
     ``settled``: the last round that ended was met with silence, and nobody was heard since. ``stranger``: who was.
+    ``known``: the MACs of nodes that have held it.
     """
 
     group: str
@@ -42,6 +43,18 @@ class _Question:
     left: int = ROUND
     settled: bool = False
     stranger: bytes = b""
+    known: dict[bytes, None] = field(default_factory=dict)
+
+    def ask(self, now: int) -> None:
+        self.at, self.left = now, ROUND
+
+    def know(self, mac: bytes) -> None:
+        """It is a node's, and nobody that is in the way."""
+        while len(self.known) >= MOST_KNOWN:
+            del self.known[next(iter(self.known))]
+        self.known[mac] = None
+        if self.stranger == mac:
+            self.settled, self.stranger = True, b""
 
 
 class Inquiry:
@@ -49,7 +62,6 @@ class Inquiry:
 
     def __init__(self) -> None:
         self._questions: dict[IPAddress, _Question] = {}
-        self._known: dict[bytes, None] = {}
         self._elsewhere: frozenset[str] = frozenset()
         self._free: frozenset[str] = frozenset()
         self._wanted: frozenset[str] = frozenset()
@@ -61,8 +73,11 @@ class Inquiry:
             if seat.link is None or not _asks(seat.vip, seat.link):
                 continue
             known = former.get(seat.vip.address)
-            same = known is not None and (known.group, known.link) == (seat.vip.group, seat.link)
-            self._questions[seat.vip.address] = known if known and same else _Question(seat.vip.group, seat.link, now)
+            if known is None or known.group != seat.vip.group:
+                known = _Question(seat.vip.group, seat.link, now)
+            elif known.link != seat.link:
+                known = _Question(seat.vip.group, seat.link, now, known=known.known)
+            self._questions[seat.vip.address] = known
 
     def attend(self, holders: Mapping[str, str | None], *, me: str, now: int) -> None:
         """Take note of who holds each group, as far as it is known here: what that node answers is its business."""
@@ -71,9 +86,9 @@ class Inquiry:
         for question in self._questions.values():
             group = question.group
             if group in elsewhere and question.stranger:
-                self._know(question.stranger)
+                question.know(question.stranger)
             if group in (elsewhere - self._elsewhere) | (free - self._free):
-                self._ask(question, now)
+                question.ask(now)
         self._elsewhere, self._free = elsewhere, free
 
     def want(self, groups: frozenset[str], now: int) -> None:
@@ -81,16 +96,16 @@ class Inquiry:
         for question in self._questions.values():
             new = question.group in groups - self._wanted
             if new and not question.settled and question.at > now + GAP:
-                self._ask(question, now)
+                question.ask(now)
         self._wanted = groups
 
     def hear(self, interface: str, claim: Claim, now: int) -> None:
         """Somebody that is not this machine has the address."""
         question = self._questions.get(claim.address)
-        if question is None or question.link.name != interface or claim.mac in self._known:
+        if question is None or question.link.name != interface or claim.mac in question.known:
             return
         if question.group in self._elsewhere:
-            self._know(claim.mac)
+            question.know(claim.mac)
             return
         question.settled, question.stranger = False, claim.mac
         pause = PRESSING if question.group in self._wanted else IDLE
@@ -135,18 +150,6 @@ class Inquiry:
         """The MAC of the stranger that has it; empty where nobody is known to."""
         question = self._questions.get(address)
         return question.stranger if question is not None else b""
-
-    def _ask(self, question: _Question, now: int) -> None:
-        question.at, question.left = now, ROUND
-
-    def _know(self, mac: bytes) -> None:
-        """A MAC is a node's; the oldest is forgotten first."""
-        while len(self._known) >= MOST_KNOWN:
-            del self._known[next(iter(self._known))]
-        self._known[mac] = None
-        for question in self._questions.values():
-            if question.stranger == mac:
-                question.settled, question.stranger = True, b""
 
 
 def _asks(vip: Vip, link: Link) -> bool:

@@ -1,7 +1,7 @@
 """The words of the address domain: what is wanted, what the kernel shows, what is reported."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from vedette.kit.net import IPAddress
 
@@ -55,10 +55,22 @@ class Assigned:
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """The kernel's interfaces (by index) and addresses at one moment."""
+    """The kernel's interfaces (by index) and addresses at one moment.
+
+    ``seated``: every /32 or /128, by interface. ``networks``: the other addresses, but for those on ``lo``.
+    """
 
     links: Mapping[int, Link]
     addresses: tuple[Assigned, ...]
+    seated: frozenset[tuple[IPAddress, int]] = field(init=False, compare=False, repr=False)
+    networks: tuple[Assigned, ...] = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        # Looked up for every one of thousands of VIPs.
+        seated = frozenset((item.address, item.index) for item in self.addresses if item.host_route)
+        networks = tuple(item for item in self.addresses if not item.host_route and item.index != LOOPBACK)
+        object.__setattr__(self, "seated", seated)
+        object.__setattr__(self, "networks", networks)
 
     def link_named(self, name: str) -> Link | None:
         return next((link for link in self.links.values() if link.name == name), None)

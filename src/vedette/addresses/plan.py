@@ -52,7 +52,7 @@ class Wanted:
 
 
 def vips(groups: Sequence[Group], node: Node) -> tuple[Vip, ...]:
-    """The addresses that this node may hold, with its own interface names."""
+    """The addresses of these groups, with the node's own interface names."""
     return tuple(
         Vip(
             address=address.address,
@@ -61,7 +61,6 @@ def vips(groups: Sequence[Group], node: Node) -> tuple[Vip, ...]:
             ask_first=group.conflict_detection,
         )
         for group in groups
-        if node.name in group.nodes
         for address in group.addresses
     )
 
@@ -84,8 +83,8 @@ def seat(vip: Vip, observed: Observed) -> Seat:
 def _around(address: IPAddress, observed: Observed) -> Link | None:
     fitting = [
         (item.prefix_length, -item.index)
-        for item in observed.addresses
-        if item.index != LOOPBACK and item.index in observed.links and not item.host_route and _contains(item, address)
+        for item in observed.networks
+        if item.index in observed.links and _contains(item, address)
     ]
     return observed.links[-max(fitting)[1]] if fitting else None
 
@@ -143,10 +142,7 @@ def lingering(wanted: Wanted, observed: Observed, *, mark: int) -> frozenset[IPA
 
 def on_seat(item: Seat, observed: Observed) -> bool:
     """Whether the VIP is on its interface as /32 or /128."""
-    return item.link is not None and any(
-        found.address == item.vip.address and found.index == item.link.index and found.host_route
-        for found in observed.addresses
-    )
+    return item.link is not None and (item.vip.address, item.link.index) in observed.seated
 
 
 class _Ours:

@@ -38,6 +38,8 @@ REPORT = SECOND // 2
 """How often (ns) the director hears that the keeper is alive, changes aside."""
 REPLIED = SECOND // 10
 """Time (ns) for the answer to the one who asked for a restart, before this process makes way."""
+_NONE = bytes(8).hex()
+"""The digest of a node that runs no document."""
 FAILED = 3
 """Exit code (docs/exit-codes.md) after a failure of the core that no code expects."""
 PAUSE = SECOND // 10
@@ -134,8 +136,11 @@ class Keeper:
     def _attend(self) -> None:
         """Let the addresses know who holds which, so that a node's answers are not taken for a stranger's."""
         if self._core is not None:
-            holders = {lease.group: lease.holder for lease in self._core.view().leases}
-            self._addresses.attend(holders, me=self._node)
+            view = self._core.view()
+            mine = next(node.digest for node in view.nodes if node.name == view.me)
+            behind = frozenset(node.name for node in view.nodes if node.living and node.digest not in (mine, _NONE))
+            holders = {lease.group: lease.holder for lease in view.leases}
+            self._addresses.attend(holders, me=self._node, behind=behind)
 
     def _left_alone(self) -> bool:
         assert self._spec is not None
@@ -162,6 +167,7 @@ class Keeper:
         self._spec = spec
         self._configure(spec)
         self._core.reconfigure(spec, revision=revision)
+        self._attend()
         self._watchdog.configure(spec.watchdog)
         self._fitness.say_readiness()
         running.remember(self._run_dir, spec, revision)

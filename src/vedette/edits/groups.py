@@ -42,7 +42,12 @@ def _addresses(old: ClusterSpec, new: ClusterSpec) -> Iterator[Change]:
             yield Change(Severity.CUT, subject, "vanishes", f"nobody answers for it any more{lost}")
         elif after[address].name != group.name:
             action = f"goes from group {group.name} to group {after[address].name}"
-            yield Change(Severity.CUT, subject, action, "nobody answers for it until the new group is held")
+            yield Change(
+                Severity.CUT,
+                subject,
+                action,
+                "nobody answers for it until the new group is held, and all nodes have this document",
+            )
     for address, group in after.items():
         if address not in before:
             text = "whoever holds the group answers for it at once, unless somebody else already does"

@@ -41,6 +41,11 @@ class NodeView:
     off: str = ""
     missing: int = 0
 
+    @property
+    def living(self) -> bool:
+        """Whether it was heard within deadAfter."""
+        return self.liveness in (Liveness.UP, Liveness.LATE)
+
 
 @dataclass(frozen=True, slots=True)
 class LeaseView:

@@ -305,6 +305,7 @@ def test_a_restart_changes_nothing_in_the_kernel(wire: Wire, tmp_path: Path, ser
         _, client = serve(VIP)
         async with desk(tmp_path, WEB) as first:
             await held(first, boottime() + 60 * SECOND)
+            await asyncio.sleep(0.3)  # the kernel tells of an IPv6 address once more when it is done with it
         events = kernel.subscribe()
         asked = client.ask(3)
         async with desk(tmp_path, WEB) as second:
@@ -537,6 +538,46 @@ def test_an_address_that_is_there_already_stays_whoever_claims_it(wire: Wire, tm
                 place.addresses.hold("web", FOREVER)
                 await asyncio.sleep(0.5)
                 assert found(VIP)
+
+    asyncio.run(scenario())
+
+
+def test_who_may_hold_a_group_no_more_answers_until_it_has_let_go(wire: Wire, tmp_path: Path) -> None:
+    """The edit comes before the hand-over, and nobody else may be ready to take the group."""
+    elsewhere = replace(WEB, nodes=("router2",))
+
+    async def scenario() -> None:
+        async with desk(tmp_path, WEB) as place:
+            await held(place)
+            place.configure(elsewhere)
+            assert wire.resolves(VIP)
+            place.addresses.configure([WEB], ME, director=False)
+            assert wire.resolves(VIP)
+            place.addresses.release("web")
+            await place.hears(Emptied("web"))
+            await until(lambda: not found(VIP, LOOPBACK))
+            assert not _covered()
+
+    asyncio.run(scenario())
+
+
+def test_an_address_that_comes_from_another_group_waits_for_the_nodes_that_may_hold_that(
+    wire: Wire, tmp_path: Path
+) -> None:
+    renamed = replace(WEB, name="renamed")
+
+    async def scenario() -> None:
+        async with desk(tmp_path, WEB) as place:
+            place.addresses.attend({"web": "router2"}, me="router1")
+            await asyncio.sleep(0.5)
+            place.configure(renamed)
+            place.addresses.hold("renamed", FOREVER)
+            place.addresses.attend({"renamed": "router1"}, me="router1", behind=frozenset({"router2"}))
+            await asyncio.sleep(0.5)
+            assert found(VIP) == []
+            assert "router2" in place.addresses.status()[0].problem
+            place.addresses.attend({"renamed": "router1"}, me="router1")
+            await until(lambda: "renamed" in place.addresses.held())
 
     asyncio.run(scenario())
 
