@@ -12,7 +12,7 @@ def test_a_core_that_begins_is_told_of_a_gate_that_failed_before() -> None:
         if there:
             told.append(event)
 
-    fitness = Fitness("a", carrier=lambda _: True, tell=tell)
+    fitness = Fitness("a", fit=lambda _: True, tell=tell)
     fitness.gate("no clsact qdisc")
     there = True
     fitness.say()

@@ -2,12 +2,13 @@
 
 import asyncio
 import os
+import signal
 import sys
 
 import pytest
 
 from vedette.daemon import succession
-from vedette.kit.errors import PermanentError
+from vedette.kit.errors import PermanentError, UsageError
 
 READY = "from vedette.daemon import succession; succession.waiting(); import signal; signal.pause()"
 
@@ -38,6 +39,27 @@ def test_one_that_hangs_is_ended_and_refused(monkeypatch: pytest.MonkeyPatch) ->
     successor("import signal; signal.pause()", monkeypatch)
     with pytest.raises(PermanentError, match="did not get ready"):
         asyncio.run(succession.prepare())
+
+
+def test_a_stop_ends_a_successor_that_is_still_loading(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would take the lock as soon as it is free, and be a daemon that nobody has started."""
+    successor("import signal; signal.pause()", monkeypatch)
+
+    async def scenario() -> int:
+        whole = succession.Succession()
+        preparing = asyncio.ensure_future(whole.prepare())
+        while whole._loading is None:
+            await asyncio.sleep(0)
+        process = whole._loading
+        whole.dismiss()
+        with pytest.raises(PermanentError, match="did not get ready"):
+            await preparing
+        with pytest.raises(UsageError, match="stops"):
+            await whole.prepare()
+        assert whole.successor is None
+        return process.wait()
+
+    assert asyncio.run(scenario()) == -signal.SIGKILL
 
 
 def test_a_daemon_that_was_started_by_hand_succeeds_nobody(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ import asyncio
 import logging
 import random
 import select
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 
 from vedette.addresses import kernel, plan, reconciler, sysctls
@@ -19,6 +19,7 @@ from vedette.addresses.inquiry import Inquiry
 from vedette.addresses.inventory import Inventory
 from vedette.addresses.model import (
     LOOPBACK,
+    AbilityChanged,
     AddressEvent,
     AddressStatus,
     CarrierChanged,
@@ -32,6 +33,7 @@ from vedette.addresses.model import (
 from vedette.addresses.moving import Moving
 from vedette.addresses.plan import Seat, Wanted
 from vedette.addresses.reconciler import Outcome, Reconciler
+from vedette.addresses.refusals import Refusals
 from vedette.kit.clock import boottime
 from vedette.kit.errors import VedetteError
 from vedette.kit.log import event
@@ -63,6 +65,8 @@ class Addresses:
         self._without_addresses: frozenset[str] = frozenset()
         self._emptying: set[str] = set()
         self._carriers: dict[str, bool] = {}
+        self._refusals = Refusals()
+        self._unable: dict[str, str] = {}
         self._seated: frozenset[IPAddress] = frozenset()
         self._conflicts: dict[IPAddress, tuple[int, str]] = {}
         self._inquiry, self._moving = Inquiry(), Moving()
@@ -150,9 +154,12 @@ class Addresses:
                 whole.add(group)
         return frozenset(group for group in whole if self._answers(group))
 
-    def carrier(self, group: str) -> bool:
-        """Whether every interface of the group's addresses is there, up, and has a carrier."""
-        return self._carriers.get(group, True)
+    def fit(self, group: str) -> bool:
+        """Whether clients could reach the group here.
+
+        Every interface of its addresses is there, up, and has a carrier, and the kernel is not known to refuse any.
+        """
+        return self._carriers.get(group, True) and group not in self._unable
 
     def hold(self, group: str, deadline: int) -> None:
         """Answer for the group until ``deadline``. A renewal is one 8-byte store.
@@ -291,6 +298,19 @@ class Addresses:
             self._later.cancel()
         self._later = self._loop.call_later(seconds(self._rest()), self._audit)
 
+    def _settle_refused(self, there: Collection[IPAddress]) -> None:
+        now, problems = boottime(), self._reconciler.problems
+        self._refusals.note(refused=problems.keys(), put=there, now=now)
+        unable = {
+            seat.vip.group: problems.get(seat.vip.address) or self._unable.get(seat.vip.group, "")
+            for seat in self._wanted.seats
+            if self._refusals.unable(seat.vip.address, now)
+        }
+        changed = unable.keys() ^ self._unable.keys()
+        self._unable = unable
+        for group in sorted(changed):
+            self._report(AbilityChanged(group, unable.get(group, "")))
+
     def _ask(self) -> None:
         """Send the probes that are due; a pass follows where what may be claimed has changed."""
         before, now = self._inquiry.vacant, boottime()
@@ -342,6 +362,7 @@ class Addresses:
         self._settle_occupied(outcome)
         self._settle_emptied(outcome)
         self._settle_carriers()
+        self._settle_refused(there)
         for news in outcome.news:
             self._loop.call_soon(news.tell)
 

@@ -173,4 +173,14 @@ class CarrierChanged:
     up: bool
 
 
-AddressEvent = Emptied | Repaired | Conflict | Occupied | Vacant | GateFailed | GateWorks | CarrierChanged
+@dataclass(frozen=True, slots=True)
+class AbilityChanged:
+    """The kernel refuses an address of this group, again and again (``reason``), or that is no longer known ("")."""
+
+    group: str
+    reason: str
+
+
+AddressEvent = (
+    Emptied | Repaired | Conflict | Occupied | Vacant | GateFailed | GateWorks | CarrierChanged | AbilityChanged
+)

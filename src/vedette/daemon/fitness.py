@@ -17,10 +17,10 @@ SETTLE = 5 * SECOND
 
 
 class Fitness:
-    """``carrier`` says whether a group's interfaces have theirs; ``tell`` reaches the core, if there is one."""
+    """``fit`` says whether clients could reach a group here; ``tell`` reaches the core, if there is one."""
 
-    def __init__(self, node: str, *, carrier: Callable[[str], bool], tell: Callable[[events.Event], None]) -> None:
-        self._node, self._carrier, self._tell = node, carrier, tell
+    def __init__(self, node: str, *, fit: Callable[[str], bool], tell: Callable[[events.Event], None]) -> None:
+        self._node, self._fit, self._tell = node, fit, tell
         self._spec: ClusterSpec | None = None
         self._services, self._stalled = False, 0
         self._connected_at = 0
@@ -63,8 +63,8 @@ class Fitness:
     def say_readiness(self) -> None:
         if self._spec is None:
             return
-        carriers = all(self._carrier(group.name) for group in self._spec.groups if group.addresses)
-        connected = carriers and clock.boottime() >= self._connected_at
+        fit = all(self._fit(group.name) for group in self._spec.groups if group.addresses)
+        connected = fit and clock.boottime() >= self._connected_at
         self._tell(events.Readiness(services=self._services, connected=connected))
 
     def _say_reach(self) -> None:

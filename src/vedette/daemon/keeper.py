@@ -58,7 +58,7 @@ class Keeper:
         self._addresses = Addresses(run_dir=run_dir, report=self._address_reported)
         self._core: Core | None = None
         self._spec: ClusterSpec | None = None
-        self._fitness = Fitness(node, carrier=self._addresses.carrier, tell=self._tell)
+        self._fitness = Fitness(node, fit=self._addresses.fit, tell=self._tell)
         self._stop = asyncio.Event()
         self._report_soon = asyncio.Event()
         self._fencing = Fencing(run_dir=run_dir, state_dir=state_dir, result=self._tell, changed=self._report_soon.set)
@@ -271,6 +271,10 @@ class Keeper:
             case addressing.CarrierChanged(group, up):
                 log.event(logger, logging.WARNING, "carrier.changed", group=group, up=up)
                 self._fitness.carrier_changed(up=up)
+            case addressing.AbilityChanged(group, reason):
+                level, name = (logging.ERROR, "group.unable") if reason else (logging.INFO, "group.able")
+                log.event(logger, level, name, group=group, reason=reason)
+                self._fitness.say_readiness()
         self._report_soon.set()
 
     # the watchdog

@@ -9,6 +9,7 @@ import contextlib
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 
 from vedette.kit.errors import PermanentError, UsageError
 from vedette.kit.units import SECOND, seconds
@@ -24,7 +25,8 @@ class Succession:
 
     def __init__(self) -> None:
         self.successor: subprocess.Popen[bytes] | None = None
-        self._preparing = False
+        self._preparing = self._dismissed = False
+        self._loading: subprocess.Popen[bytes] | None = None
 
     async def prepare(self) -> int:
         """Get a successor ready; returns its process number.
@@ -33,22 +35,29 @@ class Succession:
         """
         if self._preparing:
             raise UsageError("a new process is getting ready already")
+        if self._dismissed:
+            raise UsageError("the daemon stops")
         self._preparing = True
         try:
-            self.successor = await prepare()
+            self.successor = await prepare(self._started)
         finally:
-            self._preparing = False
+            self._preparing, self._loading = False, None
         return self.successor.pid
 
+    def _started(self, process: "subprocess.Popen[bytes]") -> None:
+        self._loading = process
+
     def dismiss(self) -> None:
-        """End a successor that is still waiting."""
-        if self.successor is not None:
-            self.successor.kill()
-            self.successor = None
+        """End a successor that is loading or waiting, before it can take the lock; there will be no other."""
+        self._dismissed = True
+        for process in (self._loading, self.successor):
+            if process is not None:
+                process.kill()
+        self.successor = None
 
 
-async def prepare() -> "subprocess.Popen[bytes]":
-    """Start this command once more, and wait until it is ready to take over.
+async def prepare(started: Callable[["subprocess.Popen[bytes]"], None] = lambda _: None) -> "subprocess.Popen[bytes]":
+    """Start this command once more, and wait until it is ready to take over. ``started`` is told of it at once.
 
     Raises :class:`PermanentError` when it does not get that far; nothing has changed then.
     """
@@ -65,8 +74,9 @@ async def prepare() -> "subprocess.Popen[bytes]":
         raise PermanentError(f"a new process cannot be started: {error.strerror}") from error
     finally:
         os.close(writing)
+    started(process)
     try:
-        if not await _said_something(reading):
+        if not await _said_something(reading) or process.poll() is not None:
             raise PermanentError("the new process did not get ready; the log says why. This one goes on")
     except BaseException:
         process.kill()

@@ -290,10 +290,10 @@ def test_an_interface_that_returns_has_gate_and_addresses_again(wire: Wire, tmp_
 def test_a_cut_cable_is_reported_and_so_is_its_return(wire: Wire, tmp_path: Path) -> None:
     async def scenario() -> None:
         async with desk(tmp_path, WEB) as place:
-            assert place.addresses.carrier("web")
+            assert place.addresses.fit("web")
             wire.carrier(up=False)
             await place.hears(CarrierChanged("web", up=False))
-            assert not place.addresses.carrier("web")
+            assert not place.addresses.fit("web")
             wire.carrier(up=True)
             await place.hears(CarrierChanged("web", up=True))
 
@@ -578,6 +578,22 @@ def test_an_address_that_comes_from_another_group_waits_for_the_nodes_that_may_h
             assert "router2" in place.addresses.status()[0].problem
             place.addresses.attend({"renamed": "router1"}, me="router1")
             await until(lambda: "renamed" in place.addresses.held())
+
+    asyncio.run(scenario())
+
+
+def test_a_node_whose_kernel_refuses_an_address_is_not_fit_for_its_group(wire: Wire, tmp_path: Path) -> None:
+    switch = Path(f"/proc/sys/net/ipv6/conf/{LAN}/disable_ipv6")
+
+    async def scenario() -> None:
+        async with desk(tmp_path, group("web", "10.77.0.100/24@lan", "fd77::100/64@lan")) as place:
+            switch.write_text("1")
+            place.addresses.hold("web", FOREVER)
+            await until(lambda: not place.addresses.fit("web"))
+            await until(lambda: bool(found(VIP)))  # the others serve meanwhile
+            switch.write_text("0")
+            await until(lambda: place.addresses.fit("web"))
+            assert found(VIP6)
 
     asyncio.run(scenario())
 
