@@ -48,7 +48,7 @@ _RESYNC = 5 * SECOND
 """Between passes without a reason, ± 20 %: catches what has no event, and refreshes lifetimes."""
 _FIRST_RETRY, _MOST_RETRY = 50 * MILLISECOND, 5 * SECOND
 _CONFLICT_SHOWN = MINUTE
-"""How long after the last foreign claim ``status`` still shows it."""
+"""How long after the last foreign claim ``status`` still shows it, and how long one report of them lasts."""
 
 
 class Addresses:
@@ -69,6 +69,8 @@ class Addresses:
         self._unable: dict[str, str] = {}
         self._seated: frozenset[IPAddress] = frozenset()
         self._conflicts: dict[IPAddress, tuple[int, str]] = {}
+        self._told: dict[IPAddress, int] = {}
+        """When a conflict was last reported (ns)."""
         self._inquiry, self._moving = Inquiry(), Moving()
         self._groups: dict[str, Group] = {}
         self._allowed: frozenset[str] = frozenset()
@@ -415,9 +417,9 @@ class Addresses:
 
     def _hear_conflict(self, address: IPAddress, mac: bytes) -> None:
         now, text = boottime(), mac.hex(":")
-        when, known = self._conflicts.get(address, (0, ""))
         self._conflicts[address] = (now, text)
-        if text != known or now - when > _CONFLICT_SHOWN:
+        if now - self._told.get(address, -_CONFLICT_SHOWN) >= _CONFLICT_SHOWN:
+            self._told[address] = now  # whatever the MAC: a forger has as many as it likes
             self._report(Conflict(address, text))
 
     def _report(self, news: AddressEvent) -> None:

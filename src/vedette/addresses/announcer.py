@@ -17,6 +17,9 @@ from vedette.kit.units import seconds
 
 _log = logging.getLogger("vedette.addresses")
 
+_PAUSE = 0.05
+"""Seconds for which a watcher that gave all that it may at once is not read."""
+
 
 @dataclass(slots=True)
 class _Held:
@@ -39,6 +42,7 @@ class Announcer:
         self._loop = asyncio.get_running_loop()
         self._sender = Sender()
         self._watchers: dict[int, Watcher] = {}
+        self._paused: dict[Watcher, asyncio.TimerHandle] = {}
         self._held: dict[IPAddress, _Held] = {}
         self._own_macs: frozenset[bytes] = frozenset()
         self._timer: asyncio.TimerHandle | None = None
@@ -46,7 +50,7 @@ class Announcer:
         self.router = False
 
     def close(self) -> None:
-        for timer in (self._timer, self._soon):
+        for timer in (self._timer, self._soon, *self._paused.values()):
             if timer is not None:
                 timer.cancel()
         for watcher in self._watchers.values():
@@ -136,7 +140,20 @@ class Announcer:
             watcher.filter(code)
         elif wanted:
             watcher = self._watchers[ethertype] = Watcher(ethertype, code)
-            self._loop.add_reader(watcher.fileno(), watcher.read, self._hear)
+            self._loop.add_reader(watcher.fileno(), self._read, watcher)
+
+    def _read(self, watcher: Watcher) -> None:
+        """Hear some claims. After a full helping there is a pause, in which the kernel drops what is too much.
+
+        Somebody who floods the network must not take the time of the process that keeps time.
+        """
+        if watcher.read(self._hear):
+            self._loop.remove_reader(watcher.fileno())
+            self._paused[watcher] = self._loop.call_later(_PAUSE, self._resume, watcher)
+
+    def _resume(self, watcher: Watcher) -> None:
+        del self._paused[watcher]
+        self._loop.add_reader(watcher.fileno(), self._read, watcher)
 
     def _hear(self, interface: str, claim: frames.Claim) -> None:
         held = self._held.get(claim.address)
@@ -147,6 +164,8 @@ class Announcer:
             return
         if held.link.name != interface:
             return
-        held.schedule = held.schedule.defend(boottime())
-        self._send_due()
+        defended = held.schedule.defend(boottime())
+        if defended is not held.schedule:
+            held.schedule = defended
+            self._send_due()
         self._conflict(claim.address, claim.mac)

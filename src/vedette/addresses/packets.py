@@ -54,13 +54,13 @@ class Watcher:
         program = struct.pack("HP", len(code) // 8, ctypes.addressof(buffer))
         self._socket.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, program)
 
-    def read(self, hear: Callable[[str, frames.Claim], None]) -> None:
-        """Call ``hear(interface, claim)`` for what has come, a bounded number at a time."""
+    def read(self, hear: Callable[[str, frames.Claim], None]) -> bool:
+        """Call ``hear(interface, claim)`` for what has come, a bounded number at a time; whether there may be more."""
         for _ in range(_MOST_AT_ONCE):
             try:
                 packet, (interface, _, _, _, sender) = self._socket.recvfrom(_LARGEST)
             except OSError:
-                return  # nothing more, or an interface went away under the socket
+                return False  # nothing more, or an interface went away under the socket
             claim = (
                 frames.arp_claim(packet)
                 if self._ethertype == frames.ARP
@@ -68,3 +68,4 @@ class Watcher:
             )
             if claim is not None:
                 hear(interface, claim)
+        return True

@@ -368,7 +368,7 @@ def _end_at_once(error: Exception) -> None:
 
 def main(*, spec: Path, node: str, run_dir: Path, state_dir: Path, log_level: str) -> int:
     """Run the daemon; returns an exit code. Raises :class:`PermanentError` where it cannot run."""
-    log.configure(log_level.upper())
+    log.configure(log_level.upper(), aside=True)
     privileges.leave_no_core()  # keys and devices' passwords are in its memory
     for folder in (run_dir, state_dir):
         folders.private(folder)

@@ -16,22 +16,27 @@ from datetime import UTC, datetime
 from json import dumps
 from typing import TextIO
 
+from vedette.kit.log_aside import Aside
+
 _ROOT = "vedette"
 _PRIORITIES = ((logging.CRITICAL, 2), (logging.ERROR, 3), (logging.WARNING, 4), (logging.INFO, 6))
 """Levels as syslog(3) priorities, which the journal reads from a ``<N>`` prefix (sd-daemon(3)); below: 7."""
 
 
-def configure(level: int | str = logging.INFO, stream: TextIO | None = None, json: bool | None = None) -> None:
+def configure(
+    level: int | str = logging.INFO, stream: TextIO | None = None, json: bool | None = None, *, aside: bool = False
+) -> None:
     """Send every log line of this process to ``stream`` (standard error); calling it again replaces the first.
 
     ``level`` is Vedette's own; other libraries are heard from WARNING up. ``json`` None asks ``VEDETTE_LOG``.
+    ``aside``: nobody who logs waits for ``stream``.
     """
     target = sys.stderr if stream is None else stream
     as_json = os.environ.get("VEDETTE_LOG") == "json" if json is None else json
     handler = logging.StreamHandler(target)
     handler.setFormatter(JsonFormatter() if as_json else TextFormatter(journal=is_journal(target)))
     root = logging.getLogger()
-    root.handlers[:] = [handler]
+    root.handlers[:] = [Aside(handler) if aside else handler]
     root.setLevel(logging.WARNING)
     logging.getLogger(_ROOT).setLevel(level)
 

@@ -7,7 +7,6 @@ one thing, so their content is part of its digest.
 """
 
 import hashlib
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -50,7 +49,7 @@ def read(
         return {}
     found: dict[str, bytes] = {}
     for item in named:
-        if received is None and not os.path.exists(item.file):  # noqa: PTH110 (a name too long is no error there)
+        if received is None and not companion_files.present(item):
             continue  # who needs it says so
         if received is None:
             shown = str(Path(findings.file).parent / item.written)

@@ -106,6 +106,11 @@ def content(item: CompanionFile, shown: str, findings: Findings, *, required: bo
         os.close(descriptor)
 
 
+def present(item: CompanionFile) -> bool:
+    """Whether there is anything of that name."""
+    return os.path.exists(item.file)  # noqa: PTH110 (Path.exists raises when a name is too long)
+
+
 def _bytes(descriptor: int, most: int) -> bytes:
     found = bytearray()
     while len(found) < most and (part := os.read(descriptor, most - len(found))):

@@ -442,6 +442,23 @@ def test_somebody_else_who_claims_a_held_address_is_reported_and_answered(
     asyncio.run(scenario())
 
 
+def test_a_flood_of_claims_with_many_macs_is_reported_once(wire: Wire, tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with desk(tmp_path, WEB) as place:
+            await held(place)
+            await asyncio.sleep(0.2)
+            wire.forget()
+            for number in range(500):
+                wire.send(frames.announcement(b"\2\0\0\0" + number.to_bytes(2), VIP, router=False))
+                if number % 50 == 0:
+                    await asyncio.sleep(0.01)
+            await asyncio.sleep(0.3)
+            news = [place.news.get_nowait() for _ in range(place.news.qsize())]
+            assert sum(isinstance(item, Conflict) for item in news) == 1
+
+    asyncio.run(scenario())
+
+
 def test_a_claim_is_probed(wire: Wire, tmp_path: Path) -> None:
     async def scenario() -> None:
         async with desk(tmp_path, WEB) as place:
