@@ -143,8 +143,13 @@ def test_a_node_that_does_not_answer_is_asked_again_but_not_at_once(monkeypatch:
     node.answer = None
     node.look(6)
     assert len(node.asked) == 1
+    assert node.sync.problems == [], "it may have been busy"
     node.look()
     assert len(node.asked) == 2
+    assert "does not hand it over" in node.sync.problems[0]
+    node.answer = Received(6, Contents(b"newer"))
+    node.look(6)
+    assert node.sync.problems == []
 
 
 def test_a_conflict_is_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:

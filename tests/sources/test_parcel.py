@@ -4,8 +4,10 @@ import asyncio
 import socket
 import struct
 import zlib
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from ipaddress import ip_address
+from typing import TypeVar
 
 import pytest
 from hypothesis import given
@@ -16,6 +18,8 @@ from vedette.sources.exchange import Offer, Received, Server
 from vedette.sources.parcel import Contents, Request
 from vedette.spec.carried_names import is_carried
 from vedette.spec.resolved import Key, key_id
+
+T = TypeVar("T")
 
 SECRETS = (b"first secret of sixteen bytes up", b"another secret, also long enough")
 KEY, OTHER = (Key(key_id(secret), secret) for secret in SECRETS)
@@ -52,7 +56,7 @@ def test_no_bytes_whatever_are_a_request(data: bytes) -> None:
 
 
 def test_an_answer_is_the_text_and_its_revision() -> None:
-    data = parcel.pack(ASKED, WHOLE, revision=7, cluster="web")
+    data = parcel.pack(ASKED, parcel.compress(WHOLE), revision=7, cluster="web")
     head = parcel.header(data[: parcel.HEADER_SIZE])
     assert head is not None
     assert (head.revision, answered(data)) == (7, WHOLE)
@@ -60,7 +64,7 @@ def test_an_answer_is_the_text_and_its_revision() -> None:
 
 
 def test_an_answer_to_another_request_does_not_count() -> None:
-    data = parcel.pack(ASKED, WHOLE, revision=7, cluster="web")
+    data = parcel.pack(ASKED, parcel.compress(WHOLE), revision=7, cluster="web")
     assert answered(data, replace(ASKED, nonce=b"m" * parcel.NONCE)) is None
     assert answered(data, replace(ASKED, key=OTHER)) is None
     assert answered(data, cluster="shop") is None
@@ -68,7 +72,7 @@ def test_an_answer_to_another_request_does_not_count() -> None:
 
 @given(some.data())
 def test_a_changed_answer_does_not_count(data: some.DataObject) -> None:
-    whole = bytearray(parcel.pack(ASKED, WHOLE, revision=7, cluster="web"))
+    whole = bytearray(parcel.pack(ASKED, parcel.compress(WHOLE), revision=7, cluster="web"))
     place = data.draw(some.integers(4, len(whole) - 1).filter(lambda at: not 4 <= at < 8))  # the key's id is not read
     whole[place] ^= 1
     head = parcel.header(bytes(whole[: parcel.HEADER_SIZE]))
@@ -99,10 +103,13 @@ def test_no_bytes_whatever_announce_more_than_a_document_may_be(data: bytes) -> 
 
 def test_what_would_be_larger_than_a_document_may_be_is_not_unpacked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parcel, "LARGEST", 1000)
-    bomb = parcel.pack(ASKED, Contents(bytes(100_000)), revision=7, cluster="web")
+    bomb = parcel.pack(ASKED, parcel.compress(Contents(bytes(100_000))), revision=7, cluster="web")
     assert len(zlib.compress(bytes(100_000))) < 1000
     assert answered(bomb) is None
-    assert parcel.header(parcel.pack(ASKED, Contents(bytes(range(256)) * 30), revision=7, cluster="web")) is not None
+    assert (
+        parcel.header(parcel.pack(ASKED, parcel.compress(Contents(bytes(range(256)) * 30)), revision=7, cluster="web"))
+        is not None
+    )
 
 
 def free_port() -> int:
@@ -136,6 +143,48 @@ def test_without_the_key_with_another_digest_or_without_an_offer_nothing_is_hand
     assert fetched(OFFER, key=OTHER) is None
     assert fetched(OFFER, digest=b"another8") is None
     assert fetched(None) is None
+
+
+def served(scenario: Callable[[int], Awaitable[T]]) -> T:
+    """Run a scenario beside a server, whose port it gets."""
+
+    async def whole() -> T:
+        port, server = free_port(), Server(lambda: OFFER)
+        await server.listen(LOCAL, port)
+        try:
+            return await scenario(port)
+        finally:
+            server.close()
+
+    return asyncio.run(whole())
+
+
+def test_a_request_is_answered_once_however_often_it_is_played_again() -> None:
+    async def scenario(port: int) -> list[int]:
+        sizes = []
+        for _ in range(3):
+            reader, writer = await asyncio.open_connection(str(LOCAL), port)
+            writer.write(parcel.ask(ASKED, cluster="web"))
+            sizes.append(len(await reader.read()))
+            writer.close()
+        return sizes
+
+    assert [bool(size) for size in served(scenario)] == [True, False, False]
+
+
+def test_who_says_nothing_takes_no_place_from_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(exchange, "ASKING", 0.2)
+
+    async def scenario(port: int) -> tuple[list[bytes], Received | None]:
+        idle = [await asyncio.open_connection(str(LOCAL), port) for _ in range(exchange.MOST)]
+        ends = [await reader.read() for reader, _ in idle]  # all are closed before they have said anything
+        for _, writer in idle:
+            writer.close()
+        return ends, await exchange.fetch(LOCAL, name="web", key=KEY, digest=b"digest88", port=port)
+
+    ends, received = served(scenario)
+    assert ends == [b""] * exchange.MOST
+    assert received == Received(7, WHOLE)
 
 
 def test_a_node_that_is_not_there_is_no_error() -> None:

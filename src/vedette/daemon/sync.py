@@ -49,6 +49,8 @@ class Sync:
         self._refused: dict[str, tuple[str, str]] = {}
         self._waiting: dict[tuple[str, str], int] = {}
         self._trouble = ""
+        self._unanswered: dict[str, int] = {}
+        """How often in a row a node that has a newer document did not hand it over."""
 
     @property
     def problems(self) -> list[str]:
@@ -67,6 +69,12 @@ class Sync:
             for node, (digest, reason) in sorted(self._refused.items())
             if any(item.name == node and item.digest[:SHORT] == digest for item in view.nodes)
             and not running.spec.digest.startswith(digest)  # taken from another node since
+        ]
+        found += [
+            f"{node.name} runs the newer revision {node.revision}, and does not hand it over (TCP {exchange.PORT}): "
+            "it is asked again"
+            for node in (newest(running, view),)
+            if node is not None and self._unanswered.get(node.name, 0) > 1
         ]
         return found
 
@@ -105,6 +113,7 @@ class Sync:
         digest = source.digest[:SHORT]
         key = _signing(spec.keys, view.keys.signs)
         received = await exchange.fetch(address, name=spec.name, key=key, digest=bytes.fromhex(digest))
+        self._unanswered = {} if received is not None else {source.name: self._unanswered.get(source.name, 0) + 1}
         if received is None:
             return
         refusal = await self._take(received, digest, source.name)

@@ -6,6 +6,7 @@ Everything is bounded: connections, sizes, time. Whoever has no cluster key gets
 import asyncio
 import contextlib
 import secrets
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -18,8 +19,14 @@ PORT = 694
 """TCP, beside the heartbeats' UDP."""
 PATIENCE = 10.0
 """Seconds for one exchange."""
+ASKING = 1.0
+"""Seconds for a request, which is one small packet."""
 MOST = 8
 """Connections at a time; what is more is closed at once."""
+SHARE = 2
+"""Of these from one address."""
+REMEMBERED = 1024
+"""Requests for one document that are remembered: each is answered once, so that a recorded one is of no use."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +54,10 @@ class Server:
     def __init__(self, offer: Callable[[], Offer | None]) -> None:
         self._offer = offer
         self._server: asyncio.Server | None = None
-        self._open = 0
+        self._open: Counter[str] = Counter()
+        self._packed: tuple[Contents, bytes] | None = None
+        """The document that was handed over last, and the body of the answer."""
+        self._answered: dict[bytes, None] = {}
 
     async def listen(self, address: IPAddress, port: int = PORT) -> None:
         """Raises ``OSError`` where the address is not there or the port is taken."""
@@ -60,24 +70,39 @@ class Server:
             self._server = None
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._open += 1
+        peer = str((writer.get_extra_info("peername") or ("",))[0])
+        self._open[peer] += 1
         try:
-            if self._open <= MOST:
+            if self._open.total() <= MOST and self._open[peer] <= SHARE:
                 with contextlib.suppress(OSError, TimeoutError, asyncio.IncompleteReadError):
                     async with asyncio.timeout(PATIENCE):
                         await self._converse(reader, writer)
         finally:
-            self._open -= 1
+            self._open -= Counter((peer,))
             writer.close()
 
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        data = await reader.readexactly(parcel.REQUEST_SIZE)
+        async with asyncio.timeout(ASKING):
+            data = await reader.readexactly(parcel.REQUEST_SIZE)
         offer = self._offer()
         request = parcel.asked(data, cluster=offer.name, keys=offer.keys) if offer is not None else None
         if offer is None or request is None or request.digest != offer.digest:
             return
-        writer.write(parcel.pack(request, offer.contents, revision=offer.revision, cluster=offer.name))
+        body = await self._body(offer)
+        if request.nonce in self._answered:
+            return
+        while len(self._answered) >= REMEMBERED:
+            del self._answered[next(iter(self._answered))]
+        self._answered[request.nonce] = None
+        writer.write(parcel.pack(request, body, revision=offer.revision, cluster=offer.name))
         await writer.drain()
+
+    async def _body(self, offer: Offer) -> bytes:
+        """Compress a document once, and not in the loop: it may have megabytes."""
+        if self._packed is None or self._packed[0] is not offer.contents:
+            self._answered.clear()
+            self._packed = offer.contents, await asyncio.to_thread(parcel.compress, offer.contents)
+        return self._packed[1]
 
 
 async def fetch(address: IPAddress, *, name: str, key: Key, digest: bytes, port: int = PORT) -> Received | None:

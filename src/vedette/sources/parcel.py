@@ -79,9 +79,13 @@ def asked(data: bytes, *, cluster: str, keys: Iterable[Key]) -> Request | None:
     return Request(key, nonce, digest)
 
 
-def pack(request: Request, contents: Contents, *, revision: int, cluster: str) -> bytes:
-    """Answer a request with the document."""
-    body = zlib.compress(frame(contents))
+def compress(contents: Contents) -> bytes:
+    """The body of an answer, the same for all who ask."""
+    return zlib.compress(frame(contents))
+
+
+def pack(request: Request, body: bytes, *, revision: int, cluster: str) -> bytes:
+    """Answer a request with the document, :func:`compressed <compress>`."""
     head = _ANSWER.pack(_GIVE, bytes.fromhex(request.key.id), revision, len(body))
     return head + _mac(request.key, head, cluster.encode(), request.nonce, body) + body
 
