@@ -28,13 +28,19 @@ NOW = 100 * SECOND
 
 
 def view(
-    *, liveness: Liveness = Liveness.DEAD, links: tuple[str, ...] = (), started: int = 1, renewed: int = 0
+    *,
+    liveness: Liveness = Liveness.DEAD,
+    links: tuple[str, ...] = (),
+    started: int = 1,
+    renewed: int = 0,
+    refused: int = 0,
+    off: str = "",
 ) -> View:
     def node(name: str, state: Liveness, since: int, heard: tuple[str, ...]) -> NodeView:
         return NodeView(name, state, since, ready=True, holds=(), links=heard, revision=1, digest="", incarnation=5)
 
     lease = LeaseView(group="web", holder="b", mine=False, until=renewed, reason="")
-    nodes = (node("a", Liveness.UP, started, ()), node("b", liveness, 1, links))
+    nodes = (node("a", Liveness.UP, started, ()), replace(node("b", liveness, 1, links), refused=refused, off=off))
     return View(me="a", now=NOW, quorum=True, nodes=nodes, leases=(lease,))
 
 
@@ -63,12 +69,19 @@ def test_without_a_request_the_incarnation_is_the_latest_that_was_heard() -> Non
         (command(), view(links=("lan",)), "something came from it over lan"),
         (command(), view(started=NOW - SECOND), "only just started"),
         (command(), view(renewed=NOW + 1), "has renewed its lease of web"),
+        (command(), view(refused=NOW - SECOND), "Was its key changed?"),
     ],
 )
 def test_it_is_refused_where_something_says_otherwise(asked: dict[str, Any], seen: View, said: str) -> None:
     with pytest.raises(UsageError) as refusal:
         confirmation.read(asked, SPEC, seen, requested=5)
     assert said in str(refusal.value)
+
+
+def test_datagrams_that_a_person_says_are_forged_do_not_stand_against_it() -> None:
+    seen = view(refused=NOW - SECOND)
+    assert confirmation.read(command(forged=True), SPEC, seen, requested=5).confirmed
+    assert confirmation.read(command(), SPEC, view(refused=NOW - 4 * SECOND), requested=5).confirmed
 
 
 def test_where_nothing_waits_for_it_it_is_refused() -> None:

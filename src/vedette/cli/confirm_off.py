@@ -23,6 +23,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NODE",
         help="the name of the node once more, in place of typing it when asked: for use without a terminal",
     )
+    parser.add_argument(
+        "--forged",
+        action="store_true",
+        help="confirm it although datagrams in its name arrive that no known key has signed: somebody forges them",
+    )
     options.output(parser)
     options.run_dir(parser)
     parser.epilog = """\
@@ -40,7 +45,7 @@ def run(args: argparse.Namespace) -> int:
         typed = order.typed(WARNING.format(node=node), option=f"--seen-off {node}")
     if typed != args.node:
         raise UsageError(f"{typed!r} is not {args.node}: nothing is confirmed")
-    request = {"verb": NAME, "node": args.node, "typed": typed, "author": order.author()}
+    request = {"verb": NAME, "node": args.node, "typed": typed, "author": order.author(), "forged": args.forged}
     reply = control.ask(args.run_dir, request)
     print(json.dumps(reply) if args.output == "json" else reply["done"])
     return 0

@@ -145,6 +145,7 @@ def _other(
         heard=dict(peer.links),
         watchdog=peer.watchdog,
         missing=MOST_SCORE - peer.score,
+        refused=peer.refused,
     )
 
 

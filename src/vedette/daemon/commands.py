@@ -27,7 +27,7 @@ async def carry_out(command: dict[str, Any], *, core: Core, spec: ClusterSpec, f
         case "fence":
             return await _ask_fencer(command, spec, core.view(), fencing)
         case "confirm-off":
-            return _confirm_off(command, spec, core.view(), fencing)
+            return _confirm_off(command, spec, core, fencing)
         case "force-config":
             author = confirmation.forced(command, spec, core.view())
             core.handle(events.ForceConfig(author))
@@ -58,8 +58,15 @@ async def _ask_fencer(command: dict[str, Any], spec: ClusterSpec, view: View, fe
     return {name: answer[name] for name in ("levels", "proof", "problem", "evidence") if name in answer}
 
 
-def _confirm_off(command: dict[str, Any], spec: ClusterSpec, view: View, fencing: Fencing) -> dict[str, Any]:
+def _confirm_off(command: dict[str, Any], spec: ClusterSpec, core: Core, fencing: Fencing) -> dict[str, Any]:
+    """Give a person's word to the core. Only what that takes is done: it knows which policy runs."""
     requested = fencing.requested(str(command.get("node")))
-    result = confirmation.read(command, spec, view, requested=requested)
+    result = confirmation.read(command, spec, core.view(), requested=requested)
+    core.handle(result)
+    if not any(node.name == result.node and node.off for node in core.view().nodes):
+        raise UsageError(
+            f"{result.node} does not count as off: by the policy that runs here nobody waits for that, or it has been "
+            "heard (see vedette status)"
+        )
     fencing.confirm(result, author=result.reason)
     return {"done": f"{result.node} counts as off, on the word of {result.reason.removeprefix('human: ')}"}

@@ -34,7 +34,7 @@ def read(command: dict[str, Any], spec: ClusterSpec, view: View, *, requested: i
             f"nothing waits for {name} to be off: the split-brain policy is {spec.policy.value}, and no device is to "
             "switch it off"
         )
-    _refuse_the_living(name, view, spec.heartbeat.dead_after)
+    _refuse_the_living(name, view, spec.heartbeat.dead_after, forged=bool(command.get("forged")))
     node = next(node for node in view.nodes if node.name == name)
     incarnation = node.incarnation if requested is None else requested
     return FenceResult(name, incarnation, confirmed=True, reason=f"human: {who(command)}")
@@ -65,8 +65,11 @@ def who(command: dict[str, Any]) -> str:
     return f"{author or 'somebody'} (uid {uid})" if isinstance(uid, int) else author or "somebody"
 
 
-def _refuse_the_living(name: str, view: View, dead_after: int) -> None:
-    """Anything that was heard of the node within ``dead_after`` (ns) says that it may be running."""
+def _refuse_the_living(name: str, view: View, dead_after: int, *, forged: bool) -> None:
+    """Anything that was heard of the node within ``dead_after`` (ns) says that it may be running.
+
+    Datagrams that no known key has signed do so too, unless the person says that they are ``forged``.
+    """
     node = next(node for node in view.nodes if node.name == name)
     me = next(node for node in view.nodes if node.name == view.me)
     if node.liveness in _HEARD:
@@ -75,6 +78,11 @@ def _refuse_the_living(name: str, view: View, dead_after: int) -> None:
         raise UsageError(f"{name} is not off: something came from it over {', '.join(node.links)} a moment ago")
     if view.now - me.since < dead_after:
         raise UsageError(f"this daemon has only just started: listen for {show(dead_after)} first")
+    if node.refused and view.now - node.refused < dead_after and not forged:
+        raise UsageError(
+            f"{name} may be running: datagrams in its name came a moment ago, signed with a key that nobody knows here. "
+            "Was its key changed? Look there first; if somebody forges them, add --forged"
+        )
     for lease in view.leases:
         if lease.holder == name and lease.until > view.now:
             raise UsageError(f"{name} has renewed its lease of {lease.group} within {show(dead_after)}: wait that long")

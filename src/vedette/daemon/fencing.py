@@ -143,7 +143,7 @@ class Fencing:
     # a person's word
 
     def confirm(self, result: FenceResult, *, author: str) -> None:
-        """Take a person's word that a node is off: into the history, and to the core."""
+        """Take down a person's word that a node is off, which the core has taken."""
         asked = self._wanted.get(result.node)
         moments = Moments(boottime=clock.boottime(), wall=time.time_ns())
         noted = records.entry(
@@ -163,7 +163,6 @@ class Fencing:
             del self._entries[oldest]
         self.child.send(self._entries[number])
         self._off[result.node] = Result(result.node, result.incarnation, confirmed=True, reason=result.reason)
-        self._result(result)
         self._changed()
 
     def requested(self, node: str) -> int | None:

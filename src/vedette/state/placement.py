@@ -23,7 +23,8 @@ class NodeView:
     ``keys``: ids of the cluster keys that it accepts, the one that should sign first.
     ``ready``: may hold, hears a quorum, services and gate work. ``digest``/``revision``: the spec that it runs.
     ``watchdog`` (ns): how soon the watchdog that it said last is armed resets it when its daemon is late, 0 = none.
-    ``off``: why it counts as off (policy ``fence``), in words.
+    ``off``: why it counts as off (policy ``fence``), in words. ``refused``: when a datagram last came that names it and
+    is signed with a key that is not known here.
     """
 
     name: str
@@ -40,6 +41,7 @@ class NodeView:
     watchdog: int = 0
     off: str = ""
     missing: int = 0
+    refused: int = 0
 
     @property
     def living(self) -> bool:
