@@ -62,6 +62,23 @@ def test_a_stop_ends_a_successor_that_is_still_loading(monkeypatch: pytest.Monke
     assert asyncio.run(scenario()) == -signal.SIGKILL
 
 
+def test_a_successor_that_has_ended_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    successor(READY, monkeypatch)
+
+    async def scenario() -> succession.Succession:
+        whole = succession.Succession()
+        await whole.prepare()
+        return whole
+
+    whole = asyncio.run(scenario())
+    assert whole.lives()
+    assert whole.successor is not None
+    whole.successor.kill()
+    whole.successor.wait()
+    assert not whole.lives()
+    assert whole.successor is None
+
+
 def test_a_daemon_that_was_started_by_hand_succeeds_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("VEDETTE_SUCCEEDS", raising=False)
     assert not succession.waiting()

@@ -43,7 +43,7 @@ async def serve(run_dir: Path, answer: Callable[[Request], Awaitable[Reply]]) ->
     """
 
     async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(OSError, TimeoutError, ValueError, asyncio.LimitOverrunError):
+        with contextlib.suppress(OSError, TimeoutError, ValueError, RecursionError, asyncio.LimitOverrunError):
             request = json.loads(await asyncio.wait_for(reader.readline(), PATIENCE))
             if not isinstance(request, dict):
                 raise ValueError("not a request")

@@ -80,7 +80,7 @@ def _refuse_the_living(name: str, view: View, dead_after: int, *, forged: bool) 
         raise UsageError(f"this daemon has only just started: listen for {show(dead_after)} first")
     if node.refused and view.now - node.refused < dead_after and not forged:
         raise UsageError(
-            f"{name} may be running: datagrams in its name came a moment ago, signed with a key that nobody knows here. "
+            f"{name} may be running: datagrams in its name came a moment ago, signed with an unknown key. "
             "Was its key changed? Look there first; if somebody forges them, add --forged"
         )
     for lease in view.leases:

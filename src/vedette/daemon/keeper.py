@@ -205,6 +205,9 @@ class Keeper:
                 answer |= await self._command(message["command"])
         except VedetteError as error:
             answer |= {"error": str(error), "unable": isinstance(error, TransientError)}
+        except Exception as error:
+            logger.exception("request.failed")
+            answer |= {"error": f"this request made the daemon fail ({type(error).__name__}): its log has where"}
         self._director.send(answer)
 
     async def _command(self, command: dict[str, Any]) -> dict[str, Any]:
@@ -301,8 +304,15 @@ class Keeper:
         """
         pid = await self._succession.prepare()
         log.event(logger, logging.INFO, "keeper.succeeded", node=self._node, pid=pid)
-        asyncio.get_running_loop().call_later(seconds(REPLIED), self._stop.set)
+        asyncio.get_running_loop().call_later(seconds(REPLIED), self._leave_to_successor)
         return pid
+
+    def _leave_to_successor(self) -> None:
+        """Make way, unless it has died since it was ready: this process goes on then."""
+        if self._succession.lives():
+            self._stop.set()
+        else:
+            log.event(logger, logging.ERROR, "keeper.not_succeeded", reason="the new process has ended")
 
     def _asked_to_stop(self) -> None:
         """Leave for good: a successor that is still waiting is not wanted any more."""

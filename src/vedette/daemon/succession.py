@@ -47,6 +47,12 @@ class Succession:
     def _started(self, process: "subprocess.Popen[bytes]") -> None:
         self._loading = process
 
+    def lives(self) -> bool:
+        """Whether the successor is still there; one that has ended is forgotten."""
+        if self.successor is not None and self.successor.poll() is not None:
+            self.successor = None
+        return self.successor is not None
+
     def dismiss(self) -> None:
         """End a successor that is loading or waiting, before it can take the lock; there will be no other."""
         self._dismissed = True
