@@ -13,7 +13,7 @@ from vedette.kit.errors import UsageError
 from vedette.kit.net import IPAddress, parse
 from vedette.kit.units import MILLISECOND
 from vedette.spec import reader
-from vedette.spec.defaults import KEY_FILE
+from vedette.spec.defaults import GROUP, KEY_FILE
 from vedette.spec.findings import Findings
 from vedette.spec.resolved import SplitBrainPolicy
 from vedette.spec.tree import Tree
@@ -115,6 +115,18 @@ def with_one(text: str, name: str) -> str:
         for key in ("nodes", "preferredNodes"):
             if key in group:
                 group[key] = [name]
+    return json.dumps(document, indent=2)
+
+
+def with_renamed_groups(text: str) -> str:
+    """The document with other names for all its groups: every address goes to another group."""
+    document = copy.deepcopy(values(text))
+    spec = document["spec"]
+    for group in spec.get("groups", ()):
+        group["name"] = f"{group.get('name', GROUP)}-renamed"
+    for service in spec.get("virtualServices", ()):
+        if "group" in service:
+            service["group"] = f"{service['group']}-renamed"
     return json.dumps(document, indent=2)
 
 

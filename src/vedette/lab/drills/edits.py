@@ -1,9 +1,12 @@
 """The document is edited while everything runs: well, and badly."""
 
+import time
+
+from vedette.kit.units import SECOND
 from vedette.lab.drills import documents, expectations, tables
 from vedette.lab.drills.drill import Drill, everyone
 from vedette.lab.drills.expectations import Expectation
-from vedette.lab.drills.ground import Ground, needs_group, needs_service, usable
+from vedette.lab.drills.ground import Ground, needs_group, needs_other_director, needs_service, usable
 from vedette.lab.drills.scene import Scene
 
 
@@ -79,6 +82,28 @@ def _restored(_: Ground) -> Expectation:
     return expectations.nothing_lost("the document is as before")
 
 
+def _rename(scene: Scene) -> None:
+    """One node after the other gets the document, the holder last; as long as it lacks it, nothing may change."""
+    text = documents.with_renamed_groups(scene.document)
+    others = [name for name in scene.lab.machines if name != scene.active]
+    for node in others:
+        scene.operator.edit(text, node)
+        scene.pause(SECOND)
+    scene.pause(SECOND)
+    if not scene.flowing():
+        scene.complain("something was lost before the holder had the document")
+    scene.struck = time.monotonic_ns()
+    scene.operator.edit(text, scene.active)
+
+
+def _regrouped(_: Ground) -> Expectation:
+    return expectations.regrouped("never two answer, nobody for 2s at most, once all have the document")
+
+
+def _recovered(scene: Scene) -> bool:
+    return scene.passed(expectations.MOVED_TO_ANOTHER_GROUP) and scene.operator.documents_agree() and scene.flowing()
+
+
 DRILLS = (
     Drill(
         name="good-edit",
@@ -105,5 +130,16 @@ DRILLS = (
         heal=_restore,
         concern=everyone,
         expect_healing=_restored,
+    ),
+    Drill(
+        name="groups-renamed",
+        summary="every group gets another name in the document, which reaches the nodes one by one, the holder last",
+        skip=needs_other_director,
+        expect=_regrouped,
+        inject=_rename,
+        over=_recovered,
+        heal=_restore,
+        concern=everyone,
+        expect_healing=_regrouped,
     ),
 )

@@ -20,6 +20,9 @@ ADDRESS_BACK = 150 * MILLISECOND
 """The kernel reports a deleted address at once; repair is one pass of the address reconciler."""
 TABLE_BACK = 1 * SECOND
 """The kernel reports nothing about its IPVS table: the resync finds out."""
+MOVED_TO_ANOTHER_GROUP = 2 * SECOND
+"""An address that an edit gives to another group: the last node must be heard to have the document, and then nobody may
+answer for it any more (addresses/moving.py, addresses/inquiry.py)."""
 HELPER_BACK = 10 * SECOND
 """A helper process is restarted with back-off and must have checked everything again."""
 DETECTION_SLACK = 300 * MILLISECOND
@@ -61,6 +64,11 @@ def exclusive(spec: ClusterSpec) -> bool:
 def nothing_lost(reason: str) -> Expectation:
     """The fault is none of the client's business."""
     return Expectation(reason=reason, gap=CALM, settled=0, failed=0, held=True)
+
+
+def regrouped(reason: str) -> Expectation:
+    """Every address goes to another group by an edit."""
+    return Expectation(reason=reason, gap=MOVED_TO_ANOTHER_GROUP, settled=MOVED_TO_ANOTHER_GROUP)
 
 
 def takeover(spec: ClusterSpec, *, partition: bool = False, failing: int = 0) -> Expectation:

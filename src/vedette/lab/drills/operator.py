@@ -58,9 +58,9 @@ class Operator:
         if code != 0:
             self._complain(f"vedette {' '.join(words)} on {node} ended with {code}: {(err or out).strip()}")
 
-    def edit(self, text: str) -> None:
-        """Give every node another document, as an editor would."""
-        self._lab.edit(text)
+    def edit(self, text: str, *nodes: str) -> None:
+        """Give these nodes, or all, another document, as an editor would."""
+        self._lab.edit(text, list(nodes) or None)
 
     def documents_agree(self) -> bool:
         """Every director runs another document than before, the same one, and finds nothing wrong with it."""
