@@ -90,7 +90,9 @@ class Addresses:
         self._events = kernel.subscribe()
         self._guard = Guard(self._requests, self._report)
         inventory = Inventory(self._run_dir / "addresses.json")
-        self._reconciler = Reconciler(self._guard, inventory, self._requests, doubts=self._doubts)
+        self._reconciler = Reconciler(
+            self._guard, inventory, self._requests, doubts=self._inquiry.doubts, elsewhere=self._elsewhere
+        )
         self._announcer = Announcer(self._hear_conflict, self._hear_claim)
         self._loop.add_reader(self._events.fileno(), self._hear_kernel)
 
@@ -145,8 +147,9 @@ class Addresses:
             self._wake()
         self._ask()
 
-    def _doubts(self, seat: Seat) -> bool:
-        return self._moving.waits_for(seat.vip) != () or self._inquiry.doubts(seat)
+    def _elsewhere(self, seat: Seat) -> bool:
+        """Whether another node may rightly answer for it, by a document of before."""
+        return self._moving.waits_for(seat.vip, self._reconciler.holding) != ()
 
     def held(self) -> frozenset[str]:
         """The groups whose addresses are all on their interfaces, with a gate deadline in the future."""
@@ -237,8 +240,8 @@ class Addresses:
         return f"{mac} claims this address too" if mac and boottime() - when < _CONFLICT_SHOWN else ""
 
     def _held_up(self, seat: Seat) -> str:
-        waits = self._moving.waits_for(seat.vip)
-        wanted = waits and seat.vip.group in self._reconciler.holding and not plan.on_seat(seat, self._observed)
+        waits = self._moving.waits_for(seat.vip, self._reconciler.holding)
+        wanted = waits and seat.vip.group in self._reconciler.holding
         return f"it comes from another group, and {', '.join(waits)} has the former document" if wanted else ""
 
     def _missing(self, seat: Seat) -> str:

@@ -48,13 +48,21 @@ class News:
 class Reconciler:
     """Knows nothing of events or timers. ``holding`` is the keeper's wish: {group: deadline}.
 
-    What ``doubts`` says may be somebody else's is not put on an interface; it stays where it is already.
+    What ``doubts`` says may be somebody else's is not put on an interface; it stays where it is already. What may
+    rightly be ``elsewhere`` goes from there, too.
     """
 
     def __init__(
-        self, guard: Guard, inventory: Inventory, requests: Requests, *, doubts: Callable[[Seat], bool]
+        self,
+        guard: Guard,
+        inventory: Inventory,
+        requests: Requests,
+        *,
+        doubts: Callable[[Seat], bool],
+        elsewhere: Callable[[Seat], bool],
     ) -> None:
-        self._guard, self._inventory, self._requests, self._doubts = guard, inventory, requests, doubts
+        self._guard, self._inventory, self._requests = guard, inventory, requests
+        self._doubts, self._elsewhere = doubts, elsewhere
         self.vips: tuple[Vip, ...] = ()
         self.holding: dict[str, int] = {}
         self.problems: dict[IPAddress, str] = {}
@@ -124,6 +132,8 @@ class Reconciler:
         for seat in seats:
             address, group = seat.vip.address, seat.vip.group
             guarded = seat.link is not None and seat.link.index in covered
+            if self._elsewhere(seat):
+                continue
             if group in self.holding and guarded and self.answers(group) and address not in barred:
                 acquire.add(address)
             elif group in self.holding or self.answers(group):

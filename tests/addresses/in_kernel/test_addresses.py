@@ -599,6 +599,48 @@ def test_an_address_that_comes_from_another_group_waits_for_the_nodes_that_may_h
     asyncio.run(scenario())
 
 
+def test_the_holder_lets_go_of_an_address_that_changes_groups_while_others_have_the_former_document(
+    wire: Wire, tmp_path: Path
+) -> None:
+    """One of them takes the former group as soon as it is free, and has the address by its document."""
+    renamed = replace(WEB, name="renamed")
+
+    async def scenario() -> None:
+        async with desk(tmp_path, WEB) as place:
+            await held(place)
+            place.configure(renamed)
+            place.addresses.attend({"renamed": None}, me="router1", behind=frozenset({"router2"}))
+            place.addresses.hold("renamed", FOREVER)
+            await place.hears(Emptied("web"))
+            await asyncio.sleep(0.5)
+            assert found(VIP) == []
+            assert not wire.resolves(VIP)
+
+    asyncio.run(scenario())
+
+
+def test_an_address_stays_where_both_its_groups_are_held_and_goes_with_the_former(wire: Wire, tmp_path: Path) -> None:
+    before = [group("web", "10.77.0.100/24"), group("mail", "10.77.0.101/24")]
+    after = [group("web"), group("mail", "10.77.0.100/24", "10.77.0.101/24")]
+
+    async def scenario() -> None:
+        async with desk(tmp_path, *before) as place:
+            for name in ("web", "mail"):
+                place.addresses.hold(name, FOREVER)
+            await until(lambda: place.addresses.held() == {"web", "mail"})
+            place.configure(*after)
+            place.addresses.attend({}, me="router1", behind=frozenset({"router2"}))
+            await asyncio.sleep(0.2)
+            assert wire.resolves(VIP)
+            place.addresses.release("web")
+            await place.hears(Emptied("web"))
+            assert not wire.resolves(VIP)
+            place.addresses.attend({}, me="router1")
+            await until(lambda: bool(found(VIP)))
+
+    asyncio.run(scenario())
+
+
 def test_a_node_whose_kernel_refuses_an_address_is_not_fit_for_its_group(wire: Wire, tmp_path: Path) -> None:
     switch = Path(f"/proc/sys/net/ipv6/conf/{LAN}/disable_ipv6")
 

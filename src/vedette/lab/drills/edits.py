@@ -96,6 +96,13 @@ def _rename(scene: Scene) -> None:
     scene.operator.edit(text, scene.active)
 
 
+def _rename_back(scene: Scene) -> None:
+    """The holder first: another takes its group by the document that it has."""
+    scene.operator.edit(scene.document, scene.active)
+    scene.pause(3 * SECOND)
+    scene.operator.edit(scene.document)
+
+
 def _regrouped(_: Ground) -> Expectation:
     return expectations.regrouped("never two answer, nobody for 2s at most, once all have the document")
 
@@ -133,12 +140,12 @@ DRILLS = (
     ),
     Drill(
         name="groups-renamed",
-        summary="every group gets another name in the document, which reaches the nodes one by one, the holder last",
+        summary="every group gets another name in the document, which reaches the nodes one by one",
         skip=needs_other_director,
         expect=_regrouped,
         inject=_rename,
         over=_recovered,
-        heal=_restore,
+        heal=_rename_back,
         concern=everyone,
         expect_healing=_regrouped,
     ),
