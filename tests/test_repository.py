@@ -79,14 +79,16 @@ def _pins(lock: str) -> dict[str, str]:
 
 
 def test_the_locks_hold_releases_and_hashes_and_no_addresses() -> None:
-    runtime, everything = _pins("requirements.lock"), _pins("requirements-dev.lock")
-    assert runtime.items() <= everything.items()
+    everything = _pins("requirements-dev.lock")
+    for lock in ("requirements.lock", "requirements-build.lock"):
+        assert _pins(lock).items() <= everything.items()
 
 
 def test_the_locks_are_of_what_the_project_asks_for() -> None:
     document = tomllib.loads((ROOT / "pyproject.toml").read_text())
     wanted = {"requirements.lock": document["project"]["dependencies"]}
     wanted["requirements-dev.lock"] = wanted["requirements.lock"] + document["dependency-groups"]["dev"]
+    wanted["requirements-build.lock"] = document["dependency-groups"]["build"]
     for lock, requirements in wanted.items():
         names = {re.split(r"[^\w.-]", requirement)[0].lower().replace("_", "-") for requirement in requirements}
         assert names <= set(_pins(lock))
