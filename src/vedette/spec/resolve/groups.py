@@ -8,6 +8,7 @@ from ipaddress import ip_network
 from vedette.kit.net import IPAddress
 from vedette.spec import defaults, values, words
 from vedette.spec.model import groups as model
+from vedette.spec.resolve.hosts import names_a_host
 from vedette.spec.resolve.nodes import own_addresses
 from vedette.spec.resolve.scope import GROUPS, NODES, Scope, duration
 from vedette.spec.resolved import Failback, Group, Node, Role, VirtualAddress
@@ -180,7 +181,7 @@ def _collision(
     if address in seen:
         group, item = seen[address][2], seen[address][4]
         return f"{address} is already in groups[{group}].addresses[{item}]", "keep it in one place"
-    if address.is_multicast or address.is_loopback or address.is_unspecified:
+    if address.is_loopback or not names_a_host(address):
         return f"{address} cannot be a virtual address", "write an address of one host"
     if address.version == 4 and virtual.prefix_length < 31:
         network = ip_network(f"{address}/{virtual.prefix_length}", strict=False)

@@ -7,6 +7,7 @@ from vedette.kit.net import IPAddress
 from vedette.spec import defaults, values, words
 from vedette.spec.model import cluster as model
 from vedette.spec.resolve.fencing import resolve_fencing
+from vedette.spec.resolve.hosts import names_a_host
 from vedette.spec.resolve.scope import LINKS, NODES, Scope
 from vedette.spec.resolved import Link, Node, Role
 from vedette.spec.tree import Path
@@ -79,7 +80,7 @@ def _check_own_addresses(scope: Scope) -> None:
     for address, name, path in own_addresses(scope):
         if owners.setdefault(address, name) != name:
             scope.fault(path, f"{address} is an address of node `{owners[address]}` already", "correct one of them")
-        if address.is_multicast or address.is_unspecified or address.is_loopback:
+        if address.is_loopback or not names_a_host(address):
             scope.fault(path, f"{address} cannot be a node's address", "write the address that other nodes reach")
 
 
@@ -108,7 +109,7 @@ def resolve_ping_nodes(scope: Scope, virtual: frozenset[IPAddress]) -> tuple[IPA
             what = f"{address} is an address of node `{own[address]}`"
         elif address in virtual:
             what = f"{address} is an address of a group"
-        elif address.is_multicast or address.is_unspecified or address.is_loopback:
+        elif address.is_loopback or not names_a_host(address):
             what = f"{address} is not the address of a machine outside"
         elif address in found:
             what = f"{address} is listed twice"

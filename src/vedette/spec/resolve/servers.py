@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from vedette.kit.net import IPAddress, endpoint
 from vedette.spec import server_list, values, words
 from vedette.spec.model import balancing as model
+from vedette.spec.resolve import hosts
 from vedette.spec.resolve.expansions import Expansion, Item, taken
 from vedette.spec.resolve.scope import Scope
 from vedette.spec.resolved import NameKind, RealServer, ServerName
@@ -97,11 +98,7 @@ class Pools:
 
     def _unfit(self, address: IPAddress) -> tuple[str, str] | None:
         """Why an address cannot be a real server's, and what to do, if so."""
-        if address in self._taken:
-            return f"{address} is a virtual address", "write the server's own address"
-        if address.is_multicast or address.is_unspecified:
-            return f"{address} cannot be a real server", "write the address of one host"
-        return None
+        return hosts.unfit(address, self._taken, "a real server")
 
     def expand(self, items: Sequence[Item], path: Path, *, shared: bool) -> Servers:
         """Return all servers of a list; one that stood here before, but for weights, is not gone through again."""
