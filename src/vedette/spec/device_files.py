@@ -89,15 +89,16 @@ def read(
         found = {
             item.place: secret
             for item in files(document, directory)
-            if item.public not in (received or ()) and (secret := _read(item, findings, secrets))
+            if item.public not in (received or ()) and (secret := _read(item, directory, findings, secrets))
         }
     return DeviceFiles(str(directory.absolute()), found)
 
 
-def _read(item: DeviceFile, findings: Findings, secrets: Secrets) -> Secret | None:
+def _read(item: DeviceFile, directory: Path, findings: Findings, secrets: Secrets) -> Secret | None:
     what = "secret file" if item.secret else "file"
     data = secret_files.content(
         item,
+        directory,
         findings,
         what=what,
         make=f"write it, and `chmod {'600' if item.secret else '644'} {item.file}`",
