@@ -52,7 +52,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         if name != "up":
             sub.add_argument("--lab", metavar="NAME", help="which lab (default: the only one that is up)")
         for word, details in words:
-            sub.add_argument(word, **details)
+            argument = sub.add_argument(word, **details)
+            if word == "file":
+                options.names_a_file(argument)
         sub.set_defaults(act=function)
         return sub
 
@@ -86,8 +88,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     faults += "misread: it says off whatever is; recover: it works"
     spoil.add_argument("fault", choices=("vanish", "refuse", "pretend", "misread", "recover"), help=faults)
     network = ("network", {"metavar": "NETWORK"})
-    capture = verb("capture", "write a network's packets to a pcap file", _capture, network)
-    capture.add_argument("file", metavar="FILE", type=Path)
+    file = ("file", {"metavar": "FILE", "type": Path})
+    capture = verb("capture", "write a network's packets to a pcap file", _capture, network, file)
     capture.add_argument("--seconds", type=float, help="(default: until Ctrl-C)")
 
 

@@ -11,6 +11,18 @@ def output(parser: argparse.ArgumentParser) -> None:
 
 def run_dir(parser: argparse.ArgumentParser) -> None:
     """Which daemon of this machine is asked."""
-    parser.add_argument(
-        "--run-dir", metavar="DIR", type=Path, default=Path("/run/vedette"), help="(default: %(default)s)"
+    names_a_folder(
+        parser.add_argument(
+            "--run-dir", metavar="DIR", type=Path, default=Path("/run/vedette"), help="(default: %(default)s)"
+        )
     )
+
+
+def names_a_file(argument: argparse.Action) -> None:
+    """The Tab key offers files for it."""
+    argument.complete = "file"  # type: ignore[attr-defined]  # shtab's
+
+
+def names_a_folder(argument: argparse.Action) -> None:
+    """The Tab key offers folders for it."""
+    argument.complete = "directory"  # type: ignore[attr-defined]  # shtab's

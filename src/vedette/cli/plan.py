@@ -30,12 +30,14 @@ PATIENCE = 20.0
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("file", metavar="FILE", help="the new document; - reads standard input")
-    parser.add_argument(
+    new = parser.add_argument("file", metavar="FILE", help="the new document; - reads standard input")
+    former = parser.add_argument(
         "--against",
         metavar="OLDFILE",
         help="compare with this document instead of the one that runs here; needs no daemon",
     )
+    options.names_a_file(new)
+    options.names_a_file(former)
     options.output(parser)
     options.run_dir(parser)
     parser.epilog = """\

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+from vedette.cli import options
 from vedette.cli.output import Paint
 from vedette.spec import load, reader
 from vedette.spec.load import Problem, Report
@@ -17,7 +18,8 @@ HELP = "say what is wrong with a document, where, and what to write instead"
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("files", metavar="FILE", nargs="+", help="a document; - reads standard input")
+    files = parser.add_argument("files", metavar="FILE", nargs="+", help="a document; - reads standard input")
+    options.names_a_file(files)
     parser.add_argument(
         "-o",
         "--output",
