@@ -12,7 +12,9 @@ from collections.abc import Sequence
 from typing import Protocol
 
 import vedette
+from vedette.cli import faults
 from vedette.kit.errors import UsageError, VedetteError
+from vedette.spec.problem import Problems
 
 VERBS = (
     "validate",
@@ -56,6 +58,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_args(words)
     try:
         return int(args.run(args))
+    except Problems as error:
+        if getattr(args, "output", None) == "json":
+            print(faults.as_json(error.problems))
+        else:
+            print(f"vedette: {faults.as_text(error.problems)}", file=sys.stderr)
+        return 2
     except UsageError as error:
         print(f"vedette: {error}", file=sys.stderr)
         return 2

@@ -51,6 +51,10 @@ def run(args: argparse.Namespace) -> int:
     from vedette.lab import rehearse  # the verb's --help should not wait for it
     from vedette.lab.drills import catalogue
 
+    if args.list and args.output == "json":
+        drills = [{"name": drill.name, "summary": drill.summary} for drill in catalogue.ALL]
+        print(json.dumps(drills, indent=2, ensure_ascii=False))
+        return 0
     if args.list:
         width = max(len(drill.name) for drill in catalogue.ALL)
         print("\n".join(f"{drill.name:{width}}  {drill.summary}" for drill in catalogue.ALL))
