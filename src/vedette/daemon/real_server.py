@@ -48,7 +48,7 @@ class State:
 
 def wanted_here(spec: ClusterSpec, observed: Observed, addresses: Collection[IPAddress]) -> Wanted:
     """What the document asks of this machine; ``addresses`` empty: find out which it has."""
-    return desired.wanted(spec, _own(spec, observed, addresses))
+    return desired.wanted(spec, _own(spec, observed, addresses), named=bool(addresses))
 
 
 def _own(spec: ClusterSpec, observed: Observed, addresses: Collection[IPAddress]) -> tuple[IPAddress, ...]:
