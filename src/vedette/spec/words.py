@@ -257,6 +257,16 @@ def listing(names: Sequence[str], *, most: int = 12, last: str = ", ") -> str:
     return last.join(part for part in (", ".join(shown[:-1]), *shown[-1:]) if part)
 
 
+def near_miss(word: str, candidates: Sequence[str]) -> str | None:
+    """Return the name that was probably meant; names that are counted, like eth0 and eth1, are different on purpose."""
+    found = _near(word, [name for name in candidates if _uncounted(name) != _uncounted(word)])
+    return found if word not in candidates else None
+
+
+def _uncounted(name: str) -> str:
+    return "".join(letter for letter in name if not letter.isdigit())
+
+
 def _near(word: str, candidates: Sequence[str]) -> str | None:
     """Return the candidate that differs from ``word`` by a slip of the fingers."""
     likely = (candidate for candidate in candidates if abs(len(candidate) - len(word)) <= 3)
