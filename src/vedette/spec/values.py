@@ -93,6 +93,8 @@ def parse_address(text: str) -> IPAddress:
         raise BadValueError(
             f'"{shorten(text)}" names an interface', "write the address alone; the interface has its own key"
         )
+    if address.version == 6 and address.ipv4_mapped is not None:  # only inside programs: no packet has it (RFC 4291)
+        raise BadValueError(f'"{shorten(text)}" is an IPv4 address in the form of IPv6', f"write {address.ipv4_mapped}")
     return address
 
 
