@@ -99,7 +99,7 @@ def parse_address(text: str) -> IPAddress:
 
 
 def _address_remedy(text: str) -> str:
-    if re.fullmatch(r"[0-9.]+:[0-9]+", text):
+    if re.fullmatch(r"[0-9]+(\.[0-9]+){3}:[0-9]+", text):
         address, port = text.split(":")
         return f"address and port are two keys: address: {address}, port: {port}"
     if re.fullmatch(r"\[[0-9A-Fa-f:.]+\](:[0-9]+)?", text):
@@ -170,7 +170,7 @@ def parse_port(value: int | str) -> PortRange:
     """Read ``80``, ``53/udp``, ``50000-60000/udp`` or ``any``; tcp when no protocol is said."""
     match = _PORTS.fullmatch(str(value))
     if match is None or (match[1] == "any" and match[2]):
-        raise BadValueError(f'"{shorten(str(value))}" is not a port', "write 80, 53/udp, 50000-60000/udp or any")
+        raise BadValueError(f'"{shorten(str(value))}" is not a port', _port_remedy(str(value)))
     protocol = _protocol(match[3] or "tcp")
     if match[1] == "any":
         return PortRange(0, 0, protocol)
@@ -185,6 +185,13 @@ def parse_port(value: int | str) -> PortRange:
     if last < first:
         raise BadValueError(f"{value} runs backwards", f"write {last}-{first}")
     return PortRange(first, last, protocol)
+
+
+def _port_remedy(text: str) -> str:
+    found = re.fullmatch(r" *([0-9]{1,5}) *(?:-|–|:|\.\.|to) *([0-9]{1,5}) *(/[a-z]+)?", text)
+    if found is not None:
+        return f"write {found[1]}-{found[2]}{found[3] or ''}"
+    return "write 80, 53/udp, 50000-60000/udp or any"
 
 
 def _protocol(word: str) -> Protocol:

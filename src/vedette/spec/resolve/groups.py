@@ -168,6 +168,11 @@ def _check_collisions(scope: Scope, expanded: Expanded) -> None:
                 if fault:
                     scope.fault(path, *fault)
                     break
+                fault = _unfit(address)
+                if fault:
+                    scope.fault(path, *fault)
+                    scope.findings.spoil(scope.findings.tree.original(path))  # services may name the right one
+                    break
                 seen[address.address] = path
 
 
@@ -181,6 +186,12 @@ def _collision(
     if address in seen:
         group, item = seen[address][2], seen[address][4]
         return f"{address} is already in groups[{group}].addresses[{item}]", "keep it in one place"
+    return None
+
+
+def _unfit(virtual: VirtualAddress) -> tuple[str, str] | None:
+    """Why it can be the address of nothing, and what to do, if so."""
+    address = virtual.address
     if address.is_loopback or not hosts.names_a_host(address):
         return f"{address} cannot be a virtual address", "write the address of one host"
     if address.version == 6 and address.is_link_local and virtual.interface is None:
