@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from vedette.cli import main
+from vedette.cli import main, validate
+from vedette.cli.output import Paint
 from vedette.spec import load
 
 ROOT = Path(__file__).parent.parent
@@ -55,11 +56,39 @@ def test_every_command_that_a_document_names_exists(document: Path) -> None:
     assert set(re.findall(r"^vedette ([a-z-]+)\b(?!\.)", code, re.MULTILINE)) <= set(main.VERBS)
 
 
+def _shown() -> list[str]:
+    """The documents that the README shows."""
+    return re.findall(r"^```yaml\n(.*?)^```", (ROOT / "README.md").read_text(), re.DOTALL | re.MULTILINE)
+
+
 def test_the_documents_that_the_readme_shows_are_good() -> None:
-    shown = re.findall(r"^```yaml\n(.*?)^```", (ROOT / "README.md").read_text(), re.DOTALL | re.MULTILINE)
-    assert shown
-    for text in shown:
+    assert _shown()
+    for text in _shown():
         load.load_text(text, name="README.md", directory=ROOT, secrets=False)
+
+
+def test_the_mistakes_that_the_readme_shows_are_answered_as_it_shows(tmp_path: Path) -> None:
+    text = (
+        _shown()[0]
+        .replace("[203.0.113.80]", "[203.0.113.8]")
+        .replace("443", "443000")
+        .replace("realServers", "realserver")
+    )
+    report = load.check_text(text, name="cluster.yaml", directory=tmp_path, secrets=load.Secrets.IGNORED)
+    answer = validate.render(report.problems, (), 1, Paint(enabled=False)).splitlines()
+    assert len(answer) == 7
+    readme = (ROOT / "README.md").read_text().splitlines()
+    assert [line for line in answer if line not in readme] == []
+
+
+def test_the_readme_names_every_verb() -> None:
+    (row,) = (line for line in (ROOT / "README.md").read_text().splitlines() if line.startswith("| `validate`"))
+    assert set(re.findall(r"`([a-z-]+)`", row)) == set(main.VERBS)
+
+
+def test_the_changelog_says_nothing_twice() -> None:
+    starts = [line[:30] for line in (ROOT / "CHANGELOG.md").read_text().splitlines() if line.strip()]
+    assert [start for start in starts if starts.count(start) > 1] == []
 
 
 def test_nothing_unfinished_is_marked_in_the_product() -> None:

@@ -1,7 +1,9 @@
 """Options that many verbs have in common."""
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 
 def output(parser: argparse.ArgumentParser) -> None:
@@ -16,6 +18,11 @@ def run_dir(parser: argparse.ArgumentParser) -> None:
             "--run-dir", metavar="DIR", type=Path, default=Path("/run/vedette"), help="(default: %(default)s)"
         )
     )
+
+
+def one_of(parser: argparse.ArgumentParser, name: str, choices: Sequence[str], **details: Any) -> None:
+    """A word of few; a wrong one is refused by the name that the usage shows, and not by ours."""
+    parser.add_argument(name, choices=choices, metavar="{" + ",".join(choices) + "}", **details)
 
 
 def names_a_file(argument: argparse.Action) -> None:
