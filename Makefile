@@ -2,6 +2,7 @@
 # `make` alone lists the targets.
 
 PYTHON ?= python3
+PREFIX ?= /opt/vedette
 VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.installed
@@ -34,7 +35,7 @@ ALONE := kernel or lab or fencing or servers
 REAL := $(ALONE) or model
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format bench simulate day mutants model test-unit test-fencing test-kernel test-lab \
+.PHONY: help setup install uninstall demo test lint format bench simulate day mutants model test-unit test-fencing test-kernel test-lab \
   test-peers test-servers lock clean lab-packages fencing-packages server-packages model-packages bench-packages
 
 help:  ## Say what each target does
@@ -52,6 +53,14 @@ $(READY): requirements-dev.lock pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 	@echo 'Done: $(BIN)/vedette'
+
+install:  ## Put Vedette on this machine: PREFIX=/opt/vedette, /usr/bin/vedette, units, completion (root; DESTDIR)
+	@command -v $(PYTHON) >/dev/null || tools/debian-packages python3
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || tools/debian-packages python3-venv
+	@PYTHON='$(PYTHON)' PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' tools/install
+
+uninstall:  ## Take it away again; the document, the key and what the node has promised stay (root)
+	@PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' tools/install --remove
 
 lab-packages:
 	@tools/debian-packages $(LAB_PACKAGES)

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from vedette.cli import main
+from vedette.cli import main, validate
+from vedette.cli.output import Paint
 from vedette.spec import load
 
 ROOT = Path(__file__).parent.parent
@@ -55,11 +56,39 @@ def test_every_command_that_a_document_names_exists(document: Path) -> None:
     assert set(re.findall(r"^vedette ([a-z-]+)\b(?!\.)", code, re.MULTILINE)) <= set(main.VERBS)
 
 
+def _shown() -> list[str]:
+    """The documents that the README shows."""
+    return re.findall(r"^```yaml\n(.*?)^```", (ROOT / "README.md").read_text(), re.DOTALL | re.MULTILINE)
+
+
 def test_the_documents_that_the_readme_shows_are_good() -> None:
-    shown = re.findall(r"^```yaml\n(.*?)^```", (ROOT / "README.md").read_text(), re.DOTALL | re.MULTILINE)
-    assert shown
-    for text in shown:
+    assert _shown()
+    for text in _shown():
         load.load_text(text, name="README.md", directory=ROOT, secrets=False)
+
+
+def test_the_mistakes_that_the_readme_shows_are_answered_as_it_shows(tmp_path: Path) -> None:
+    text = (
+        _shown()[0]
+        .replace("[203.0.113.80]", "[203.0.113.8]")
+        .replace("443", "443000")
+        .replace("realServers", "realserver")
+    )
+    report = load.check_text(text, name="cluster.yaml", directory=tmp_path, secrets=load.Secrets.IGNORED)
+    answer = validate.render(report.problems, (), 1, Paint(enabled=False)).splitlines()
+    assert len(answer) == 7
+    readme = (ROOT / "README.md").read_text().splitlines()
+    assert [line for line in answer if line not in readme] == []
+
+
+def test_the_readme_names_every_verb() -> None:
+    (row,) = (line for line in (ROOT / "README.md").read_text().splitlines() if line.startswith("| `validate`"))
+    assert set(re.findall(r"`([a-z-]+)`", row)) == set(main.VERBS)
+
+
+def test_the_changelog_says_nothing_twice() -> None:
+    starts = [line[:30] for line in (ROOT / "CHANGELOG.md").read_text().splitlines() if line.strip()]
+    assert [start for start in starts if starts.count(start) > 1] == []
 
 
 def test_nothing_unfinished_is_marked_in_the_product() -> None:
@@ -79,14 +108,16 @@ def _pins(lock: str) -> dict[str, str]:
 
 
 def test_the_locks_hold_releases_and_hashes_and_no_addresses() -> None:
-    runtime, everything = _pins("requirements.lock"), _pins("requirements-dev.lock")
-    assert runtime.items() <= everything.items()
+    everything = _pins("requirements-dev.lock")
+    for lock in ("requirements.lock", "requirements-build.lock"):
+        assert _pins(lock).items() <= everything.items()
 
 
 def test_the_locks_are_of_what_the_project_asks_for() -> None:
     document = tomllib.loads((ROOT / "pyproject.toml").read_text())
     wanted = {"requirements.lock": document["project"]["dependencies"]}
     wanted["requirements-dev.lock"] = wanted["requirements.lock"] + document["dependency-groups"]["dev"]
+    wanted["requirements-build.lock"] = document["dependency-groups"]["build"]
     for lock, requirements in wanted.items():
         names = {re.split(r"[^\w.-]", requirement)[0].lower().replace("_", "-") for requirement in requirements}
         assert names <= set(_pins(lock))

@@ -5,6 +5,7 @@ import json
 import stat
 import sys
 from pathlib import Path
+from unittest.mock import ANY
 
 import pytest
 import yaml
@@ -79,6 +80,62 @@ def test_a_file_that_is_not_there_ends_with_2_and_the_others_are_checked(
     captured = capsys.readouterr()
     assert "missing.yaml: No such file" in captured.err
     assert "2 problems" in captured.out
+
+
+def test_a_file_that_is_not_there_is_a_problem_for_programs_too(
+    broken: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    missing = str(broken.with_name("missing.yaml"))
+    assert main(["validate", "-o", "json", missing]) == 2
+    report = json.loads(capsys.readouterr().out)
+    assert [(item["file"], item["line"]) for item in report["problems"]] == [(missing, 0)]
+    assert (report["valid"], report["problems"][0]["message"]) == (False, "cannot be read: No such file or directory")
+    assert main(["validate", "-o", "github", missing]) == 2
+    assert capsys.readouterr().out == f"::error file={missing}::cannot be read: No such file or directory\n"
+
+
+def test_annotations_of_a_right_document_are_none(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    document = tmp_path / "cluster.yaml"
+    document.write_text(
+        "apiVersion: vedette.dev/v1alpha1\nkind: HACluster\nmetadata: {name: t}\nspec:\n"
+        "  auth: {keys: [{secretFile: cluster.key}]}\n"
+        "  nodes: [{name: router1}]\n  groups: [{addresses: [{address: 203.0.113.80}]}]\n"
+    )
+    assert main(["init", "--key", str(tmp_path / "cluster.key")]) == 0
+    capsys.readouterr()
+    assert main(["validate", "-o", "github", str(document)]) == 0
+    assert capsys.readouterr().out == ""
+
+
+def test_an_annotation_of_the_whole_document_names_no_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    document = tmp_path / "cluster.yaml"
+    document.write_text("x: " + "x" * (16 << 20))
+    assert main(["validate", "-o", "github", str(document)]) == 1
+    assert capsys.readouterr().out.startswith(f"::error file={document}::the document is longer")
+
+
+def test_an_empty_name_is_shown_as_one(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["validate", ""]) == 2
+    assert capsys.readouterr().err == "vedette: '': No such file or directory\n"
+
+
+@pytest.mark.parametrize("verb", [("plan",), ("rehearse",), ("real-server", "--status", "--spec"), ("lab", "up")])
+def test_a_faulty_document_is_told_to_programs_by_every_verb_that_needs_a_right_one(
+    broken: Path, verb: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["validate", "-o", "json", str(broken)]) == 1
+    wanted = json.loads(capsys.readouterr().out)["problems"]
+    assert main([*verb, str(broken), "-o", "json"]) == 2
+    assert json.loads(capsys.readouterr().out)["problems"] == wanted
+    assert main([*verb, str(broken)]) == 2
+    captured = capsys.readouterr()
+    assert (captured.out, captured.err.count("broken.yaml:")) == ("", len(wanted))
+    assert "the lab" not in captured.err
+
+
+def test_the_drills_are_told_to_programs(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["rehearse", "--list", "-o", "json"]) == 0
+    assert {"name": "planned-move", "summary": ANY} in json.loads(capsys.readouterr().out)
 
 
 def test_no_file_is_a_usage_error() -> None:

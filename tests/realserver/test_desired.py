@@ -64,6 +64,26 @@ def test_a_machine_that_the_document_does_not_name_has_nothing_to_do() -> None:
     assert "10.0.0.99" in found.notes[0]
 
 
+def test_a_machine_without_an_address_is_told_so() -> None:
+    (note,) = _wanted(DIRECT + "}").notes
+    assert "has no address" in note
+
+
+def test_an_address_that_was_said_and_that_nobody_forwards_to_is_a_problem() -> None:
+    spec = resolve(document(f"virtualServices: [{DIRECT}, sorryServer: {{address: 10.0.0.98}}}}]"))
+    said = [ip_address(f"10.0.0.{number}") for number in (11, 98, 99)]
+    found = wanted(spec, said, named=True)
+    assert ["10.0.0.99" in problem for problem in found.problems] == [True]
+    assert VIP in found.vips
+    assert wanted(spec, said).problems == ()
+
+
+@pytest.mark.parametrize("forwarding", ["directRouting", "masquerade"])
+def test_an_address_that_was_said_may_be_one_that_a_name_stands_for(forwarding: str) -> None:
+    spec = resolve(document(f"virtualServices: [{NAMED % forwarding}]"))
+    assert wanted(with_names(spec, {}), [ip_address("10.0.0.99")], named=True).problems == ()
+
+
 def test_a_server_in_maintenance_keeps_its_clients() -> None:
     maintained = DIRECT.replace("10.0.0.11}", "10.0.0.11, maintenance: true, weight: 0}")
     assert VIP in _wanted(maintained + "}", "10.0.0.11").vips

@@ -180,10 +180,10 @@ def test_once_sets_up_and_says_what_it_did(machine: Machine) -> None:
     assert machine.run("--status").returncode == 0
 
 
-def test_a_machine_that_has_another_address_is_told(machine: Machine) -> None:
+def test_an_address_that_nobody_forwards_to_is_told(machine: Machine) -> None:
     done = machine.run("--once", "--address", "10.0.0.12")
-    assert done.returncode == 0
-    assert "no virtual service of the document has one of 10.0.0.12" in done.stdout
+    assert done.returncode == 1
+    assert "no virtual service has 10.0.0.12 as real server" in done.stdout
 
 
 def test_without_privilege_it_says_what_is_missing(machine: Machine) -> None:

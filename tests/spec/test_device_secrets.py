@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from tests.health import daemons
 from tests.spec.documents import document
 
 from vedette.spec import load
@@ -123,3 +124,10 @@ def test_snmp_v3_is_what_a_username_means(tmp_path: Path) -> None:
     driver = load.load(write(tmp_path, device, nodes=NODES)).fencing_devices[0].driver
     assert isinstance(snmp := getattr(driver, "snmp", None), Snmp)
     assert (snmp.version, snmp.auth_password, snmp.privacy_password) == (SnmpVersion.V3, Secret(SECRET), None)
+
+
+def test_authorities_that_are_none_are_a_warning(tmp_path: Path) -> None:
+    path = write(tmp_path, REDFISH)
+    assert any("holds no certificate" in warning.message for warning in check(path).warnings)
+    daemons.certificates(tmp_path)
+    assert not any("holds no certificate" in warning.message for warning in check(path).warnings)

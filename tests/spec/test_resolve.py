@@ -124,7 +124,7 @@ def test_a_short_interval_shortens_the_default_timeout() -> None:
 
 
 def test_a_udp_service_without_a_check_is_warned_of() -> None:
-    report = check(document("virtualServices: [{addresses: [public], ports: [53/udp], realServers: []}]"))
+    report = check(document("virtualServices: [{ports: [53/udp], realServers: [{address: 10.0.0.11}]}]"))
     assert report.spec is not None
     assert report.spec.virtual_services[0].checks == ()
     assert [warning.path for warning in report.warnings] == ["spec.virtualServices[0]"]

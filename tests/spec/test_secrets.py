@@ -114,3 +114,28 @@ def test_the_default_key_file_is_that_of_init(tmp_path: Path) -> None:
     path = tmp_path / "cluster.yaml"
     path.write_text(document())
     assert check(path, Secrets.IGNORED).key_files == (Path("/etc/vedette/cluster.key"),)
+
+
+@pytest.mark.parametrize("name", ["/etc/passwd", "../passwd", "link"])
+def test_nobody_is_told_to_change_the_mode_of_a_file_that_is_not_the_clusters(tmp_path: Path, name: str) -> None:
+    folder = tmp_path / "cluster"
+    folder.mkdir()
+    (tmp_path / "passwd").write_text(SECRET)
+    (tmp_path / "passwd").chmod(0o644)
+    (folder / "link").symlink_to(tmp_path / "passwd")
+    (problem,) = check(write(folder, name)).problems
+    assert "is open to others" in problem.message
+    assert "chmod" not in problem.remedy
+
+
+@pytest.mark.parametrize("name", ["/dev/zero", "."])
+def test_nobody_is_told_to_make_a_key_where_something_else_is(tmp_path: Path, name: str) -> None:
+    (problem,) = check(write(tmp_path, name)).problems
+    assert "not a regular file" in problem.message
+    assert "init" not in problem.remedy
+
+
+def test_nobody_is_told_to_make_a_key_over_one_that_is_too_short(key_file: Path) -> None:
+    key_file.write_text("short")
+    (problem,) = check(write(key_file.parent, "cluster.key")).problems
+    assert str(key_file) not in problem.remedy

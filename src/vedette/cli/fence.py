@@ -24,6 +24,28 @@ Exit codes: 0 all is well; 1 it is not (status: a plug of a living node does not
 device did not answer, or did not do, what it must; on: a device did not take the order); 2 refused; 3 the daemon, or
 what speaks to the devices for it, does not answer."""
 
+_AWAY = "3 the daemon, or what speaks to the devices for it, does not answer."
+WHATS = {
+    "status": (
+        "every node's levels, devices and plugs, and what they read",
+        "0 every plug of a living node reads on, and there is no other problem; 1 it is not so; " + _AWAY,
+    ),
+    "test": (
+        "ask every device of a node everything, and switch nothing",
+        "0 every device answered and did what it must; 1 one did not, or (--power-off) the node did not fall silent or "
+        "did not return; 2 refused (the reason is said); " + _AWAY,
+    ),
+    "on": (
+        "ask the devices of a node to switch it on again",
+        "0 every device took the order; 1 one did not; 2 refused (the reason is said); " + _AWAY,
+    ),
+    "history": (
+        "what was switched off, on whose word, and what the devices said",
+        "0 shown, also where there is nothing; 3 the daemon does not answer.",
+    ),
+}
+"""What can be asked: what it is, and its exit codes."""
+
 POWER_OFF = """\
 {node} will be switched off without warning, and on again, once by each level of its fencing.
 It must boot by itself, and its daemon start by itself: this waits {minutes} min for it each time.
@@ -32,10 +54,8 @@ It must boot by itself, and its daemon start by itself: this waits {minutes} min
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     whats = parser.add_subparsers(dest="what", metavar="WHAT", required=True)
-    status = whats.add_parser("status", help="every node's levels, devices and plugs, and what they read")
-    test = whats.add_parser("test", help="ask every device of a node everything, and switch nothing")
-    on = whats.add_parser("on", help="ask the devices of a node to switch it on again")
-    past = whats.add_parser("history", help="what was switched off, on whose word, and what the devices said")
+    subs = {name: whats.add_parser(name, help=text) for name, (text, _) in WHATS.items()}
+    test, on, past = subs["test"], subs["on"], subs["history"]
     for sub in (test, on):
         sub.add_argument("node", metavar="NODE")
     test.add_argument(
@@ -56,11 +76,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )
     past.add_argument("node", metavar="NODE", nargs="?", help="(default: every node)")
     past.add_argument("--evidence", action="store_true", help="every answer of every device as well")
-    for sub in (status, test, on, past):
-        options.output(sub)
-        options.run_dir(sub)
-        sub.epilog = EXIT_CODES
-        sub.formatter_class = argparse.RawDescriptionHelpFormatter
+    for name, (text, codes) in WHATS.items():
+        options.output(subs[name])
+        options.run_dir(subs[name])
+        subs[name].description = text[:1].upper() + text[1:] + "."
+        subs[name].epilog = f"Exit codes: {codes}"
     parser.epilog = f"""\
 Each plug must read on while its node lives. One that does not is not that node's plug, or its device lies; better to
 know before it matters.

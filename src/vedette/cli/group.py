@@ -2,14 +2,14 @@
 
 import argparse
 
-from vedette.cli import order
+from vedette.cli import options, order
 
 NAME = "group"
 HELP = "put a group in maintenance (it stays where it is), or resume its placement"
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("what", choices=("maintenance", "resume"))
+    options.one_of(parser, "what", ("maintenance", "resume"))
     parser.add_argument("group", metavar="GROUP")
     order.duration(parser)
     order.arguments(parser)

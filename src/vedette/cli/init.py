@@ -6,6 +6,7 @@ import secrets
 import sys
 from pathlib import Path
 
+from vedette.cli import options
 from vedette.kit.errors import PermanentError, UsageError
 from vedette.spec import defaults
 
@@ -16,9 +17,10 @@ KEY_BYTES = 32
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
+    key = parser.add_argument(
         "--key", metavar="FILE", type=Path, default=Path(defaults.KEY_FILE), help="(default: %(default)s)"
     )
+    options.names_a_file(key)
     parser.epilog = """\
 Heartbeats are signed with this key: whoever has it can speak for the cluster. An existing file is never overwritten;
 to rotate, make a second key and list both in auth.keys.

@@ -52,7 +52,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         if name != "up":
             sub.add_argument("--lab", metavar="NAME", help="which lab (default: the only one that is up)")
         for word, details in words:
-            sub.add_argument(word, **details)
+            if "choices" in details:
+                options.one_of(sub, word, **details)
+                continue
+            argument = sub.add_argument(word, **details)
+            if word == "file":
+                options.names_a_file(argument)
         sub.set_defaults(act=function)
         return sub
 
@@ -67,8 +72,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     down.add_argument("--all", action="store_true", help="every lab of this host, dead ones included")
     verb("status", "show what is up, cut and spoilt", _status, ("name", {"metavar": "NAME", "nargs": "?"}))
     verb("start", "start the daemon where it does not run", _start, ("machine", {"metavar": "MACHINE", "nargs": "*"}))
-    run = verb("run", "run a command in a machine", _run, place, ("command", {"metavar": "-- COMMAND", "nargs": "+"}))
-    run.add_argument("--timeout", metavar="SECONDS", type=float, default=3600.0, help="(default: %(default)s)")
+    run = verb("run", "run a command in a machine", _run, place, ("command", {"metavar": "COMMAND", "nargs": "+"}))
+    run.usage = (
+        "%(prog)s [-h] [-o {text,json}] [--lab NAME] [--timeout SECONDS] [--stdin] MACHINE -- COMMAND [ARGUMENT ...]"
+    )
+    run.add_argument("--timeout", metavar="SECONDS", type=float, default=3600.0, help="(default: 3600)")
     run.add_argument("--stdin", action="store_true", help="pass this command's standard input on")
     verb("shell", "open a shell in a machine", _shell, machine)
     verb("power", "pull a machine's plug, or boot it", _power, ("to", {"choices": ("on", "off")}), machine)
@@ -84,10 +92,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     spoil = verb("device", "spoil or repair a fencing device", _device, ("device", {"metavar": "DEVICE"}))
     faults = "vanish: its wire is cut; refuse: no order is obeyed; pretend: orders are acknowledged, nothing happens; "
     faults += "misread: it says off whatever is; recover: it works"
-    spoil.add_argument("fault", choices=("vanish", "refuse", "pretend", "misread", "recover"), help=faults)
+    options.one_of(spoil, "fault", ("vanish", "refuse", "pretend", "misread", "recover"), help=faults)
     network = ("network", {"metavar": "NETWORK"})
-    capture = verb("capture", "write a network's packets to a pcap file", _capture, network)
-    capture.add_argument("file", metavar="FILE", type=Path)
+    file = ("file", {"metavar": "FILE", "type": Path})
+    capture = verb("capture", "write a network's packets to a pcap file", _capture, network, file)
     capture.add_argument("--seconds", type=float, help="(default: until Ctrl-C)")
 
 

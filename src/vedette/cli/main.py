@@ -9,10 +9,12 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, TextIO
 
 import vedette
+from vedette.cli import faults
 from vedette.kit.errors import UsageError, VedetteError
+from vedette.spec.problem import Problems
 
 VERBS = (
     "validate",
@@ -51,11 +53,40 @@ class Verb(Protocol):
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command line; returns the exit code."""
     words = list(sys.argv[1:] if argv is None else argv)
+    if sys.stdout is None:  # `>&-`: the next file that is opened must not become it
+        sys.stdout = os.fdopen(os.open(os.devnull, os.O_RDONLY), "w")
+    code = 0
+    try:
+        code = _run(words)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _silence()  # the reader went away: nothing to tell it
+    except OSError as error:
+        if not _is_lost(sys.stdout):
+            raise
+        _silence()
+        print(f"vedette: the answer cannot be written: {os.strerror(error.errno or 0)}", file=sys.stderr)
+        return 3
+    return code
+
+
+def _run(words: Sequence[str]) -> int:
+    """Find the verb, run it, and tell what it raises. Raises ``OSError`` where nothing can be told."""
     wanted = next((word for word in words if not word.startswith("-")), None)
     parser = build(only=wanted if wanted in VERBS else None)
-    args = parser.parse_args(words)
+    try:
+        args = parser.parse_args(words)
+    except SystemExit:
+        sys.stdout.flush()  # the help, the version
+        raise
     try:
         return int(args.run(args))
+    except Problems as error:
+        if getattr(args, "output", None) == "json":
+            print(faults.as_json(error.problems))
+        else:
+            print(f"vedette: {faults.as_text(error.problems)}", file=sys.stderr)
+        return 2
     except UsageError as error:
         print(f"vedette: {error}", file=sys.stderr)
         return 2
@@ -64,9 +95,21 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 3
     except KeyboardInterrupt:
         return 130
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader went away: nothing to tell it
-        return 0
+
+
+def _is_lost(stream: TextIO) -> bool:
+    """Whether it is this stream that cannot be written, which is tried once more."""
+    try:
+        stream.write("\n")
+        stream.flush()
+    except OSError:
+        return True
+    return False
+
+
+def _silence() -> None:
+    """Let what is still in the buffer go nowhere, or Python would complain of it at the end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def build(*, only: str | None = None) -> argparse.ArgumentParser:

@@ -2,14 +2,14 @@
 
 import argparse
 
-from vedette.cli import order
+from vedette.cli import options, order
 
 NAME = "node"
 HELP = "put a node on standby (it hands everything over), in maintenance (it is left alone), or back online"
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("what", choices=("standby", "maintenance", "online"))
+    options.one_of(parser, "what", ("standby", "maintenance", "online"))
     parser.add_argument("node", metavar="NODE")
     order.duration(parser)
     order.arguments(parser)

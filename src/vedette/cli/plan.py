@@ -17,9 +17,9 @@ from vedette.edits import masking
 from vedette.edits.change import HEADINGS, Change, Live, Severity, worst
 from vedette.edits.compare import compare, live_of
 from vedette.kit import plain
-from vedette.kit.errors import PermanentError, UsageError
+from vedette.kit.errors import PermanentError
 from vedette.spec import load, reader
-from vedette.spec.load import Report, Secrets
+from vedette.spec.load import Problems, Secrets
 from vedette.spec.resolved import ClusterSpec
 
 NAME = "plan"
@@ -30,12 +30,14 @@ PATIENCE = 20.0
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("file", metavar="FILE", help="the new document; - reads standard input")
-    parser.add_argument(
+    new = parser.add_argument("file", metavar="FILE", help="the new document; - reads standard input")
+    former = parser.add_argument(
         "--against",
         metavar="OLDFILE",
         help="compare with this document instead of the one that runs here; needs no daemon",
     )
+    options.names_a_file(new)
+    options.names_a_file(former)
     options.output(parser)
     options.run_dir(parser)
     parser.epilog = """\
@@ -81,21 +83,16 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _read(name: str, nonce: bytes) -> Read:
-    """Read a document. Raises :class:`UsageError` with all that is wrong."""
+    """Read a document. Raises :class:`Problems` with all that is wrong."""
     if name == "-":
         content = sys.stdin.buffer.read(reader.LARGEST + 1)
         report = load.check_bytes(content, name="stdin", directory=Path(), secrets=Secrets.IF_PRESENT)
     else:
         report = load.check(Path(name), secrets=Secrets.IF_PRESENT)
     if report.spec is None:
-        raise UsageError(_faults(report))
+        raise Problems(report.problems)
     missing = tuple(str(path) for path in report.key_files if not os.access(path, os.R_OK))
     return Read(name, masking.masked(report.spec, nonce), missing=missing)
-
-
-def _faults(report: Report) -> str:
-    count = len(report.problems)
-    return "\n".join([f"{count} problem{'s' * (count != 1)}", *(str(problem) for problem in report.problems)])
 
 
 def _running(run_dir: Path, nonce: bytes) -> Read:

@@ -22,7 +22,7 @@ Plain = dict[str, Any]
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
+    spec = parser.add_argument(
         "--spec",
         metavar="FILE",
         type=Path,
@@ -41,13 +41,15 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     what.add_argument("--once", action="store_true", help="set everything up and end, instead of keeping it so")
     what.add_argument("--status", action="store_true", help="say whether this machine is right, and why not")
     what.add_argument("--undo", action="store_true", help="remove what was set up here, and restore former settings")
-    parser.add_argument(
+    run_dir = parser.add_argument(
         "--run-dir",
         metavar="DIR",
         type=Path,
         default=Path("/run/vedette-real-server"),
         help="where it is written down what was changed (default: %(default)s)",
     )
+    options.names_a_file(spec)
+    options.names_a_folder(run_dir)
     options.output(parser)
     parser.add_argument(
         "--log-level", choices=("debug", "info", "warning", "error"), default="info", help="(default: %(default)s)"

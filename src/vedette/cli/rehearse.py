@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 from typing import TextIO
 
+from vedette.cli import options
 from vedette.cli.output import Paint, table
 from vedette.kit.errors import UsageError
 from vedette.lab import report
@@ -17,7 +18,7 @@ HELP = "build a document's cluster from virtual machines, cause faults, and meas
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("document", metavar="FILE", type=Path, nargs="?", help="the document to rehearse")
+    document = parser.add_argument("document", metavar="FILE", type=Path, nargs="?", help="the document to rehearse")
     parser.add_argument(
         "--drill", metavar="NAME", action="append", default=[], help="run only this drill; may be given several times"
     )
@@ -26,13 +27,15 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "-o", "--output", choices=("text", "json", "junit"), default="text", help="(default: %(default)s)"
     )
     parser.add_argument("--keep", action="store_true", help="leave the lab up afterwards, and say how to look into it")
-    parser.add_argument(
+    logs = parser.add_argument(
         "--logs",
         metavar="DIR",
         type=Path,
         default=Path("rehearsal-logs"),
         help="where the machines' logs are put when a drill fails (default: %(default)s)",
     )
+    options.names_a_file(document)
+    options.names_a_folder(logs)
     parser.epilog = """\
 Nothing outside the lab is touched: machines are User Mode Linux processes, their wires are bridges in network
 namespaces of their own. Needs root and Debian's packages user-mode-linux, iproute2, ipvsadm.
@@ -48,6 +51,10 @@ def run(args: argparse.Namespace) -> int:
     from vedette.lab import rehearse  # the verb's --help should not wait for it
     from vedette.lab.drills import catalogue
 
+    if args.list and args.output == "json":
+        drills = [{"name": drill.name, "summary": drill.summary} for drill in catalogue.ALL]
+        print(json.dumps(drills, indent=2, ensure_ascii=False))
+        return 0
     if args.list:
         width = max(len(drill.name) for drill in catalogue.ALL)
         print("\n".join(f"{drill.name:{width}}  {drill.summary}" for drill in catalogue.ALL))

@@ -4,12 +4,14 @@ import argparse
 import os
 from pathlib import Path
 
+from vedette.cli import options
+
 NAME = "run"
 HELP = "run this node's daemon in the foreground"
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
+    spec = parser.add_argument(
         "--spec",
         metavar="FILE",
         type=Path,
@@ -22,14 +24,14 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         default=os.uname().nodename,
         help="which node this is (default: uname -n)",
     )
-    parser.add_argument(
+    run_dir = parser.add_argument(
         "--run-dir",
         metavar="DIR",
         type=Path,
         default=Path("/run/vedette"),
         help="state of this boot and the status socket (default: %(default)s)",
     )
-    parser.add_argument(
+    state_dir = parser.add_argument(
         "--state-dir",
         metavar="DIR",
         type=Path,
@@ -39,6 +41,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--log-level", choices=("debug", "info", "warning", "error"), default="info", help="(default: %(default)s)"
     )
+    options.names_a_file(spec)
+    options.names_a_folder(run_dir)
+    options.names_a_folder(state_dir)
     parser.epilog = """\
 Signals: SIGTERM and SIGINT hand this node's groups over, then leave; where nobody can take them, the addresses stay
 as they are and the next start adopts them. SIGUSR2 restarts in place, as `vedette restart` does. SIGHUP looks at the

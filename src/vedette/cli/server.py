@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from vedette.api import control
-from vedette.cli import order
+from vedette.cli import options, order
 from vedette.cli.output import Paint, table
 from vedette.cli.servers import row, rows_of
 from vedette.kit.errors import UsageError
@@ -16,7 +16,7 @@ HELP = "drain a real server (no new connections, then out of the table), enable 
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("what", choices=("drain", "enable", "list"))
+    options.one_of(parser, "what", ("drain", "enable", "list"))
     parser.add_argument("service", metavar="SERVICE", nargs="?", help="name of a virtual service")
     parser.add_argument(
         "server", metavar="REAL", nargs="?", help="address of a real server, with :port where it has one"

@@ -1,13 +1,12 @@
 """``vedette validate``: everything that is wrong with documents, each fault at its line."""
 
 import argparse
-import json
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 
+from vedette.cli import faults, options
 from vedette.cli.output import Paint
 from vedette.spec import load, reader
 from vedette.spec.load import Problem, Report
@@ -17,7 +16,8 @@ HELP = "say what is wrong with a document, where, and what to write instead"
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("files", metavar="FILE", nargs="+", help="a document; - reads standard input")
+    files = parser.add_argument("files", metavar="FILE", nargs="+", help="a document; - reads standard input")
+    options.names_a_file(files)
     parser.add_argument(
         "-o",
         "--output",
@@ -41,20 +41,23 @@ Exit codes: 0 no faults; 1 faults were found; 2 a file cannot be read, or the co
 
 def run(args: argparse.Namespace) -> int:
     reports: list[Report] = []
-    unreadable = 0
+    unreadable: list[Problem] = []
     for name in args.files:
         try:
             reports.append(_check(name))
         except OSError as error:
-            print(f"vedette: {name}: {os.strerror(error.errno or 0)}", file=sys.stderr)
-            unreadable += 1
+            why = os.strerror(error.errno or 0)
+            unreadable.append(Problem(name, 0, 0, "", f"cannot be read: {why}"))
+            if args.output == "text":
+                print(f"vedette: {name or repr(name)}: {why}", file=sys.stderr)
     problems = [problem for report in reports for problem in report.problems]
     warnings = [warning for report in reports for warning in report.warnings]
     match args.output:
         case "json":
-            print(_json(problems, warnings, valid=not problems and not unreadable))
+            print(faults.as_json([*unreadable, *problems], warnings))
         case "github":
-            print("\n".join(_annotations(problems, "error") + _annotations(warnings, "warning")))
+            for line in _annotations([*unreadable, *problems], "error") + _annotations(warnings, "warning"):
+                print(line)
         case _ if reports:
             print(render(problems, warnings, len(reports), Paint.of(sys.stdout)))
     return 2 if unreadable else 1 if problems else 0
@@ -65,10 +68,9 @@ def _check(name: str) -> Report:
     if name == "-":
         content = sys.stdin.buffer.read(reader.LARGEST + 1)
         return load.check_bytes(content, name="stdin", directory=Path())
-    path = Path(name)
-    with open(path, "rb") as file:
+    with open(name, "rb") as file:
         content = file.read(reader.LARGEST + 1)
-    return load.check_bytes(content, name=name, directory=path.parent)
+    return load.check_bytes(content, name=name, directory=Path(name).parent)
 
 
 def render(problems: Sequence[Problem], warnings: Sequence[Problem], files: int, paint: Paint) -> str:
@@ -92,23 +94,19 @@ def _paragraph(problem: Problem, kind: str, paint: Paint) -> str:
     return f"{paint.strong(place)}: {kind}: {where}{problem.message}{remedy}"
 
 
-def _json(problems: Sequence[Problem], warnings: Sequence[Problem], *, valid: bool) -> str:
-    report = {
-        "valid": valid,
-        "problems": [asdict(problem) for problem in problems],
-        "warnings": [asdict(warning) for warning in warnings],
-    }
-    return json.dumps(report, indent=2, ensure_ascii=False)
-
-
 def _annotations(problems: Sequence[Problem], command: str) -> list[str]:
     """Workflow commands; their values are escaped as GitHub's runner reads them."""
     return [
-        f"::{command} file={_escape(problem.file, property=True)},line={problem.line},col={problem.column}"
+        f"::{command} file={_escape(problem.file, property=True)}{_position(problem)}"
         f"::{_escape(': '.join(part for part in (problem.path, problem.message) if part))}"
         f"{_escape(f' ({problem.remedy})' if problem.remedy else '')}"
         for problem in problems
     ]
+
+
+def _position(problem: Problem) -> str:
+    """Nothing for what is wrong with a document as a whole: the runner puts that at the file's beginning."""
+    return f",line={problem.line},col={problem.column}" if problem.line else ""
 
 
 def _escape(text: str, *, property: bool = False) -> str:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from vedette.kit import log, notify
-from vedette.kit.errors import PermanentError, UsageError
+from vedette.kit.errors import PermanentError
 from vedette.kit.net import IPAddress
 from vedette.kit.units import SECOND, seconds
 from vedette.realserver import desired, diagnosis, journal, kernel, surroundings
@@ -48,7 +48,7 @@ class State:
 
 def wanted_here(spec: ClusterSpec, observed: Observed, addresses: Collection[IPAddress]) -> Wanted:
     """What the document asks of this machine; ``addresses`` empty: find out which it has."""
-    return desired.wanted(spec, _own(spec, observed, addresses))
+    return desired.wanted(spec, _own(spec, observed, addresses), named=bool(addresses))
 
 
 def _own(spec: ClusterSpec, observed: Observed, addresses: Collection[IPAddress]) -> tuple[IPAddress, ...]:
@@ -62,15 +62,8 @@ def _own(spec: ClusterSpec, observed: Observed, addresses: Collection[IPAddress]
 
 
 def read(path: Path) -> ClusterSpec:
-    """Read the document once. Raises :class:`UsageError` with all that is wrong."""
-    try:
-        content: bytes | OSError = path.read_bytes()
-    except OSError as error:
-        content = error
-    outcome = understand(path, content)
-    if not isinstance(outcome, ClusterSpec):
-        raise UsageError("\n".join(outcome))
-    return outcome
+    """Read the document once. Raises :class:`vedette.spec.load.Problems` with all that is wrong."""
+    return load.load(path, secrets=False)
 
 
 def understand(path: Path, content: bytes | OSError) -> ClusterSpec | tuple[str, ...]:

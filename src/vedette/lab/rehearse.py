@@ -15,6 +15,7 @@ from types import FrameType
 from typing import Protocol
 
 from vedette.kit.errors import VedetteError
+from vedette.lab import documents
 from vedette.lab.drills.drill import Drill
 from vedette.lab.lab import Lab
 from vedette.lab.report import Report, Result, Verdict
@@ -28,6 +29,7 @@ def rehearse(document: Path, *, drills: Sequence[Drill], progress: Progress, kee
     cannot be built.
     """
     begun = time.monotonic_ns()
+    documents.read(document)  # before anything is said of a lab
     house = House(document, progress=progress, logs=logs)
     with _terminated_as_interrupted():
         try:

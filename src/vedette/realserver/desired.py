@@ -42,8 +42,8 @@ class _Draft:
     endpoints: set[Endpoint] = field(default_factory=set)
 
 
-def wanted(spec: ClusterSpec, own: Collection[IPAddress]) -> Wanted:
-    """``own``: the machine's own addresses."""
+def wanted(spec: ClusterSpec, own: Collection[IPAddress], *, named: bool = False) -> Wanted:
+    """``own``: the machine's own addresses; ``named``: somebody has said that each of them is a real server's."""
     for node in spec.nodes:
         reached = {node.address, *(link.addresses.get(node.name) for link in spec.heartbeat.links)}
         if node.role is Role.DIRECTOR and not reached.isdisjoint(own):
@@ -58,14 +58,15 @@ def wanted(spec: ClusterSpec, own: Collection[IPAddress]) -> Wanted:
                 masqueraded.append(service.name)
             else:
                 _serve(draft, spec, service, address)
+    strangers = tuple(_strangers(spec, own)) if named else ()
     return Wanted(
         vips={address: tuple(dict.fromkeys(names)) for address, names in draft.vips.items()},
         devices={device: frozenset(inside) for device, inside in draft.devices.items()},
         ports=frozenset(draft.ports),
         direct=frozenset(draft.direct),
         endpoints=frozenset(draft.endpoints),
-        notes=_notes(draft, masqueraded, own),
-        problems=tuple(_clashes(draft)),
+        notes=() if strangers else _notes(draft, masqueraded, own),
+        problems=(*strangers, *_clashes(draft)),
         tentative=any(service.unresolved for service in asking(spec)),
     )
 
@@ -130,6 +131,19 @@ def _clashes(draft: _Draft) -> Iterator[str]:
             )
 
 
+def _strangers(spec: ClusterSpec, named: Collection[IPAddress]) -> Iterator[str]:
+    """Addresses that nobody forwards to. While a name is not known yet, it may stand for any of them."""
+    if any(service.unresolved for service in spec.virtual_services):
+        return
+    known = {server.address for service in spec.virtual_services for server in service.real_servers}
+    known |= {
+        service.sorry.remote.address for service in spec.virtual_services if service.sorry and service.sorry.remote
+    }
+    for address in named:
+        if address not in known:
+            yield f"no virtual service has {address} as real server: correct `--address`, or the document"
+
+
 def _notes(draft: _Draft, masqueraded: list[str], own: Collection[IPAddress]) -> tuple[str, ...]:
     if draft.vips:
         return ()
@@ -138,5 +152,7 @@ def _notes(draft: _Draft, masqueraded: list[str], own: Collection[IPAddress]) ->
         return (
             f"nothing to set up: this machine is a real server of {names} with masquerade, which needs nothing here",
         )
+    if not own:
+        return ("nothing to set up: this machine has no address but the cluster's, loopback and link-local ones",)
     shown = ", ".join(str(address) for address in sorted(own, key=lambda item: (item.version, int(item)))[:8])
-    return (f"nothing to set up: no virtual service of the document has one of {shown or 'no address'} as real server",)
+    return (f"nothing to set up: no virtual service of the document has one of {shown} as real server",)

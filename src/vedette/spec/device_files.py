@@ -1,5 +1,6 @@
 """The files that fencing devices and checks need: passwords and private keys, certificates and known hosts."""
 
+import ssl
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,15 +90,16 @@ def read(
         found = {
             item.place: secret
             for item in files(document, directory)
-            if item.public not in (received or ()) and (secret := _read(item, findings, secrets))
+            if item.public not in (received or ()) and (secret := _read(item, directory, findings, secrets))
         }
     return DeviceFiles(str(directory.absolute()), found)
 
 
-def _read(item: DeviceFile, findings: Findings, secrets: Secrets) -> Secret | None:
+def _read(item: DeviceFile, directory: Path, findings: Findings, secrets: Secrets) -> Secret | None:
     what = "secret file" if item.secret else "file"
     data = secret_files.content(
         item,
+        directory,
         findings,
         what=what,
         make=f"write it, and `chmod {'600' if item.secret else '644'} {item.file}`",
@@ -105,12 +107,22 @@ def _read(item: DeviceFile, findings: Findings, secrets: Secrets) -> Secret | No
         report=findings.add if secrets is Secrets.REQUIRED else findings.warn,
         forbidden=0o077 if item.secret else 0o022,
     )
+    if data is not None and item.place[-1] == "caFile":
+        _check_authorities(item, findings)
     if data is None or not item.secret:
         return None
     if fault := _fault(data, lines=item.lines):
         findings.add(item.place, f"the secret in {item.file} {fault}", "write the secret alone into the file")
         return None
     return Secret(data.decode())
+
+
+def _check_authorities(item: DeviceFile, findings: Findings) -> None:
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(item.file)
+    except (ssl.SSLError, OSError):
+        message = f"{item.file} holds no certificate, so that nothing that is verified with it passes"
+        findings.warn(item.place, message, "write certificates in PEM: -----BEGIN CERTIFICATE-----")
 
 
 def _fault(data: bytes, *, lines: bool) -> str | None:

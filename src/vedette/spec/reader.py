@@ -10,8 +10,9 @@ from typing import Any
 
 import yaml
 
-from vedette.spec import scalars, syntax
+from vedette.spec import foreign, scalars, syntax, words
 from vedette.spec.findings import Findings
+from vedette.spec.model import anatomy
 from vedette.spec.tree import FAULTY, Path, mark, spot_of
 from vedette.spec.values import shorten
 
@@ -21,6 +22,11 @@ DEEPEST = 32
 """Containers inside each other: the shape needs 12."""
 MOST_VALUES = 1_000_000
 """Values after aliases are followed: 10,000 real servers have 30,000."""
+
+NO_BREAK = "\xa0"
+"""Looks like a space, and is a letter to YAML: text that was copied from a web page has it."""
+_NO_BREAK_BELOW = re.compile(r"[^\n]{0,200}\n(?:[ \t]{0,200}(?:#[^\n]{0,200})?\n){0,20}( {0,200})\xa0")
+"""From the end of a line on: the next one with anything in it is indented by such spaces."""
 
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _FORBIDDEN = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -41,6 +47,12 @@ def read(text: str, findings: Findings) -> None:
         line = text.count("\n", 0, forbidden.start()) + 1
         column = forbidden.start() - text.rfind("\n", 0, forbidden.start())
         findings.add_at(line, column, (), "a control character is not allowed here", "delete it")
+        findings.tree.cut_off = True
+        return
+    other = foreign.name(text)
+    if other is not None:
+        remedy = "write a document (docs/document.md): there is no importer yet"
+        findings.add_at(1, 1, (), f"this looks like {other}", remedy)
         findings.tree.cut_off = True
         return
     _Reader(text, findings).read()
@@ -113,6 +125,8 @@ class _Reader:
     def _key(self, event: Any, path: Path) -> str:
         self._grow(event)
         if event.__class__ is yaml.ScalarEvent:
+            if event.value[:1] == NO_BREAK and event.implicit[0]:
+                self._refuse_no_break(*_place(event))
             return str(event.value)
         self._findings.add_at(
             *_place(event), path, "a key must be plain text",
@@ -183,13 +197,28 @@ class _Reader:
             return event.value
         value = scalars.resolve(event.value)
         if value is None:
+            self._look_below(event)
             word = f"`{path[-1]}`" if isinstance(path[-1], str) else "this item"
             self._findings.add_at(*_place(event), path, f"{word} has no value", "write a value, or leave it out")
             return FAULTY
         if isinstance(value, scalars.Ambiguous):
-            self._findings.add_at(*_place(event), path, value.message, value.remedy)
+            part = anatomy.part_at(path)
+            choices = part.choices if part is not None else ()
+            remedy = words.for_value(value.meant, choices) if choices else value.remedy
+            self._findings.add_at(*_place(event), path, value.message, remedy)
             return FAULTY
         return value
+
+    def _look_below(self, event: Any) -> None:
+        """Where nothing seems to be below a key, it may be indented by what only looks like spaces."""
+        below = _NO_BREAK_BELOW.match(self._text, event.end_mark.index)
+        if below is not None:
+            self._refuse_no_break(event.end_mark.line + below[0].count("\n") + 1, len(below[1]) + 1)
+
+    def _refuse_no_break(self, line: int, column: int) -> None:
+        message = "a no-break space (U+00A0) cannot indent YAML"
+        self._findings.add_at(line, column, (), message, "indent with plain spaces")
+        raise _Stop
 
     def _alias(self, event: Any, path: Path) -> Any:
         if event.anchor in self._open or event.anchor not in self._anchors:

@@ -23,13 +23,14 @@ class Ambiguous:
 
     message: str
     remedy: str
+    meant: str = ""
 
 
 _BOOLEANS = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
 _NULLS = {"", "~", "null", "Null", "NULL"}
 _TRUTHS = {"y", "yes", "on"}
 _WORDS = re.compile(r"y|Y|yes|Yes|YES|on|On|ON|n|N|no|No|NO|off|Off|OFF")
-_INTEGER = re.compile(r"[-+]?[0-9]{1,19}")
+_INTEGER = re.compile(r"[-+]?[0-9]{1,64}")
 _HEXADECIMAL = re.compile(r"0x[0-9a-fA-F]{1,16}")
 _OCTAL = re.compile(r"0o[0-7]{1,21}")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
@@ -61,6 +62,7 @@ def _resolve(text: str) -> Scalar:
         return Ambiguous(
             f"`{text}` is a word to some readers of YAML and {meant} to others",
             f'write {meant} if that is meant, or quote it: "{text}"',
+            meant,
         )
     return text
 

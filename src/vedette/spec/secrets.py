@@ -16,6 +16,10 @@ from vedette.spec.tree import Path as Place
 SHORTEST = 16
 LARGEST = 4096
 """Bytes of a secret, without the line end behind it."""
+OWN = Path(defaults.KEY_FILE).parent
+"""The folder of documents and keys."""
+_OF_ALL = (Path("/"), OWN.parent)
+"""Folders with files of everybody: a document may lie there."""
 KEYS: Place = ("spec", "auth", "keys")
 
 
@@ -61,7 +65,7 @@ def read(document: HACluster, directory: Path, findings: Findings, *, secrets: S
         return ()
     keys: list[Key] = []
     for item in files(document, directory):
-        secret = _read(item, findings, report=findings.add if secrets is Secrets.REQUIRED else findings.warn)
+        secret = _read(item, directory, findings, report=findings.add if secrets is Secrets.REQUIRED else findings.warn)
         if secret is None:
             continue
         key = Key(key_id(secret), secret)
@@ -75,18 +79,22 @@ def read(document: HACluster, directory: Path, findings: Findings, *, secrets: S
     return (*keys, UNSIGNED)
 
 
-def _read(item: SecretFile, findings: Findings, *, report: Callable[[Place, str, str], None]) -> bytes | None:
+def _read(
+    item: SecretFile, directory: Path, findings: Findings, *, report: Callable[[Place, str, str], None]
+) -> bytes | None:
     make = f"make it with `vedette init --key {item.file}` on one node, and copy it to the others"
-    secret = content(item, findings, what="key file", make=make, largest=LARGEST, report=report)
+    secret = content(item, directory, findings, what="key file", make=make, largest=LARGEST, report=report)
     if secret is not None and not SHORTEST <= len(secret) <= LARGEST:
         message = f"the key in {item.file} has {len(secret)} bytes"
-        findings.add(item.place, message, f"a key has {SHORTEST} to {LARGEST}; {make}")
+        remedy = f"a key has {SHORTEST} to {LARGEST}: name another file, one that `vedette init --key` has made"
+        findings.add(item.place, message, remedy)
         return None
     return secret
 
 
 def content(
     item: SecretFile,
+    directory: Path,
     findings: Findings,
     *,
     what: str,
@@ -97,8 +105,8 @@ def content(
 ) -> bytes | None:
     """Read at most ``largest`` + 2 bytes of a file, without the line end behind them; None when it was reported.
 
-    ``report`` hears of a file that is not there or cannot be read; one whose mode has ``forbidden`` bits is a fault
-    for everybody.
+    ``directory``: the document's. ``report`` hears of a file that is not there or cannot be read; one whose mode has
+    ``forbidden`` bits is a fault for everybody.
     """
     try:
         descriptor = os.open(item.file, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
@@ -113,12 +121,24 @@ def content(
     try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
-            findings.add(item.place, f"{item.file} is not a regular file", make)
+            findings.add(item.place, f"{item.file} is not a regular file", f"name another: a {what} is a regular file")
             return None
         if status.st_mode & forbidden:
             mode = 0o600 if forbidden & 0o044 else 0o644
-            findings.add(item.place, f"{item.file} is open to others than its owner", f"chmod {mode:o} {item.file}")
+            remedy = f"chmod {mode:o} {item.file}"
+            if not _is_ours(item.file, directory):
+                remedy = (
+                    f"name a file of the cluster's own, in the document's folder or below {OWN}, with mode {mode:o}"
+                )
+            findings.add(item.place, f"{item.file} is open to others than its owner", remedy)
             return None
         return os.read(descriptor, largest + 2).rstrip(b"\r\n")
     finally:
         os.close(descriptor)
+
+
+def _is_ours(file: Path, directory: Path) -> bool:
+    """Whether its mode is this cluster's business: what a slip of the pen names, /etc/passwd say, stays as it is."""
+    real = Path(os.path.realpath(file))
+    folders = [Path(os.path.realpath(folder)) for folder in (directory, OWN)]
+    return any(folder in real.parents for folder in folders if folder not in _OF_ALL)

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from vedette.spec import words
+from vedette.spec import short_forms, words
 from vedette.spec.findings import Findings
 from vedette.spec.model import HACluster, anatomy
 from vedette.spec.scalars import Decimal
@@ -47,10 +47,17 @@ def _report(fault: Any, findings: Findings) -> Path:
         return _report_missing(path, findings)
     if fault["type"] == "extra_forbidden":
         return _report_unknown(path, findings)
-    if fault["input"] is not FAULTY and (fault["type"] != "too_short" or findings.sound(path)):
+    if _is_whole(fault["input"], findings) and (fault["type"] != "too_short" or findings.sound(path)):
         message, remedy = _explain(fault, path)
         findings.add(path, message, remedy)
     return findings.tree.original(path)
+
+
+def _is_whole(value: Any, findings: Findings) -> bool:
+    """Whether a value is as written: not faulty itself, nor the list that the text breaks off in."""
+    if findings.tree.cut_off and isinstance(value, list) and value[-1:] == [FAULTY]:
+        return False
+    return value is not FAULTY
 
 
 def _report_missing(path: Path, findings: Findings) -> Path:
@@ -70,7 +77,8 @@ def _addition(part: anatomy.Part) -> str:
 def _report_unknown(path: Path, findings: Findings) -> Path:
     shape = anatomy.shape_at(path[:-1])
     known = tuple(anatomy.parts(shape)) if shape else ()
-    advice = words.for_key(str(path[-1]), known)
+    holder = next((str(key) for key in reversed(path[:-1]) if isinstance(key, str)), "")
+    advice = words.for_key(str(path[-1]), known, holder)
     original = findings.tree.original(path)
     findings.add(path, f"`{shorten(str(path[-1]))}` is not a key of {_where(path[:-1])}", advice.remedy, at_key=True)
     if advice.key and not findings.tree.holds((*original[:-1], advice.key)):
@@ -131,15 +139,15 @@ def _explain(fault: Any, path: Path) -> tuple[str, str]:
         case "int_type" | "int_from_float" | "int_parsing_size":
             return f"{name} needs a whole number, not {_describe(value)}", _unquoted(value)
         case "tuple_type":
-            return f"{name} needs a list, not {_describe(value)}", _listed(value)
+            return f"{name} needs a list, not {_describe(value)}", _listed(value, path)
         case "string_pattern_mismatch":
             return f"{name} cannot be {_describe(value)}", words.for_pattern(context.get("pattern", ""))
         case (
             "string_too_long" | "string_too_short" | "too_long" | "too_short" | "greater_than_equal" | "less_than_equal"
         ):
             return _explain_bound(kind, name, value, context)
-        case "model_type" if isinstance(value, str) and (main := _main_key(path)):
-            return f"{name} needs a mapping of keys, not {_describe(value)}", f"write {{{main}: {shorten(value)}}}"
+        case "model_type" if short := short_forms.spelt_out(value, path):
+            return f"{name} needs a mapping of keys, not {_describe(value)}", f"write {short}"
     needs, remedy = _NEEDS.get(kind, ("another value", "see the reference of the document"))
     return f"{name} needs {needs}, not {_describe(value)}", remedy
 
@@ -186,15 +194,6 @@ def _tells(value: Any) -> bool:
     return False
 
 
-def _main_key(path: Path) -> str | None:
-    """Return the one key that the mapping at ``path`` must have."""
-    part = anatomy.part_at(path)
-    needed = (
-        [inner.key for inner in anatomy.parts(part.shape).values() if inner.required] if part and part.shape else []
-    )
-    return needed[0] if len(needed) == 1 else None
-
-
 def _explain_choice(value: Any, path: Path) -> tuple[str, str]:
     part = anatomy.part_at(path)
     choices = part.choices if part else ()
@@ -211,8 +210,8 @@ def _explain_bound(kind: str, name: str, value: Any, context: dict[str, Any]) ->
         case "string_too_short" | "too_short":
             return f"{name} is empty", "write something, or leave the key out if it may be left out"
         case "greater_than_equal":
-            return f"{name} cannot be {value}", f"write {context['ge']} or more"
-    return f"{name} cannot be {value}", f"write {context['le']} or less"
+            return f"{name} cannot be {shorten(str(value))}", f"write {context['ge']} or more"
+    return f"{name} cannot be {shorten(str(value))}", f"write {context['le']} or less"
 
 
 def _name(path: Path) -> str:
@@ -261,7 +260,9 @@ def _unquoted(value: Any) -> str:
     return "write a whole number"
 
 
-def _listed(value: Any) -> str:
+def _listed(value: Any, path: Path) -> str:
+    if short := short_forms.spelt_out(value, path):
+        return f"write [{short}]"
     if isinstance(value, str | int) and not isinstance(value, bool):
         return f"write it in brackets: [{shorten(str(value))}]"
     return "write each item behind a `- `"

@@ -1,5 +1,6 @@
 """The YAML parser's complaints in words for people who do not write parsers."""
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,12 +54,30 @@ def explain(error: yaml.YAMLError, text: str) -> SyntaxFault:
     if "cannot start any token" in problem:
         return _bad_start(mark, text)
     lines = text.splitlines()
+    bracketed = _bracketed_address(mark, lines)
+    if bracketed is not None:
+        return bracketed
     at_end = mark.line >= len(lines)
     for phrase, message, remedy, from_begin in _EXPLANATIONS:
         if phrase in problem:
             place = begin if (from_begin or at_end) and begin is not None else mark
             return SyntaxFault(*_within(lines, place), message, remedy)
     return SyntaxFault(*_within(lines, mark), "this is not YAML", "check indentation, quotes and brackets")
+
+
+_BRACKETED = re.compile(r"\[([0-9A-Fa-f.]{0,4}:[0-9A-Fa-f:.]{1,44})\](?=[/:-])")
+
+
+def _bracketed_address(mark: Any, lines: list[str]) -> SyntaxFault | None:
+    """An IPv6 address in brackets with something behind them, which YAML takes for a list."""
+    line = lines[mark.line] if mark.line < len(lines) else ""
+    for match in _BRACKETED.finditer(line):
+        if match.start() <= mark.column <= match.end():
+            rest = re.match(r"[/:-][0-9]*", line[match.end() :])
+            plain = match[1] + (rest[0] if rest is not None and rest[0][0] == "/" else "")
+            message = "brackets make a list, and this is an address"
+            return SyntaxFault(mark.line + 1, match.start() + 1, message, f"write {plain} without brackets")
+    return None
 
 
 def _within(lines: list[str], mark: Any) -> tuple[int, int]:

@@ -93,11 +93,13 @@ def parse_address(text: str) -> IPAddress:
         raise BadValueError(
             f'"{shorten(text)}" names an interface', "write the address alone; the interface has its own key"
         )
+    if address.version == 6 and address.ipv4_mapped is not None:  # only inside programs: no packet has it (RFC 4291)
+        raise BadValueError(f'"{shorten(text)}" is an IPv4 address in the form of IPv6', f"write {address.ipv4_mapped}")
     return address
 
 
 def _address_remedy(text: str) -> str:
-    if re.fullmatch(r"[0-9.]+:[0-9]+", text):
+    if re.fullmatch(r"[0-9]+(\.[0-9]+){3}:[0-9]+", text):
         address, port = text.split(":")
         return f"address and port are two keys: address: {address}, port: {port}"
     if re.fullmatch(r"\[[0-9A-Fa-f:.]+\](:[0-9]+)?", text):
@@ -168,7 +170,7 @@ def parse_port(value: int | str) -> PortRange:
     """Read ``80``, ``53/udp``, ``50000-60000/udp`` or ``any``; tcp when no protocol is said."""
     match = _PORTS.fullmatch(str(value))
     if match is None or (match[1] == "any" and match[2]):
-        raise BadValueError(f'"{shorten(str(value))}" is not a port', "write 80, 53/udp, 50000-60000/udp or any")
+        raise BadValueError(f'"{shorten(str(value))}" is not a port', _port_remedy(str(value)))
     protocol = _protocol(match[3] or "tcp")
     if match[1] == "any":
         return PortRange(0, 0, protocol)
@@ -183,6 +185,13 @@ def parse_port(value: int | str) -> PortRange:
     if last < first:
         raise BadValueError(f"{value} runs backwards", f"write {last}-{first}")
     return PortRange(first, last, protocol)
+
+
+def _port_remedy(text: str) -> str:
+    found = re.fullmatch(r" *([0-9]{1,5}) *(?:-|–|:|\.\.|to) *([0-9]{1,5}) *(/[a-z]+)?", text)
+    if found is not None:
+        return f"write {found[1]}-{found[2]}{found[3] or ''}"
+    return "write 80, 53/udp, 50000-60000/udp or any"
 
 
 def _protocol(word: str) -> Protocol:

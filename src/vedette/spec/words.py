@@ -97,6 +97,8 @@ _FOREIGN_CHECKS = {
 }  # fmt: skip
 """The same for words that mean something else outside of checks."""
 
+_NO_MAIL = "nobody is mailed: `vedette status` and the log say what happens; leave it out"
+_JOURNAL = "leave it out: the log goes to standard error, and from there to the journal"
 _PHRASES = {
     "<<": "YAML 1.2 has no merge keys; write it out, or use `defaults`, `checks` or `serverPools`",
     "keepalive": "write `heartbeat: {interval: 500ms}` in spec",
@@ -136,8 +138,24 @@ _PHRASES = {
     "device": 'a device is named: `devices: [{name: pdu, plug: "3"}]`',
     "fencing": 'write `fencing: {levels: [{devices: [{name: pdu, plug: "3"}]}]}` in a node',
     "fencingDevices": "it belongs in spec: `fencingDevices: [{name: bmc1, ipmi: {address: 10.9.0.11, …}}]`",
-}
+    "respawn": "programs beside it are the service manager's; for ipfail write `pingNodes: [10.0.0.254]` in spec",
+    "crm": "leave it out: there is no cluster manager beside Vedette",
+    "logfacility": _JOURNAL, "logfile": _JOURNAL, "debugfile": _JOURNAL,
+    "usevmac": "leave it out: addresses keep no MAC of their own, neighbours are told where they are now",
+    "garpmasterrefresh": "leave it out: who asks for the address is answered, and a move is announced several times",
+    "garpmasterdelay": "leave it out: a move is announced at once, and again several times",
+    "smtpalert": _NO_MAIL, "smtpserver": _NO_MAIL, "emailalert": _NO_MAIL, "notificationemail": _NO_MAIL,
+    "service": "write the kind of check: `checks: [{http: {}}]`, or https, smtp, dns …",
+}  # fmt: skip
 """What to say of a foreign word, or of our word for it, where neither belongs."""
+
+_PHRASES_AT = {
+    ("heartbeat", "port"): "a link has it: `links: [{name: lan, port: 694, unicast: {}}]`",
+    ("groups", "advertint"): "write `heartbeat: {interval: 500ms}` in spec: it is the same for all groups",
+    ("spec", "advertint"): "write `heartbeat: {interval: 500ms}`",
+    ("checks", "service"): "write the protocol itself, like `dns: {}`; for a unit of the node `systemd: {unit: …}`",
+}
+"""The same for a word in one place: the holder's key, and the word as above."""
 
 _FOREIGN_VALUES = {
     "dr": "directRouting", "gate": "directRouting", "g": "directRouting", "droute": "directRouting",
@@ -161,9 +179,11 @@ def _plain(word: str) -> str:
     return word.lower().replace("_", "").replace("-", "").replace(" ", "")
 
 
-def for_key(word: str, known: Sequence[str]) -> Advice:
-    """Advise on a key that is not among those ``known`` here."""
+def for_key(word: str, known: Sequence[str], holder: str = "") -> Advice:
+    """Advise on a key that is not among those ``known`` in what ``holder`` is the key of."""
     plain = _plain(word)
+    if (here := _PHRASES_AT.get((holder, plain))) is not None:
+        return Advice(here)
     same = next((key for key in known if _plain(key) in (plain, plain + "s") or _plain(key) + "s" == plain), None)
     if same:
         return Advice(f"write `{same}`", same)
@@ -255,6 +275,16 @@ def listing(names: Sequence[str], *, most: int = 12, last: str = ", ") -> str:
     if len(names) > most:
         return f"{', '.join(shown)} and {len(names) - most} more"
     return last.join(part for part in (", ".join(shown[:-1]), *shown[-1:]) if part)
+
+
+def near_miss(word: str, candidates: Sequence[str]) -> str | None:
+    """Return the name that was probably meant; names that are counted, like eth0 and eth1, are different on purpose."""
+    found = _near(word, [name for name in candidates if _uncounted(name) != _uncounted(word)])
+    return found if word not in candidates else None
+
+
+def _uncounted(name: str) -> str:
+    return "".join(letter for letter in name if not letter.isdigit())
 
 
 def _near(word: str, candidates: Sequence[str]) -> str | None:

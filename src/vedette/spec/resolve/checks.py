@@ -1,6 +1,6 @@
 """Checks: what is written in place wins over the named check, that over defaults.checks, that over built in."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import Any
 
 from vedette.kit.net import IPAddress
@@ -9,7 +9,7 @@ from vedette.spec import defaults, values, words
 from vedette.spec.marks import OURS
 from vedette.spec.model import checks as model
 from vedette.spec.probes import RadiusProbe
-from vedette.spec.resolve import paths, slow_checks
+from vedette.spec.resolve import hosts, paths, slow_checks
 from vedette.spec.resolve.logins import Here
 from vedette.spec.resolve.marks import OWN
 from vedette.spec.resolve.requests import check_pattern, resolve_http
@@ -26,8 +26,8 @@ MOST_SOURCES = 256
 class Checks:
     """The named checks of a document, and how to resolve a list of checks with them."""
 
-    def __init__(self, scope: Scope, files: DeviceFiles) -> None:
-        self._scope, self._files = scope, files
+    def __init__(self, scope: Scope, files: DeviceFiles, virtual: Container[IPAddress]) -> None:
+        self._scope, self._files, self._virtual = scope, files, virtual
         self._defaults = scope.spec.defaults.checks if scope.spec.defaults else None
         self._named = {check.name: check for check in scope.spec.checks or ()}
         self._probes: dict[str, Probe | None] = {}
@@ -70,6 +70,8 @@ class Checks:
         timings = self._timings((*layers, self._defaults), path)
         if layers[0].source_address is not None and self._scope.sound((*path, "sourceAddress")):
             self._check_source(layers[0].source_address, (*path, "sourceAddress"))
+        if layers[0].address is not None:
+            self._check_aim(layers[0].address, (*path, "address"))
         if probe is None:
             return None
 
@@ -112,6 +114,11 @@ class Checks:
             )
             remedy = "write `timeout: 2s` and an `interval` of 2s or more, or a user whose login is accepted"
             self._scope.findings.warn((*path, key), message, remedy)
+
+    def _check_aim(self, written: str, path: Path) -> None:
+        wrong = hosts.unfit(values.parse_address(written), self._virtual, "checked")
+        if wrong is not None:
+            self._scope.fault(path, *wrong)
 
     def _check_source(self, source: str, path: Path) -> None:
         if len(values.parse_range(source)) > MOST_SOURCES:

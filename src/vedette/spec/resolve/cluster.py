@@ -36,7 +36,7 @@ def resolve_heartbeat(scope: Scope, links: tuple[Link, ...]) -> Heartbeat:
 def _check_timings(scope: Scope, written: model.Heartbeat, heartbeat: Heartbeat) -> None:
     def place(*keys: str) -> Path:
         """Point at the first of ``keys`` that is written."""
-        parts = {"interval": written.interval, "deadAfter": written.dead_after, "warnAfter": written.warn_after}
+        parts = {"interval": written.interval, "deadAfter": written.dead_after}
         return (*HEARTBEAT, next((key for key in keys if parts[key] is not None), keys[0]))
 
     if not scope.sound((*HEARTBEAT, "interval"), (*HEARTBEAT, "deadAfter")):
@@ -56,9 +56,16 @@ def _check_timings(scope: Scope, written: model.Heartbeat, heartbeat: Heartbeat)
         scope.fault(
             place("deadAfter"), f"deadAfter {show(dead_after)} is too long", f"write {show(LONGEST_TIME)} or less"
         )
+    else:
+        _check_between(scope, heartbeat)
+
+
+def _check_between(scope: Scope, heartbeat: Heartbeat) -> None:
+    """Report what does not fit to an interval and a deadAfter that fit each other."""
+    interval, dead_after = heartbeat.interval, heartbeat.dead_after
     if scope.sound((*HEARTBEAT, "warnAfter")) and not interval <= heartbeat.warn_after <= dead_after:
         scope.fault(
-            place("warnAfter"),
+            (*HEARTBEAT, "warnAfter"),
             f"warnAfter {show(heartbeat.warn_after)} is not between interval and deadAfter",
             f"write {show(interval)} to {show(dead_after)}",
         )

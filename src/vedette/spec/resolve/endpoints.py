@@ -127,7 +127,7 @@ class Listening:
     def _ports(self, service: model.VirtualService, path: Path) -> list[PortRange]:
         """Every port by itself, but long ranges as they are."""
         if service.ports is None:
-            if self._scope.sound((*path, "ports")):
+            if self._scope.sound((*path, "ports"), (*path, "firewallMark")):
                 self._scope.fault(path, "`ports` is missing", "add `ports: [80]`")
             return []
         ports: list[PortRange] = []

@@ -8,6 +8,7 @@ from ipaddress import ip_network
 from vedette.kit.net import IPAddress
 from vedette.spec import defaults, values, words
 from vedette.spec.model import groups as model
+from vedette.spec.resolve import hosts
 from vedette.spec.resolve.nodes import own_addresses
 from vedette.spec.resolve.scope import GROUPS, NODES, Scope, duration
 from vedette.spec.resolved import Failback, Group, Node, Role, VirtualAddress
@@ -167,6 +168,11 @@ def _check_collisions(scope: Scope, expanded: Expanded) -> None:
                 if fault:
                     scope.fault(path, *fault)
                     break
+                fault = _unfit(address)
+                if fault:
+                    scope.fault(path, *fault)
+                    scope.findings.spoil(scope.findings.tree.original(path))  # services may name the right one
+                    break
                 seen[address.address] = path
 
 
@@ -180,8 +186,16 @@ def _collision(
     if address in seen:
         group, item = seen[address][2], seen[address][4]
         return f"{address} is already in groups[{group}].addresses[{item}]", "keep it in one place"
-    if address.is_multicast or address.is_loopback or address.is_unspecified:
-        return f"{address} cannot be a virtual address", "write an address of one host"
+    return None
+
+
+def _unfit(virtual: VirtualAddress) -> tuple[str, str] | None:
+    """Why it can be the address of nothing, and what to do, if so."""
+    address = virtual.address
+    if address.is_loopback or not hosts.names_a_host(address):
+        return f"{address} cannot be a virtual address", "write the address of one host"
+    if address.version == 6 and address.is_link_local and virtual.interface is None:
+        return f"{address} may be on every interface", "say on which: add `interface: lan`"
     if address.version == 4 and virtual.prefix_length < 31:
         network = ip_network(f"{address}/{virtual.prefix_length}", strict=False)
         if address in (network.network_address, network.broadcast_address):

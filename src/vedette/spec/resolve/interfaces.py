@@ -1,7 +1,9 @@
-"""Names of interfaces: one that some nodes translate and others do not is mostly a forgotten line."""
+"""Names of interfaces: one that some nodes translate and others do not is mostly a forgotten line, and one that none
+does, but that looks much like one that they do, a typing mistake."""
 
 from collections.abc import Iterator, Sequence
 
+from vedette.spec import words
 from vedette.spec.resolve.connections import CONNECTION_SYNC
 from vedette.spec.resolve.scope import GROUPS, LINKS, NODES, Scope
 from vedette.spec.resolved import Group, Link, Node, Role
@@ -12,7 +14,7 @@ LONGEST_KERNEL_NAME = 15
 
 
 def check(scope: Scope, nodes: Sequence[Node], groups: Sequence[Group], links: Sequence[Link]) -> None:
-    """Report interface names that no kernel can have, and warn of those that only some nodes translate."""
+    """Report interface names that no kernel can have; warn of those that only some nodes translate, or nearly do."""
     if not scope.intact(NODES, "interfaces", "name"):
         return
     by_name = {node.name: node for node in nodes}
@@ -24,6 +26,9 @@ def check(scope: Scope, nodes: Sequence[Node], groups: Sequence[Group], links: S
                 continue
             seen.add((interface, name))
             remedy = f"add `interfaces: {{{interface}: eth0}}` to the node"
+            meant = None if translated else _meant(interface, by_name[name])
+            if meant is not None:
+                remedy = f"did you mean `{meant}`?"
             if len(interface) > LONGEST_KERNEL_NAME:
                 scope.fault(
                     path, f"node `{name}` does not say what `{interface}` is, and no kernel calls it so", remedy
@@ -31,6 +36,14 @@ def check(scope: Scope, nodes: Sequence[Node], groups: Sequence[Group], links: S
             elif translated:
                 known = f"`{translated[0]}` does"
                 scope.findings.warn(path, f"node `{name}` does not say what `{interface}` is ({known})", remedy)
+            elif meant is not None:
+                message = f"no node says what `{interface}` is, so it is taken for the kernel's own name"
+                scope.findings.warn(path, message, remedy)
+
+
+def _meant(interface: str, node: Node) -> str | None:
+    """The name that was probably meant, unless the node's kernel calls one of those that it uses just so."""
+    return None if interface in node.interfaces.values() else words.near_miss(interface, list(node.interfaces))
 
 
 def _uses(

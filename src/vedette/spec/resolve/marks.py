@@ -16,7 +16,7 @@ from vedette.spec.resolve.scope import Scope
 from vedette.spec.resolved import Endpoint, Mark
 from vedette.spec.tree import Path
 
-OWN = f"the marks from {OURS.start} to {OURS.stop - 1} are Vedette's own", "choose a smaller number"
+OWN = f"the marks from {OURS.start:#x} to {OURS.stop - 1:#x} are Vedette's own", "choose a smaller number"
 """What is said of one that somebody else wants: message and remedy."""
 
 

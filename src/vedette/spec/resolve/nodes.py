@@ -6,6 +6,7 @@ from itertools import combinations
 from vedette.kit.net import IPAddress
 from vedette.spec import defaults, values, words
 from vedette.spec.model import cluster as model
+from vedette.spec.resolve import hosts
 from vedette.spec.resolve.fencing import resolve_fencing
 from vedette.spec.resolve.scope import LINKS, NODES, Scope
 from vedette.spec.resolved import Link, Node, Role
@@ -22,8 +23,12 @@ def resolve_nodes(scope: Scope) -> tuple[Node, ...]:
     if scope.intact(NODES, "role"):
         if all(node.role is Role.WITNESS for node in nodes):
             scope.fault(NODES, "every node is a witness", "at least one node must hold the groups: leave out `role`")
+        elif all(node.standby for node in nodes if node.role is Role.DIRECTOR) and scope.intact(NODES, "standby"):
+            message = "every director is on standby, so nobody holds anything"
+            scope.findings.warn(NODES, message, "leave `standby: true` out at one of them")
         if scope.intact(NODES, "votes"):
             _check_votes(scope, nodes)
+    _check_names(scope)
     _check_own_addresses(scope)
     return nodes
 
@@ -35,6 +40,16 @@ def _votes(scope: Scope) -> set[str]:
     witnesses = [node.name for node in unsaid if node.role == "witness"]
     directors = [node.name for node in unsaid if node.role != "witness"]
     return set(said + [*witnesses, *directors][: max(0, MOST_VOTERS - len(said))])
+
+
+def _check_names(scope: Scope) -> None:
+    """Report names that people and resolvers take for the same, and the daemons do not."""
+    first: dict[str, str] = {}
+    for index, node in enumerate(scope.spec.nodes):
+        other = first.setdefault(node.name.lower(), node.name)
+        if other != node.name:
+            message = f"`{node.name}` and `{other}` are the same name in other letters"
+            scope.fault((*NODES, index, "name"), message, "write it as `uname -n` says on that machine, or another")
 
 
 def _check_votes(scope: Scope, nodes: tuple[Node, ...]) -> None:
@@ -79,7 +94,7 @@ def _check_own_addresses(scope: Scope) -> None:
     for address, name, path in own_addresses(scope):
         if owners.setdefault(address, name) != name:
             scope.fault(path, f"{address} is an address of node `{owners[address]}` already", "correct one of them")
-        if address.is_multicast or address.is_unspecified or address.is_loopback:
+        if address.is_loopback or not hosts.names_a_host(address):
             scope.fault(path, f"{address} cannot be a node's address", "write the address that other nodes reach")
 
 
@@ -108,7 +123,7 @@ def resolve_ping_nodes(scope: Scope, virtual: frozenset[IPAddress]) -> tuple[IPA
             what = f"{address} is an address of node `{own[address]}`"
         elif address in virtual:
             what = f"{address} is an address of a group"
-        elif address.is_multicast or address.is_unspecified or address.is_loopback:
+        elif address.is_loopback or not hosts.names_a_host(address):
             what = f"{address} is not the address of a machine outside"
         elif address in found:
             what = f"{address} is listed twice"

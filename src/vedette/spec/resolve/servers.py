@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from vedette.kit.net import IPAddress, endpoint
 from vedette.spec import server_list, values, words
 from vedette.spec.model import balancing as model
+from vedette.spec.resolve import hosts
 from vedette.spec.resolve.expansions import Expansion, Item, taken
 from vedette.spec.resolve.scope import Scope
 from vedette.spec.resolved import NameKind, RealServer, ServerName
@@ -45,7 +46,7 @@ class Pools:
     def of(self, service: model.VirtualService, path: Path) -> Servers:
         """Return the servers of a virtual service; a dangling reference is reported."""
         if service.real_servers is not None:
-            return self.expand(service.real_servers, (*path, "realServers"), shared=False)
+            return self._warned(self.expand(service.real_servers, (*path, "realServers"), shared=False))
         if service.real_servers_file is not None:
             return self._listed((*path, "realServersFile"))
         if service.server_pool is None:
@@ -61,7 +62,7 @@ class Pools:
 
     def _pool(self, pool: model.ServerPool, path: Path) -> Servers:
         if pool.real_servers is not None:
-            return self.expand(pool.real_servers, (*path, "realServers"), shared=True)
+            return self._warned(self.expand(pool.real_servers, (*path, "realServers"), shared=True))
         return self._listed((*path, "realServersFile")) if pool.real_servers_file is not None else Servers(path=path)
 
     def _listed(self, path: Path) -> Servers:
@@ -93,15 +94,19 @@ class Pools:
                 weight = 1 if line.weight is None else line.weight
                 servers[address, line.port] = RealServer(address, line.port, weight), line.number
         found = tuple(server for server, _ in servers.values())
-        return Servers(found, (0,) * len(found), path, shared=True)
+        listed = Servers(found, (0,) * len(found), path, shared=True)
+        return self._warned(listed) if next(server_list.lines(companion.text), None) is None else listed
+
+    def _warned(self, found: Servers) -> Servers:
+        """Warn of a list without a server, unless those that were in it were faulty."""
+        if not found.servers and not found.names and self._scope.sound(found.path):
+            message = "there is no real server in it, so clients find nobody but the sorry server"
+            self._scope.findings.warn(found.path, message, "write one, or leave this out until there is one")
+        return found
 
     def _unfit(self, address: IPAddress) -> tuple[str, str] | None:
         """Why an address cannot be a real server's, and what to do, if so."""
-        if address in self._taken:
-            return f"{address} is a virtual address", "write the server's own address"
-        if address.is_multicast or address.is_unspecified:
-            return f"{address} cannot be a real server", "write the address of one host"
-        return None
+        return hosts.unfit(address, self._taken, "a real server")
 
     def expand(self, items: Sequence[Item], path: Path, *, shared: bool) -> Servers:
         """Return all servers of a list; one that stood here before, but for weights, is not gone through again."""

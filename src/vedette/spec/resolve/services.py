@@ -10,7 +10,7 @@ from vedette.kit.net import endpoint
 from vedette.spec import defaults, values
 from vedette.spec.model import balancing as model
 from vedette.spec.probes import LocalProbe, PortlessProbe
-from vedette.spec.resolve import paths, persistence, tunnels
+from vedette.spec.resolve import hosts, paths, persistence, tunnels
 from vedette.spec.resolve.checks import Checks
 from vedette.spec.resolve.endpoints import Listening
 from vedette.spec.resolve.groups import AddressBook
@@ -46,8 +46,9 @@ class Services:
 
     def __init__(self, scope: Scope, groups: Sequence[Group], book: AddressBook, files: DeviceFiles) -> None:
         self._scope = scope
-        self._checks = Checks(scope, files)
+        self._checks = Checks(scope, files, book.by_address)
         self._default_check = (self._checks.default(),)
+        self._virtual = book.by_address
         self._pools = Pools(scope, book.by_address)
         self._listening = Listening(scope, groups, book)
         self._marks = Marks(scope)
@@ -244,11 +245,16 @@ class Services:
             return SorryServer(page=self._page(page, here))
         if sorry.port and forwarding is not Forwarding.MASQUERADE and any(i.port != sorry.port for i in endpoints):
             self._scope.fault(here, f"{forwarding.value} cannot change the port", "leave the port out")
+        address = values.parse_address(sorry.address)
+        wrong = hosts.unfit(address, self._virtual, "a sorry server")
+        if wrong is not None:
+            where = path if written.sorry_server is not None else DEFAULTS
+            self._scope.fault((*where, "sorryServer", "address"), *wrong)
         checks: tuple[HealthCheck, ...] = self._default_check
         if sorry.checks is not None:
             checks = self._checks.resolve(sorry.checks, (*here, "checks"))
             paths.check_sorry(self._scope, checks, (*here, "checks"))
-        return SorryServer(RealServer(address=values.parse_address(sorry.address), port=sorry.port), checks=checks)
+        return SorryServer(RealServer(address=address, port=sorry.port), checks=checks)
 
     def _page(self, page: model.Page, path: Path) -> SorryPage:
         headers = page.headers or {}
