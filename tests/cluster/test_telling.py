@@ -2,7 +2,7 @@
 
 from tests.cluster.bench import LINK, Bench, config
 
-from vedette.cluster.events import Datagram, Move, Stop, Tick, WatchdogArmed
+from vedette.cluster.events import Datagram, Ethernet, Move, Stop, Tick, WatchdogArmed
 from vedette.cluster.messages import Release
 from vedette.kit.units import MILLISECOND, SECOND
 
@@ -66,6 +66,18 @@ def test_an_armed_watchdog_is_known_to_everyone_at_once_and_its_end_too() -> Non
     bench.handle("a", WatchdogArmed(None))
     bench.deliver()
     assert {advertised(bench, name, by="a") for name in "abw"} == {0}
+
+
+def test_with_which_macs_a_node_answers_is_known_to_everyone_and_outlives_its_silence() -> None:
+    bench = settled()
+    macs = (bytes.fromhex("020000000001"), bytes.fromhex("020000000002"))
+    bench.handle("a", Ethernet(macs))
+    bench.deliver()
+    bench.kill("a")
+    bench.run(10 * SECOND)
+    for name in "bw":
+        node = next(node for node in bench.machine(name).view(bench.now).nodes if node.name == "a")
+        assert node.ethernet == tuple(mac.hex() for mac in macs)
 
 
 def test_what_a_node_said_of_its_watchdog_outlives_its_silence_but_not_its_goodbye_nor_its_next_start() -> None:

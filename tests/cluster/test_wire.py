@@ -93,6 +93,7 @@ messages = some.builds(
     holds=some.lists(u32, max_size=8).map(tuple),
     items=some.lists(items, max_size=8).map(tuple),
     table=some.none() | tables,
+    ethernet=some.lists(some.binary(min_size=6, max_size=6), max_size=wire.MOST_INTERFACES).map(tuple),
 )
 
 

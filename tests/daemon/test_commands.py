@@ -25,7 +25,11 @@ class Desk:
     def requested(self, _: str) -> int:
         return 5
 
-    def confirm(self, result: FenceResult, *, author: str) -> None:
+    def asked(self, _: str) -> int:
+        return 7
+
+    def confirm(self, result: FenceResult, *, author: str, asked: int | None) -> None:
+        assert asked == 7
         self.written.append(result)
 
     def handle(self, event: events.Event) -> None:

@@ -5,15 +5,17 @@ A pass (:mod:`vedette.addresses.reconciler`) does everything that is not a singl
 """
 
 import asyncio
+import contextlib
+import json
 import logging
 import random
 import select
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 from vedette.addresses import kernel, plan, reconciler, sysctls
 from vedette.addresses.announcer import Announcer
-from vedette.addresses.frames import Claim
+from vedette.addresses.frames import MAC_SIZE, Claim
 from vedette.addresses.guard import Guard
 from vedette.addresses.inquiry import Inquiry
 from vedette.addresses.inventory import Inventory
@@ -23,8 +25,10 @@ from vedette.addresses.model import (
     AddressEvent,
     AddressStatus,
     CarrierChanged,
+    Cluster,
     Conflict,
     Emptied,
+    Ethernet,
     Observed,
     Occupied,
     Repaired,
@@ -34,7 +38,8 @@ from vedette.addresses.moving import Moving
 from vedette.addresses.plan import Seat, Wanted
 from vedette.addresses.reconciler import Outcome, Reconciler
 from vedette.addresses.refusals import Refusals
-from vedette.kit.clock import boottime
+from vedette.kit import files
+from vedette.kit.clock import boot_id, boottime
 from vedette.kit.errors import VedetteError
 from vedette.kit.log import event
 from vedette.kit.net import IPAddress
@@ -47,6 +52,8 @@ _log = logging.getLogger("vedette.addresses")
 _RESYNC = 5 * SECOND
 """Between passes without a reason, ± 20 %: catches what has no event, and refreshes lifetimes."""
 _FIRST_RETRY, _MOST_RETRY = 50 * MILLISECOND, 5 * SECOND
+_KNOWN = "addresses-known.json"
+"""What was heard of other nodes, in the run directory."""
 _CONFLICT_SHOWN = MINUTE
 """How long after the last foreign claim ``status`` still shows it, and how long one report of them lasts."""
 
@@ -72,6 +79,11 @@ class Addresses:
         self._told: dict[IPAddress, int] = {}
         """When a conflict was last reported (ns)."""
         self._inquiry, self._moving = Inquiry(), Moving()
+        self._macs: dict[str, frozenset[bytes]] = {}
+        """By node; what one that is silent has said stays."""
+        self._own: tuple[bytes, ...] = ()
+        self._known_before = b""
+        self._changes = 0
         self._groups: dict[str, Group] = {}
         self._allowed: frozenset[str] = frozenset()
         self._occupied: dict[IPAddress, str] = {}
@@ -94,6 +106,7 @@ class Addresses:
             self._guard, inventory, self._requests, doubts=self._inquiry.doubts, elsewhere=self._elsewhere
         )
         self._announcer = Announcer(self._hear_conflict, self._hear_claim)
+        self._recall()
         self._loop.add_reader(self._events.fileno(), self._hear_kernel)
 
     async def stop(self) -> None:
@@ -137,15 +150,40 @@ class Addresses:
             self._reconciler.left_alone = on
             self._loop.call_soon(self._audit)
 
-    def attend(self, holders: Mapping[str, str | None], *, me: str, behind: frozenset[str] = frozenset()) -> None:
-        """Take note of which node holds each group, as far as this one knows: what that one answers is no conflict.
-
-        ``behind``: nodes that are heard and have another document.
-        """
-        self._inquiry.attend(holders, me=me, now=boottime())
-        if self._moving.attend(behind):
+    def attend(self, cluster: Cluster) -> None:
+        """Take note of what is known of the other nodes: it decides who is a stranger, and who may have what moves."""
+        self._macs.update({name: macs for name, macs in cluster.macs.items() if macs})
+        moved = self._moving.attend(behind=cluster.behind, same=cluster.same, present=cluster.present)
+        known = frozenset[bytes]().union(*self._macs.values())
+        self._inquiry.attend(cluster.holders, nodes=known, strict=self._moving.strict, now=boottime())
+        self._remember()
+        if moved:
             self._wake()
         self._ask()
+
+    @property
+    def macs(self) -> tuple[bytes, ...]:
+        """With which MACs this node answers for its addresses."""
+        return self._own
+
+    def _remember(self) -> None:
+        """For the next daemon of this boot; without it that one only asks more."""
+        macs = {name: sorted(mac.hex() for mac in found) for name, found in sorted(self._macs.items())}
+        known = json.dumps({"boot": boot_id(), "macs": macs, "moving": self._moving.plain()}).encode()
+        if known != self._known_before:
+            self._known_before = known
+            with contextlib.suppress(OSError):
+                files.replace(self._run_dir / _KNOWN, known)
+
+    def _recall(self) -> None:
+        """What is absent, damaged or of another boot says nothing."""
+        try:
+            known = json.loads((self._run_dir / _KNOWN).read_bytes())
+            if known["boot"] == boot_id():
+                self._macs = {name: frozenset(map(bytes.fromhex, macs)) for name, macs in known["macs"].items()}
+                self._moving.recall(known["moving"])
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            self._macs = {}
 
     def _elsewhere(self, seat: Seat) -> bool:
         """Whether another node may rightly answer for it, by a document of before."""
@@ -230,6 +268,7 @@ class Addresses:
             self._held_up(seat),
             f"not claimed here, because {mac} has it, which is no node of this cluster" if mac else "",
             self._conflict(address),
+            self._announcer.problem if seat.vip.ask_first else "",
             next((f"cannot set net/{name}: {reason}" for name, reason in self._unset.items()), ""),
             self._missing(seat),
         )
@@ -303,9 +342,16 @@ class Addresses:
             self._later.cancel()
         self._later = self._loop.call_later(seconds(self._rest()), self._audit)
 
+    def _settle_macs(self, outcome: Outcome) -> None:
+        links = (seat.link for seat in outcome.wanted.seats)
+        own = tuple(sorted({link.mac for link in links if link is not None and len(link.mac) == MAC_SIZE}))
+        if own != self._own:
+            self._own = own
+            self._report(Ethernet(own))
+
     def _settle_refused(self, there: Collection[IPAddress]) -> None:
         now, problems = boottime(), self._reconciler.problems
-        self._refusals.note(refused=problems.keys(), put=there, now=now)
+        self._refusals.note(refused=self._reconciler.refused, put=there, now=now)
         unable = {
             seat.vip.group: problems.get(seat.vip.address) or self._unable.get(seat.vip.group, "")
             for seat in self._wanted.seats
@@ -318,11 +364,11 @@ class Addresses:
 
     def _ask(self) -> None:
         """Send the probes that are due; a pass follows where what may be claimed has changed."""
-        before, now = self._inquiry.vacant, boottime()
-        for link, address in self._inquiry.due(now):
-            self._announcer.probe(link, address)
-        if self._inquiry.vacant != before:
-            self._wake()
+        now, deaf = boottime(), not self._announcer.listen()
+        for link, address in self._inquiry.due(now, deaf=deaf):
+            if not self._announcer.probe(link, address):
+                self._inquiry.unsent(address)
+        self._look_again()
         if self._asking is not None:
             self._asking.cancel()
             self._asking = None
@@ -368,6 +414,7 @@ class Addresses:
         self._settle_emptied(outcome)
         self._settle_carriers()
         self._settle_refused(there)
+        self._settle_macs(outcome)
         for news in outcome.news:
             self._loop.call_soon(news.tell)
 
@@ -397,10 +444,13 @@ class Addresses:
         self._carriers = carriers
 
     def _hear_claim(self, interface: str, claim: Claim) -> None:
-        before = self._inquiry.vacant
         self._inquiry.hear(interface, claim, boottime())
-        self._ask()
-        if self._inquiry.vacant != before:
+        self._look_again()
+
+    def _look_again(self) -> None:
+        """Run a pass where it is another thing what may be claimed, or who has it."""
+        if self._inquiry.changes != self._changes:
+            self._changes = self._inquiry.changes
             self._wake()
 
     def _settle_occupied(self, outcome: Outcome) -> None:

@@ -17,7 +17,7 @@ from vedette.kit.units import seconds
 
 _log = logging.getLogger("vedette.addresses")
 
-_PAUSE = 0.05
+_PAUSE = 0.01
 """Seconds for which a watcher that gave all that it may at once is not read."""
 
 
@@ -48,6 +48,8 @@ class Announcer:
         self._timer: asyncio.TimerHandle | None = None
         self._soon: asyncio.Handle | None = None
         self.router = False
+        self.problem = ""
+        """Why claims of others are not heard."""
 
     def close(self) -> None:
         for timer in (self._timer, self._soon, *self._paused.values()):
@@ -81,9 +83,17 @@ class Announcer:
             self._asked = asked
             self._watch_soon()
 
-    def probe(self, link: Link, address: IPAddress) -> None:
-        """Ask whether anybody has the address."""
-        self._emit(link, address, frames.probe(link.mac, address))
+    def probe(self, link: Link, address: IPAddress) -> bool:
+        """Ask whether anybody has the address; whether that could be sent."""
+        return self._emit(link, address, frames.probe(link.mac, address))
+
+    def listen(self) -> bool:
+        """Hear what has come by now; whether that was all."""
+        if self._soon is not None or self._paused:
+            return False
+        for watcher in self._watchers.values():
+            self._read(watcher)
+        return not self._paused
 
     def again(self, address: IPAddress) -> None:
         """Begin the address's announcements again at once."""
@@ -112,11 +122,13 @@ class Announcer:
             frame = frames.announcement(link.mac, address, router=self.router)
         self._emit(link, address, frame)
 
-    def _emit(self, link: Link, address: IPAddress, frame: bytes) -> None:
+    def _emit(self, link: Link, address: IPAddress, frame: bytes) -> bool:
         try:
             self._sender.send(link.name, frame)
+            return True
         except OSError as error:
             event(_log, logging.DEBUG, "announcement.not_sent", address=address, reason=error.strerror)
+            return False
 
     def _watch_soon(self) -> None:
         """Not now: opening and closing packet sockets waits for all processors (synchronize_net), and a hand-over may
@@ -130,8 +142,12 @@ class Announcer:
         watched = [*self._held, *(self._asked - self._held.keys())]
         v4 = [address for address in watched if isinstance(address, IPv4Address)]
         v6 = [address for address in watched if isinstance(address, IPv6Address)]
-        self._listen(frames.ARP, claims.arp(v4), wanted=bool(v4))
-        self._listen(frames.IPV6, claims.advertisements(v6), wanted=bool(v6))
+        try:
+            self._listen(frames.ARP, claims.arp(v4), wanted=bool(v4))
+            self._listen(frames.IPV6, claims.advertisements(v6), wanted=bool(v6))
+            self.problem = ""
+        except OSError as error:
+            self.problem = f"whether somebody else has it cannot be heard: {error.strerror}"
 
     def _listen(self, ethertype: int, code: bytes, *, wanted: bool) -> None:
         """Open a watcher when it is first needed. It stays, deaf: closing a packet socket waits for an RCU period."""
@@ -147,7 +163,7 @@ class Announcer:
 
         Somebody who floods the network must not take the time of the process that keeps time.
         """
-        if watcher.read(self._hear):
+        if watcher.read(self._hear) and watcher not in self._paused:
             self._loop.remove_reader(watcher.fileno())
             self._paused[watcher] = self._loop.call_later(_PAUSE, self._resume, watcher)
 

@@ -8,11 +8,13 @@ import struct
 from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv6Address
 
-_LOAD_WORD, _LOAD_BYTE, _JUMP_IF_EQUAL, _RETURN = 0x20, 0x30, 0x15, 0x06
+_LOAD_WORD, _LOAD_BYTE, _RETURN = 0x20, 0x30, 0x06
+_JUMP_IF_EQUAL, _JUMP_IF_GREATER, _JUMP_IF_AT_LEAST = 0x15, 0x25, 0x35
 _WHOLE_PACKET = 0x40000
 _INSTRUCTION = struct.Struct("=HBBI")
-MOST = 400
-"""Addresses in one filter: the kernel takes 4096 instructions, and an IPv6 address needs nine."""
+MOST_V4, MOST_V6 = 64, 8
+"""Addresses that a filter tells one by one. Beyond, it takes whole ranges, and the reader tells: filters count against
+net.core.optmem_max, 20 KiB before Linux 6.8, the old one and the new one together."""
 
 _Instruction = tuple[int, int, int, int]
 _REFUSE: _Instruction = (_RETURN, 0, 0, 0)
@@ -20,15 +22,18 @@ _ACCEPT: _Instruction = (_RETURN, 0, 0, _WHOLE_PACKET)
 
 
 def arp(addresses: Sequence[IPv4Address]) -> bytes:
-    """ARP whose sender protocol address (at 14) is one of these."""
+    """ARP whose sender protocol address (at 14) is one of these; where they are many, from the first to the last."""
     code: list[_Instruction] = [(_LOAD_WORD, 0, 0, 14)]
-    for address in addresses[:MOST]:
+    if len(addresses) > MOST_V4:
+        code += [(_JUMP_IF_GREATER, 1, 0, int(max(addresses))), (_JUMP_IF_AT_LEAST, 1, 0, int(min(addresses)))]
+        return _encode([*code, _REFUSE, _ACCEPT])
+    for address in addresses:
         code += [(_JUMP_IF_EQUAL, 0, 1, int(address)), _ACCEPT]
     return _encode([*code, _REFUSE])
 
 
 def advertisements(addresses: Sequence[IPv6Address]) -> bytes:
-    """Neighbour advertisements (ICMPv6 type 136 at 40) whose target (at 48) is one of these."""
+    """Neighbour advertisements (ICMPv6 type 136 at 40) whose target (at 48) is one of these; all, if they are many."""
     code: list[_Instruction] = [
         (_LOAD_BYTE, 0, 0, 6),
         (_JUMP_IF_EQUAL, 1, 0, 58),
@@ -37,7 +42,9 @@ def advertisements(addresses: Sequence[IPv6Address]) -> bytes:
         (_JUMP_IF_EQUAL, 1, 0, 136),
         _REFUSE,
     ]
-    for address in addresses[:MOST]:
+    if len(addresses) > MOST_V6:
+        return _encode([*code, _ACCEPT])
+    for address in addresses:
         words = struct.unpack("!4I", address.packed)
         for position, word in enumerate(words):
             rest = 2 * (3 - position) + 1  # what is left of this address: two a word, and the return

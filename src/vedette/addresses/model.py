@@ -113,7 +113,29 @@ class AddressStatus:
     problem: str
 
 
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """What this node knows of the others, as far as addresses are concerned.
+
+    ``holders``: of each group who holds it. ``macs``: with which MACs each node answers. ``behind`` are heard and have
+    another document, ``same`` are heard and have this one; ``present`` are all that there are, this one included.
+    """
+
+    holders: Mapping[str, str | None]
+    macs: Mapping[str, frozenset[bytes]] = field(default_factory=dict)
+    behind: frozenset[str] = frozenset()
+    same: frozenset[str] = frozenset()
+    present: frozenset[str] = frozenset()
+
+
 # What is reported
+
+
+@dataclass(frozen=True, slots=True)
+class Ethernet:
+    """The MACs with which this node answers for its addresses, in order."""
+
+    macs: tuple[bytes, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,5 +204,14 @@ class AbilityChanged:
 
 
 AddressEvent = (
-    Emptied | Repaired | Conflict | Occupied | Vacant | GateFailed | GateWorks | CarrierChanged | AbilityChanged
+    Ethernet
+    | Emptied
+    | Repaired
+    | Conflict
+    | Occupied
+    | Vacant
+    | GateFailed
+    | GateWorks
+    | CarrierChanged
+    | AbilityChanged
 )

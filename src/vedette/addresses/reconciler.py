@@ -66,6 +66,8 @@ class Reconciler:
         self.vips: tuple[Vip, ...] = ()
         self.holding: dict[str, int] = {}
         self.problems: dict[IPAddress, str] = {}
+        self.refused: frozenset[IPAddress] = frozenset()
+        """What the kernel would not have where clients are."""
         self.left_alone = False
 
     def run(self, *, quiet: bool, before: Observed | None = None) -> Outcome:
@@ -152,6 +154,9 @@ class Reconciler:
         self.problems = {
             change.address: f"the kernel refuses it: {os.strerror(code)}" for change, code in failed.items()
         }
+        self.refused = frozenset(
+            change.address for change in failed if isinstance(change, Put) and change.index != LOOPBACK
+        )
         there = {(item.address, item.index) for item in before.addresses if item.host_route}
         for change in changes:
             put = isinstance(change, Put)

@@ -206,6 +206,16 @@ class WatchdogArmed:
 
 
 @dataclass(frozen=True, slots=True)
+class Ethernet:
+    """With which MACs this node answers for its groups' addresses, as many as the wire has room for.
+
+    The others hear of it, and know a stranger by it.
+    """
+
+    macs: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Stop:
     """Stop: hand over what a ready node can take, keep the rest as it is for the next daemon to adopt.
 
@@ -233,6 +243,7 @@ Event = (
     | Rekey
     | FenceResult
     | WatchdogArmed
+    | Ethernet
     | Stop
 )
 

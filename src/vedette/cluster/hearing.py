@@ -217,7 +217,7 @@ class Hearing:
         self._ranking.scored(peer, message.score, now)
         peer.ready, peer.silent = ready, Flag.SILENT in message.flags
         peer.revision, peer.digest = message.revision, message.digest
-        peer.watchdog = message.watchdog
+        peer.watchdog, peer.ethernet = message.watchdog, message.ethernet
         peer.holds = frozenset(message.holds)
         peer.wishes = message.wishes
         if votes:

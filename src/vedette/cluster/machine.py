@@ -4,7 +4,7 @@ A call goes through the same steps whatever the event was: leases that have ende
 is taken in, then everything that time alone may have made due is looked at. Nothing depends on a timer having fired.
 """
 
-from vedette.cluster import boot, invariants, viewing
+from vedette.cluster import boot, invariants, viewing, wire
 from vedette.cluster import charter as charters
 from vedette.cluster.choice import Choice
 from vedette.cluster.config import CoreConfig, Random, tag
@@ -14,6 +14,7 @@ from vedette.cluster.events import (
     Datagram,
     DrainServer,
     Emptied,
+    Ethernet,
     Event,
     FenceResult,
     ForceConfig,
@@ -259,6 +260,8 @@ class Machine:
                 self._keyring.change(keys, now)
             case WatchdogArmed(timeout):
                 self._telling.watchdog = timeout or 0
+            case Ethernet(macs):
+                self._telling.ethernet = macs[: wire.MOST_INTERFACES]
             case Stop(in_place):
                 self._steering.stop(now, in_place=in_place)
 

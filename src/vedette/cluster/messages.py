@@ -195,7 +195,7 @@ class Message(NamedTuple):
     ``keys``: fingerprints of all accepted keys (see ``keyring``); ``own``: the sender's leases, those that it adopted
     under the ballot of an older incarnation. ``holds`` is what its kernel holds, ``wishes`` the digest of its
     preferences, ``digest`` the first eight bytes of its document's, ``watchdog`` (ns) how soon its armed watchdog
-    resets its machine, 0 = none is.
+    resets its machine, 0 = none is. ``ethernet``: the MACs with which it answers for addresses.
     """
 
     config: bytes
@@ -216,3 +216,4 @@ class Message(NamedTuple):
     holds: tuple[int, ...] = ()
     items: tuple[Item, ...] = ()
     table: Wishes | None = None
+    ethernet: tuple[bytes, ...] = ()

@@ -46,7 +46,7 @@ class Peer:
     a table of preferences or a charter was last sent; ``born``: when its newest session was first heard; ``refused``:
     when a datagram with an unknown key last named it.
     ``watchdog`` (ns) is what it advertised last, 0 = nothing: that word outlives its silence, and ends with its goodbye
-    and with its next start.
+    and with its next start. ``ethernet`` has the MACs with which it answers.
     """
 
     name: str
@@ -69,6 +69,7 @@ class Peer:
     revision: int = 0
     digest: bytes = b""
     watchdog: int = 0
+    ethernet: tuple[bytes, ...] = ()
     config: bytes = b""
     keys: tuple[bytes, ...] = ()
     signed: bytes = b""

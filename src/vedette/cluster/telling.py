@@ -26,13 +26,14 @@ class _State(NamedTuple):
     revision: int
     digest: bytes
     watchdog: int
+    ethernet: tuple[bytes, ...]
     own: tuple[tuple[int, Ballot], ...]
     holds: tuple[int, ...]
 
 
 class Telling:
     """``kernel`` is what this node's kernel holds as far as it was told to and has confirmed, ``watchdog`` (ns) how
-    soon its armed watchdog resets this machine, 0 = none is armed."""
+    soon its armed watchdog resets this machine, 0 = none is armed, ``ethernet`` with which MACs it answers."""
 
     def __init__(
         self, site: Site, keyring: Keyring, peers: dict[str, Peer], preferences: Preferences, outbox: Outbox
@@ -41,6 +42,7 @@ class Telling:
         self._keyring = keyring
         self.kernel: set[str] = set()
         self.watchdog = 0
+        self.ethernet: tuple[bytes, ...] = ()
         self.running(site.config.revision, site.config.digest)
         self._next_heartbeat = site.started
         self._told: _State | None = None
@@ -94,6 +96,7 @@ class Telling:
             revision=self.revision,
             digest=self._site.document,
             watchdog=self.watchdog,
+            ethernet=self.ethernet,
             own=owner.claims(),
             holds=owner.tags(self.kernel),
         )
@@ -113,6 +116,7 @@ class Telling:
             revision=state.revision,
             digest=state.digest,
             watchdog=state.watchdog,
+            ethernet=state.ethernet,
             own=state.own,
             holds=state.holds,
         )

@@ -105,6 +105,7 @@ def _myself(site: Site, steering: Steering, telling: Telling, keyring: Keyring, 
         digest=telling.digest,
         incarnation=site.incarnation,
         watchdog=telling.watchdog,
+        ethernet=tuple(map(bytes.hex, telling.ethernet)),
         keys=tuple(map(bytes.hex, keyring.listed)),
         missing=MOST_SCORE - steering.score,
     )
@@ -144,6 +145,7 @@ def _other(
         keys=tuple(map(bytes.hex, keyring.listed_by(peer))),
         heard=dict(peer.links),
         watchdog=peer.watchdog,
+        ethernet=tuple(map(bytes.hex, peer.ethernet)),
         missing=MOST_SCORE - peer.score,
         refused=peer.refused,
     )

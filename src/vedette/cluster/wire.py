@@ -14,6 +14,7 @@ Layout, all numbers big-endian::
             · count, 4 each: voters · likewise before
     table   1 present [· count, each 1 kind and whether it has ended · 4 about · 4 version · 4 origin · 4 value
             · 4 how long it lasts (ms) · author · reason]
+    ethernet where bit 5 of the flags is set: count, 6 each: MACs
     16 HMAC-SHA256 of all before, truncated to half as RFC 2104 section 5 allows
 
 16 nodes with 32 groups take less than 1,100 bytes. Decoding never raises: whatever is wrong with the bytes is a
@@ -54,11 +55,13 @@ LARGEST = 1400
 """Bytes of a datagram: fits every Ethernet, with room for tunnels' headers."""
 MOST_ECHOES, MOST_GROUPS, MOST_ITEMS, MOST_WISHES, MOST_KEYS = 32, 64, 64, 240, 10
 MOST_VOTERS = 7
+MOST_INTERFACES = 8
 LONGEST_TEXT = 96
 HIGHEST_ROUND = 1 << 31
 """Beyond what any cluster reaches; what is above it must not push the rounds of all others over the edge."""
 
 _MAGIC, _VERSION, _MAC = b"VD", 4, 16
+_ETHERNET, _MAC_ADDRESS = 32, 6
 _HEADER = struct.Struct(">2sB8s8s4s")
 _SENDER = struct.Struct(">IQIQIHhII8sI")
 _ECHO, _ACK = struct.Struct(">IQQB"), struct.Struct(">HQ")
@@ -101,7 +104,8 @@ def size(message: Message) -> int:
     if message.table is not None:
         table = 1 + sum(map(wish_size, message.table.entries))
     echoes = len(message.echoes) * (_ECHO.size + _ACK.size)
-    return OVERHEAD + echoes + _OWN.size * len(message.own) + _TAG.size * len(message.holds) + table
+    ethernet = 1 + _MAC_ADDRESS * len(message.ethernet) if message.ethernet else 0
+    return OVERHEAD + ethernet + echoes + _OWN.size * len(message.own) + _TAG.size * len(message.holds) + table
 
 
 def wish_size(wish: Wish) -> int:
@@ -121,7 +125,7 @@ def encode(message: Message, *, cluster: bytes, secret: bytes) -> bytes:
             message.incarnation,
             message.sequence,
             message.to,
-            sum(message.flags),
+            sum(message.flags) | (_ETHERNET if message.ethernet else 0),
             message.score,
             message.wishes,
             message.revision,
@@ -137,6 +141,7 @@ def encode(message: Message, *, cluster: bytes, secret: bytes) -> bytes:
         bytes([len(message.items)]),
         *map(_item, message.items),
         _table(message.table),
+        _ethernet(message.ethernet),
     ]
     body = b"".join(parts)
     return body + hmac.digest(secret, body, hashlib.sha256)[:_MAC]
@@ -199,6 +204,10 @@ def _table(table: Wishes | None) -> bytes:
     if table is None:
         return b"\0"
     return b"\1" + bytes([len(table.entries)]) + b"".join(map(_wish, table.entries))
+
+
+def _ethernet(macs: tuple[bytes, ...]) -> bytes:
+    return bytes([len(macs)]) + b"".join(macs) if macs else b""
 
 
 def _wish(wish: Wish) -> bytes:
@@ -317,6 +326,7 @@ def _message(config: bytes, reader: _Reader) -> Message:
         holds=tuple(reader.unpack(_TAG)[0] for _ in reader.count(MOST_GROUPS)),
         items=tuple(_read_item(reader) for _ in reader.count(MOST_ITEMS)),
         table=_read_table(reader),
+        ethernet=_read_ethernet(reader) if flags & _ETHERNET else (),
     )
     reader.finish()
     return message
@@ -409,6 +419,10 @@ def _read_table(reader: _Reader) -> Wishes | None:
     if not reader.byte():
         return None
     return Wishes(tuple(_read_wish(reader) for _ in reader.count(MOST_WISHES)))
+
+
+def _read_ethernet(reader: _Reader) -> tuple[bytes, ...]:
+    return tuple(reader.take(_MAC_ADDRESS) for _ in reader.count(MOST_INTERFACES))
 
 
 def _read_wish(reader: _Reader) -> Wish:

@@ -60,7 +60,7 @@ async def _ask_fencer(command: dict[str, Any], spec: ClusterSpec, view: View, fe
 
 def _confirm_off(command: dict[str, Any], spec: ClusterSpec, core: Core, fencing: Fencing) -> dict[str, Any]:
     """Give a person's word to the core. Only what that takes is done: it knows which policy runs."""
-    requested = fencing.requested(str(command.get("node")))
+    requested, asked = fencing.requested(str(command.get("node"))), fencing.asked(str(command.get("node")))
     result = confirmation.read(command, spec, core.view(), requested=requested)
     core.handle(result)
     if not any(node.name == result.node and node.off for node in core.view().nodes):
@@ -68,5 +68,5 @@ def _confirm_off(command: dict[str, Any], spec: ClusterSpec, core: Core, fencing
             f"{result.node} does not count as off: by the policy that runs here nobody waits for that, or it has been "
             "heard (see vedette status)"
         )
-    fencing.confirm(result, author=result.reason)
+    fencing.confirm(result, author=result.reason, asked=asked)
     return {"done": f"{result.node} counts as off, on the word of {result.reason.removeprefix('human: ')}"}

@@ -142,15 +142,14 @@ class Fencing:
 
     # a person's word
 
-    def confirm(self, result: FenceResult, *, author: str) -> None:
-        """Take down a person's word that a node is off, which the core has taken."""
-        asked = self._wanted.get(result.node)
+    def confirm(self, result: FenceResult, *, author: str, asked: int | None = None) -> None:
+        """Take down a person's word that a node is off, which the core has taken; ``asked``: see :meth:`asked`."""
         moments = Moments(boottime=clock.boottime(), wall=time.time_ns())
         noted = records.entry(
             node=result.node,
             incarnation=result.incarnation,
             asked_by=author,
-            asked=asked.asked if asked else moments.boottime,
+            asked=moments.boottime if asked is None else asked,
             ended=Ended.CONFIRMED,
             reason=result.reason,
             evidence=(),
@@ -164,6 +163,11 @@ class Fencing:
         self.child.send(self._entries[number])
         self._off[result.node] = Result(result.node, result.incarnation, confirmed=True, reason=result.reason)
         self._changed()
+
+    def asked(self, node: str) -> int | None:
+        """Since when (BOOTTIME ns) the core wants ``node`` off, or None."""
+        wanted = self._wanted.get(node)
+        return wanted.asked if wanted else None
 
     def requested(self, node: str) -> int | None:
         """The incarnation up to which the core wants ``node`` off, or None."""

@@ -38,6 +38,8 @@ class Incoming:
     def __init__(self, path: Path, state_dir: Path) -> None:
         self._path = path
         self._unfinished, self._before = state_dir / UNFINISHED, state_dir / BEFORE
+        self._coming = self._unfinished.with_suffix(".new")
+        """The list of what is staged: whatever needs room on a disk is done before the document is run."""
         self._staged: dict[str, bytes] = {}
 
     def stage(self, contents: Contents, *, named: Collection[str]) -> str | None:
@@ -56,6 +58,8 @@ class Incoming:
                     self._stage(name, data, 0o644)
             staged[self._path.name] = contents.text
             self._stage(self._path.name, contents.text, mode)
+            self._coming.write_bytes(json.dumps(list(staged)).encode())
+            _sync(self._coming)
         except _RefusedError as error:
             self.forget()
             return str(error)
@@ -68,7 +72,8 @@ class Incoming:
         """Put what is staged in the place of what is here, which stays beside it as ``.former``; returns why not."""
         try:
             self._keep_former(self._staged)
-            files.replace(self._unfinished, json.dumps(list(self._staged)).encode(), durable=True)
+            self._coming.rename(self._unfinished)
+            _sync(self._unfinished.parent)
         except OSError as error:
             self.forget()
             return f"{self._path} cannot be written: {error.strerror}"
@@ -81,6 +86,8 @@ class Incoming:
 
     def forget(self) -> None:
         """Leave nothing of what is staged."""
+        with contextlib.suppress(OSError):
+            self._coming.unlink()
         for name in self._staged:
             with contextlib.suppress(OSError), self._folder(name) as (folder, last):
                 os.unlink(_fresh(last), dir_fd=folder)
@@ -187,6 +194,14 @@ def _names(data: bytes) -> list[str]:
     except ValueError:
         return []
     return [name for name in found if isinstance(name, str)] if isinstance(found, list) else []
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _fresh(name: str) -> str:

@@ -38,8 +38,6 @@ REPORT = SECOND // 2
 """How often (ns) the director hears that the keeper is alive, changes aside."""
 REPLIED = SECOND // 10
 """Time (ns) for the answer to the one who asked for a restart, before this process makes way."""
-_NONE = bytes(8).hex()
-"""The digest of a node that runs no document."""
 FAILED = 3
 """Exit code (docs/exit-codes.md) after a failure of the core that no code expects."""
 PAUSE = SECOND // 10
@@ -117,9 +115,10 @@ class Keeper:
             changed=self._changed,
             fence=self._fencing.want,
             holding=self._watchdog.hold,
-            failed=_end_at_once,
+            failed=self._end_at_once,
         )
         await self._core.start()
+        self._tell(events.Ethernet(self._addresses.macs))
         self._watchdog.configure(spec.watchdog)
         self._fitness.say()
         running.remember(self._run_dir, spec, revision)
@@ -136,11 +135,7 @@ class Keeper:
     def _attend(self) -> None:
         """Let the addresses know who holds which, so that a node's answers are not taken for a stranger's."""
         if self._core is not None:
-            view = self._core.view()
-            mine = next(node.digest for node in view.nodes if node.name == view.me)
-            behind = frozenset(node.name for node in view.nodes if node.living and node.digest not in (mine, _NONE))
-            holders = {lease.group: lease.holder for lease in view.leases}
-            self._addresses.attend(holders, me=self._node, behind=behind)
+            self._addresses.attend(outlook.of_the_cluster(self._core.view()))
 
     def _left_alone(self) -> bool:
         assert self._spec is not None
@@ -258,6 +253,8 @@ class Keeper:
         match event:
             case addressing.Emptied(group):
                 self._tell(events.Emptied(group=group))
+            case addressing.Ethernet(macs):
+                self._tell(events.Ethernet(macs))
             case addressing.Repaired(address):
                 log.event(logger, logging.WARNING, "address.repaired", address=address)
             case addressing.Conflict(address, mac):
@@ -296,6 +293,17 @@ class Keeper:
         self._tell(events.WatchdogArmed(timeout))
 
     # the end
+
+    def _end_at_once(self, error: Exception) -> None:
+        """A core that has failed must not go on, and a clean end would take longer than its leases last.
+
+        This is what a daemon that is killed leaves: the kernel ends the leases on time, unless the next one, which
+        systemd starts at once, adopts them from the files before that. Helpers end with their parent.
+        """
+        self._succession.dismiss()
+        logger.critical("core.failed", exc_info=error)
+        logging.shutdown()
+        os._exit(FAILED)
 
     async def _restart(self) -> int:
         """Prepare a successor and make way for it in a moment; returns its process number.
@@ -363,17 +371,6 @@ _FIXED = (
     "this cannot be changed while the daemon runs, and nothing of this document is applied: give it to all nodes, stop "
     "all daemons, then start them"
 )
-
-
-def _end_at_once(error: Exception) -> None:
-    """A core that has failed must not go on, and a clean end would take longer than its leases last.
-
-    This is what a daemon that is killed leaves: the kernel ends the leases on time, unless the next one, which systemd
-    starts at once, adopts them from the files before that. Helpers end with their parent.
-    """
-    logger.critical("core.failed", exc_info=error)
-    logging.shutdown()
-    os._exit(FAILED)
 
 
 def main(*, spec: Path, node: str, run_dir: Path, state_dir: Path, log_level: str) -> int:

@@ -5,14 +5,18 @@ from collections.abc import Iterable
 from typing import Any
 
 from vedette.addresses.addresses import Addresses
-from vedette.addresses.model import AddressStatus
+from vedette.addresses.model import AddressStatus, Cluster
 from vedette.daemon.core import Core
 from vedette.daemon.fencing import Fencing
 from vedette.kit import plain
 from vedette.kit.child import Child
 from vedette.kit.units import seconds
+from vedette.state.placement import View
 from vedette.watchdog.client import Watchdog
 from vedette.watchdog.model import State, WatchdogStatus
+
+_NONE = bytes(8).hex()
+"""The digest of a node that runs no document."""
 
 
 def report(
@@ -42,6 +46,19 @@ def report(
             *_feeder(watchdog),
         ],
     }
+
+
+def of_the_cluster(view: View) -> Cluster:
+    """What the addresses have to know of the other nodes."""
+    mine = next(node.digest for node in view.nodes if node.name == view.me)
+    living = [node for node in view.nodes if node.living]
+    return Cluster(
+        holders={lease.group: lease.holder for lease in view.leases},
+        macs={node.name: frozenset(map(bytes.fromhex, node.ethernet)) for node in view.nodes if node.name != view.me},
+        behind=frozenset(node.name for node in living if node.digest not in (mine, _NONE)),
+        same=frozenset(node.name for node in living if node.digest == mine),
+        present=frozenset(node.name for node in view.nodes),
+    )
 
 
 def _problems(

@@ -33,10 +33,10 @@ def configure(
     """
     target = sys.stderr if stream is None else stream
     as_json = os.environ.get("VEDETTE_LOG") == "json" if json is None else json
-    handler = logging.StreamHandler(target)
+    handler = Aside(target) if aside else logging.StreamHandler(target)
     handler.setFormatter(JsonFormatter() if as_json else TextFormatter(journal=is_journal(target)))
     root = logging.getLogger()
-    root.handlers[:] = [Aside(handler) if aside else handler]
+    root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
     logging.getLogger(_ROOT).setLevel(level)
 

@@ -1,13 +1,15 @@
 """Log lines written by a thread of their own: a reader of them that has stopped holds up nobody who writes them.
 
 A pipe or socket to a journal that stands still blocks its writer once some hundred lines are in it. The process that
-renews leases must not wait for that. What does not fit into the queue is dropped and counted, and the count is a line.
+renews leases must not wait for that, nor its end. What does not fit into the queue is dropped and counted, and the
+count is a line.
 """
 
 import contextlib
 import logging
 import threading
 from collections import deque
+from typing import TextIO
 
 MOST = 4096
 """Lines that wait at most."""
@@ -16,11 +18,11 @@ PATIENCE = 1.0
 
 
 class Aside(logging.Handler):
-    """Hands each line to ``handler``, in order, in another thread."""
+    """Writes to ``stream``, in order, in another thread. No lock is held while that waits."""
 
-    def __init__(self, handler: logging.StreamHandler) -> None:  # type: ignore[type-arg]
+    def __init__(self, stream: TextIO) -> None:
         super().__init__()
-        self._handler = handler
+        self._stream = stream
         self._lines: deque[logging.LogRecord] = deque()
         self._dropped = 0
         self._some, self._done = threading.Condition(), threading.Event()
@@ -53,10 +55,10 @@ class Aside(logging.Handler):
                     self._some.wait()
                 record, dropped = self._lines.popleft(), self._dropped
                 self._dropped = 0
-            if dropped:
-                self._handler.handle(_loss(dropped))
-            with contextlib.suppress(Exception):  # logging says so itself, and the next line may be better
-                self._handler.handle(record)
+            for line in ([_loss(dropped)] if dropped else []) + [record]:
+                with contextlib.suppress(Exception):  # the stream may be gone, and the next line has its own chance
+                    self._stream.write(self.format(line) + "\n")
+                    self._stream.flush()
 
 
 def _loss(count: int) -> logging.LogRecord:

@@ -24,7 +24,7 @@ class NodeView:
     ``ready``: may hold, hears a quorum, services and gate work. ``digest``/``revision``: the spec that it runs.
     ``watchdog`` (ns): how soon the watchdog that it said last is armed resets it when its daemon is late, 0 = none.
     ``off``: why it counts as off (policy ``fence``), in words. ``refused``: when a datagram last came that names it and
-    is signed with a key that is not known here.
+    is signed with a key that is not known here. ``ethernet``: the MACs with which it answers, in hex.
     """
 
     name: str
@@ -42,6 +42,7 @@ class NodeView:
     off: str = ""
     missing: int = 0
     refused: int = 0
+    ethernet: tuple[str, ...] = ()
 
     @property
     def living(self) -> bool:

@@ -24,6 +24,7 @@ from vedette.addresses.model import (
     AddressEvent,
     Assigned,
     CarrierChanged,
+    Cluster,
     Conflict,
     Emptied,
     GateFailed,
@@ -64,6 +65,26 @@ class Desk:
 
     def configure(self, *groups: Group) -> None:
         self.addresses.configure(groups, ME, director=True)
+
+    def attend(
+        self,
+        holder: str | None,
+        group: str = "web",
+        *,
+        macs: bytes = b"",
+        behind: Iterable[str] = (),
+        same: Iterable[str] = (),
+    ) -> None:
+        """Tell it of the cluster: who holds a group, router2's MAC, who has which document."""
+        self.addresses.attend(
+            Cluster(
+                holders={group: holder},
+                macs={"router2": frozenset({macs} if macs else ())},
+                behind=frozenset(behind),
+                same=frozenset(same),
+                present=frozenset({"router1", "router2"}),
+            )
+        )
 
 
 @asynccontextmanager
@@ -522,9 +543,9 @@ def test_the_node_that_holds_a_group_is_no_stranger(wire: Wire, tmp_path: Path) 
     async def scenario() -> None:
         with stranger(wire, VIP):
             async with desk(tmp_path, WEB) as place:
-                place.addresses.attend({"web": "router2"}, me="router1")
+                place.attend("router2", macs=wire.mac)
                 await asyncio.sleep(0.5)
-                place.addresses.attend({"web": None}, me="router1")
+                place.attend(None, macs=wire.mac)
                 place.addresses.hold("web", FOREVER)
                 place.addresses.flush()
                 assert found(VIP)
@@ -585,15 +606,15 @@ def test_an_address_that_comes_from_another_group_waits_for_the_nodes_that_may_h
 
     async def scenario() -> None:
         async with desk(tmp_path, WEB) as place:
-            place.addresses.attend({"web": "router2"}, me="router1")
+            place.attend("router2")
             await asyncio.sleep(0.5)
             place.configure(renamed)
             place.addresses.hold("renamed", FOREVER)
-            place.addresses.attend({"renamed": "router1"}, me="router1", behind=frozenset({"router2"}))
+            place.attend("router1", "renamed", behind=("router2",))
             await asyncio.sleep(0.5)
             assert found(VIP) == []
             assert "router2" in place.addresses.status()[0].problem
-            place.addresses.attend({"renamed": "router1"}, me="router1")
+            place.attend("router1", "renamed", same=("router1", "router2"))
             await until(lambda: "renamed" in place.addresses.held())
 
     asyncio.run(scenario())
@@ -609,7 +630,7 @@ def test_the_holder_lets_go_of_an_address_that_changes_groups_while_others_have_
         async with desk(tmp_path, WEB) as place:
             await held(place)
             place.configure(renamed)
-            place.addresses.attend({"renamed": None}, me="router1", behind=frozenset({"router2"}))
+            place.attend(None, "renamed", behind=("router2",))
             place.addresses.hold("renamed", FOREVER)
             await place.hears(Emptied("web"))
             await asyncio.sleep(0.5)
@@ -629,13 +650,13 @@ def test_an_address_stays_where_both_its_groups_are_held_and_goes_with_the_forme
                 place.addresses.hold(name, FOREVER)
             await until(lambda: place.addresses.held() == {"web", "mail"})
             place.configure(*after)
-            place.addresses.attend({}, me="router1", behind=frozenset({"router2"}))
+            place.attend("router1", behind=("router2",))
             await asyncio.sleep(0.2)
             assert wire.resolves(VIP)
             place.addresses.release("web")
             await place.hears(Emptied("web"))
             assert not wire.resolves(VIP)
-            place.addresses.attend({}, me="router1")
+            place.attend("router1", same=("router1", "router2"))
             await until(lambda: bool(found(VIP)))
 
     asyncio.run(scenario())
