@@ -678,6 +678,17 @@ def test_a_node_whose_kernel_refuses_an_address_is_not_fit_for_its_group(wire: W
     asyncio.run(scenario())
 
 
+def test_what_is_refused_on_lo_makes_no_standby_unfit(wire: Wire, tmp_path: Path) -> None:
+    async def scenario() -> None:
+        Path("/proc/sys/net/ipv6/conf/lo/disable_ipv6").write_text("1")
+        async with desk(tmp_path, WEB) as place:
+            await until(lambda: place.addresses.status()[1].problem != "")
+            await asyncio.sleep(0.5)
+            assert place.addresses.fit("web")
+
+    asyncio.run(scenario())
+
+
 def test_the_lifetime_is_refreshed_while_held(wire: Wire, tmp_path: Path) -> None:
     async def scenario() -> None:
         async with desk(tmp_path, WEB) as place:
