@@ -1,13 +1,15 @@
 """Programs that drivers start."""
 
 import asyncio
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from tests.fencing import machines
 
 from vedette.fencing.device import RefusedError
-from vedette.fencing.drivers import program
+from vedette.fencing.drivers import leash, program
 
 
 def run(*command: str, **others: object) -> program.Answer:
@@ -72,6 +74,50 @@ def test_what_a_program_leaves_behind_ends_with_it(tmp_path: Path) -> None:
     run("/bin/sh", "-c", f"sleep 600 >/dev/null 2>&1 & echo $! > {told}")
     assert told.exists()
     machines.wait(lambda: not alive(told), "the end of the group")
+
+
+def test_a_daemon_that_a_program_leaves_behind_ends_with_it(tmp_path: Path) -> None:
+    """It has a session of its own, and holds the pipes that the answer comes through."""
+    told = tmp_path / "pid"
+    daemon = f"setsid sh -c 'echo $$ > {told}; exec sleep 600' & echo here; until [ -s {told} ]; do sleep 0.01; done"
+    try:
+        answer = asyncio.run(asyncio.wait_for(program.run(("/bin/sh", "-c", daemon), package="none"), 30))
+        assert (answer.status, answer.output) == (0, "here\n")
+        assert not alive(told)
+    finally:
+        machines.Machine(told).end()
+
+
+@pytest.mark.parametrize("session", ["", "setsid "])
+def test_nothing_goes_on_when_the_process_that_asked_is_killed(session: str, tmp_path: Path) -> None:
+    """A fencer that hangs is killed, and its next life is told everything anew: nobody waits for what it began."""
+    told = tmp_path / "pid"
+    script = f"{session}sh -c 'echo $$ > {told}.new; mv {told}.new {told}; exec sleep 600'; :"
+    asking = f"""
+import asyncio
+from vedette.fencing.drivers import leash, program
+asyncio.run(program.run(("/bin/sh", "-c", {script!r}), package="none"))
+"""
+    fencer = subprocess.Popen((sys.executable, "-c", asking))
+    try:
+        machines.wait(told.exists, "the program")
+        assert alive(told)
+        fencer.kill()
+        fencer.wait()
+        machines.wait(lambda: not alive(told), "the end of all that it started")
+    finally:
+        machines.Machine(told).end()
+
+
+def test_how_a_program_ended_is_told() -> None:
+    assert run("/bin/sh", "-c", "exit 7").status == 7
+    assert run("/bin/sh", "-c", "kill -9 $$").status == 128 + 9
+
+
+def test_a_program_that_cannot_be_started_says_why(tmp_path: Path) -> None:
+    answer = run(str(machines.write(tmp_path / "fence_x", "#!/nonexistent\n", mode=0o755)))
+    assert answer.status == leash.CANNOT_START
+    assert answer.complaint([]) == f"{tmp_path / 'fence_x'} cannot be started: No such file or directory"
 
 
 def alive(told: Path) -> bool:

@@ -1,4 +1,4 @@
-"""Programs that drivers start: without our environment, in a session of their own, and gone when we no longer wait.
+"""Programs that drivers start: without our environment, on a leash, and gone when we no longer wait or are no more.
 
 A secret goes in through stdin or through the environment of that one process (proc(5): readable by its owner and
 root), never as an argument, which everybody may read.
@@ -7,17 +7,19 @@ root), never as an argument, which everybody may read.
 import asyncio
 import contextlib
 import os
-import signal
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from vedette.fencing.device import RefusedError, UnreachableError
+from vedette.fencing.drivers import leash
 
 LARGEST = 256 << 10
 """Bytes of an answer: the longest metadata of a fence agent have 40 KiB."""
 ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"}
 _LONGEST_LINE = 300
+_LEASH = (sys.executable, "-I", "-S", leash.__file__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,44 +48,44 @@ async def run(
 ) -> Answer:
     """Run a program to its end. ``package`` is the Debian package that has it.
 
-    Its whole process group is killed when the call is cancelled, and what it left behind when it ends. Raises
-    :class:`RefusedError` where the program is missing, :class:`UnreachableError` when it says too much.
+    It and all that it has started are killed when the call is cancelled or this process ends, and what it left behind
+    when it ends. Raises :class:`RefusedError` where the program is missing, :class:`UnreachableError` where nothing can
+    be started.
     """
     if not Path(command[0]).is_file():
         raise RefusedError(f"{command[0]} is missing: install the package {package}")
-    starting = asyncio.ensure_future(
-        asyncio.create_subprocess_exec(
+    theirs, ours = os.pipe()
+    starting = asyncio.ensure_future(_start(command, theirs, {**ENVIRONMENT, **(environment or {})}))
+    try:
+        process = await asyncio.shield(starting)
+        output, errors = await _converse(process, stdin)
+        status = await process.wait()
+    finally:
+        os.close(ours)
+        await asyncio.shield(_reap(starting))
+    return Answer(status, output.decode(errors="replace"), errors.decode(errors="replace"))
+
+
+async def _start(command: Sequence[str], end: int, environment: Mapping[str, str]) -> asyncio.subprocess.Process:
+    """Start a program on the leash whose other ``end`` that is; closes it here."""
+    try:
+        return await asyncio.create_subprocess_exec(
+            *_LEASH,
+            str(end),
             *command,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
-            env={**ENVIRONMENT, **(environment or {})},
+            env=environment,
             cwd="/",
+            pass_fds=(end,),
             start_new_session=True,
             limit=LARGEST,
         )
-    )
-    try:
-        process = await asyncio.shield(starting)
-    except asyncio.CancelledError:
-        # asyncio would kill the program alone, and then wait for its children, which hold its pipes.
-        await _kill(await starting)
-        raise
     except OSError as error:
         raise UnreachableError(f"{command[0]} cannot be started: {os.strerror(error.errno or 0)}") from None
-    try:
-        output, errors = await _converse(process, stdin)
-        status = await process.wait()
     finally:
-        await _kill(process)
-    return Answer(status, output.decode(errors="replace"), errors.decode(errors="replace"))
-
-
-async def _kill(process: asyncio.subprocess.Process) -> None:
-    """End a program's whole group: an agent may leave a hung ssh behind. An empty group is no error."""
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    await asyncio.shield(_reap(process))
+        os.close(end)
 
 
 async def _converse(process: asyncio.subprocess.Process, stdin: bytes) -> tuple[bytes, bytes]:
@@ -110,8 +112,12 @@ async def _read(stream: asyncio.StreamReader) -> bytes:
     return kept
 
 
-async def _reap(process: asyncio.subprocess.Process) -> None:
-    """Wait until a killed process is gone, its pipes closed."""
+async def _reap(starting: "asyncio.Future[asyncio.subprocess.Process]") -> None:
+    """Wait until a program whose leash was cut is gone, its pipes closed; also one that is only just being started."""
+    try:
+        process = await starting
+    except UnreachableError:
+        return
     await process.wait()
     transport = getattr(process, "_transport", None)
     if transport is not None:
