@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import pytest
@@ -266,6 +267,36 @@ def test_no_order_is_given_while_the_request_is_not_known_to_stand() -> None:
     fenced = fence(devices, ("bmc",), allowed=lambda loop: START + 40 * SECOND)
     assert fenced.took > 40 * SECOND
     assert made[0].calls.count("off") == 1
+
+
+def test_no_order_leaves_when_the_request_grew_old_while_the_device_was_busy() -> None:
+    """What holds the unit up is another node's order, which does not give way."""
+
+    async def scenario(loop: Loop) -> list[str]:
+        unit = Scripted(loop, latency=3 * SECOND)
+        ways = means(loop, pdu=unit)
+        until = loop.now + 2 * SECOND
+
+        async def allowed() -> None:
+            while loop.now >= until:
+                await asyncio.sleep(3600)
+
+        busy = asyncio.ensure_future(ways["pdu"].access.off("3", limit=20 * SECOND))
+        procedure = Procedure(
+            Fencing(delay=0, levels=((FencingUse("pdu", "4"),),)),
+            ways,
+            trusted=lambda use: True,
+            saw=lambda use, answer: None,
+            allowed=allowed,
+            failed=lambda reason: None,
+            now=lambda: loop.now,
+        )
+        with suppress(TimeoutError):
+            await asyncio.wait_for(procedure.run(wait=0), 60)
+        await busy
+        return unit.calls
+
+    assert run(scenario).count("off") == 1
 
 
 def test_a_withdrawn_fence_orders_nothing_more() -> None:

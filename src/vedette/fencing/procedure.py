@@ -75,8 +75,9 @@ class Procedure:
     """One node, once. ``run`` returns when the node is proved off, and is cancelled when nobody wants that any more.
 
     ``trusted`` says whether a plug was seen on while the node lived; ``saw`` is told every status that is read;
-    ``allowed`` returns when the request is known to stand, and is asked before every order; ``failed`` is told why a
-    round through all levels came to nothing; ``progressed`` that :attr:`progress` has changed.
+    ``allowed`` returns when the request is known to stand, and is asked before every order, the last time when the
+    device is free for it; ``failed`` is told why a round through all levels came to nothing; ``progressed`` that
+    :attr:`progress` has changed.
     """
 
     def __init__(
@@ -192,7 +193,8 @@ class Procedure:
         if not self._lamps[use].counts(trusted=self._trusted(use)):
             await self._look(use, limit=timeout // 4)
             await self._allowed()
-        answer = await self._means[use.device].access.off(use.plug, limit=timeout - timeout // 4)
+        access = self._means[use.device].access
+        answer = await access.off(use.plug, limit=timeout - timeout // 4, allowed=self._allowed)
         self._record(use, "off", answer)
         for looks in itertools.count(1):
             left = deadline - self._now()
