@@ -123,3 +123,17 @@ def test_snmp_v3_is_what_a_username_means(tmp_path: Path) -> None:
     driver = load.load(write(tmp_path, device, nodes=NODES)).fencing_devices[0].driver
     assert isinstance(snmp := getattr(driver, "snmp", None), Snmp)
     assert (snmp.version, snmp.auth_password, snmp.privacy_password) == (SnmpVersion.V3, Secret(SECRET), None)
+
+
+@pytest.mark.parametrize(
+    "device",
+    [
+        "{apcPdu: {address: 10.9.0.1, community: {secretFile: bmc}}}",
+        "{apcPdu: {address: 10.9.0.1, username: u, authPassword: {secretFile: bmc}}}",
+        "{apcUps: {address: 10.9.0.1, username: u, authPassword: {secretFile: key}, privacyPassword: {secretFile: bmc}}}",
+    ],
+)
+def test_an_snmp_secret_that_could_never_be_sent_is_refused(tmp_path: Path, device: str) -> None:
+    found = check(write(tmp_path, device, nodes=NODES, bmc="pässwörd€-42")).problems
+    assert [problem.message for problem in found if "ASCII" in problem.message] != []
+    assert "42" not in str(found)

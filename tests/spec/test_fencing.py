@@ -122,3 +122,47 @@ def test_two_devices_at_one_address_are_a_slip() -> None:
     text = document(f"fencingDevices: [{{name: bmc2, {ipmi}}}, {{name: bmc3, {ipmi}}}]", nodes=f"[{nodes}]")
     assert faults(text) == ["spec.fencingDevices[1]: `bmc3` is at the address of `bmc2`"]
     assert faults(text.replace("10.9.0.11", "10.9.0.12", 1)) == []
+
+
+def agent(options: str, secrets: str = "{}", program: str = "fence_virsh") -> str:
+    """A document whose two nodes are two plugs of one agent."""
+    device = f"{{name: pdu, agent: {{program: {program}, options: {options}, secretFiles: {secrets}}}}}"
+    return document(f"fencingDevices: [{device}]", nodes=f"[{node(2, '1')}, {node(3, '2')}]")
+
+
+@pytest.mark.parametrize("option", ["missing-as-off", "missing_as_off", "debug-file", "verbose-level", "uuid"])
+def test_an_option_that_is_not_for_documents_is_refused_however_it_is_written(option: str) -> None:
+    """Agents take `-` and `_` for the same."""
+    (fault,) = faults(agent(f'{{ip: 10.9.0.20, {option}: "1"}}'))
+    assert "is not for documents" in fault
+
+
+def test_a_secret_is_one_with_dashes_as_well() -> None:
+    (fault,) = faults(agent("{ip: 10.9.0.20, snmp-priv-passwd: geheim}"))
+    assert "`snmp-priv-passwd` is a secret" in fault
+    assert faults(agent("{ip: 10.9.0.20, password-script: /etc/x}")) == []
+
+
+def test_an_option_is_written_once() -> None:
+    (fault,) = faults(agent('{ip: 10.9.0.20, power-wait: "1", power_wait: "2"}'))
+    assert "`power_wait` is written in another way, too" in fault
+    (fault,) = faults(agent("{ip: 10.9.0.20, identity-file: x}", "{identity_file: key}"))
+    assert "`identity-file` is in `secretFiles` too" in fault
+
+
+@pytest.mark.parametrize(
+    ("program", "remedy"),
+    [
+        ("fence_apc_snmp", "apcPdu"),
+        ("fence_ipmilan", "ipmi"),
+        ("fence_eaton_snmp", "hidepid"),
+        ("fence_tripplite_snmp", "hidepid"),
+        ("fence_ibmblade", "hidepid"),
+        ("fence_vmware", "hidepid"),
+        ("fence_virsh", None),
+    ],
+)
+def test_agents_that_show_their_secret_are_warned_about(program: str, remedy: str | None) -> None:
+    warnings = check(agent("{ip: 10.9.0.20}", "{password: x}", program)).warnings
+    assert [remedy in warning.remedy for warning in warnings if remedy] == ([True] if remedy else [])
+    assert len(warnings) == (1 if remedy else 0)

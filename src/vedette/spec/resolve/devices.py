@@ -43,6 +43,7 @@ _OURS = {
     "plug": 'write it at the node: `devices: [{name: pdu, plug: "3"}]`',
     "port": 'write it at the node: `devices: [{name: pdu, plug: "3"}]`; the network port is `ipport`',
     "nodename": "write `plug` at the node",
+    "uuid": "write it as the `plug` at the node",
     "method": "a cycle never shows that the node is off; Vedette switches off and looks",
     "missing_as_off": "an outlet that does not exist must not count as off",
     "verbose": "it prints secrets",
@@ -50,22 +51,34 @@ _OURS = {
     "debug": "it prints secrets",
     "debug_file": "it prints secrets",
 }
-"""Options of agents that a document may not set, and why."""
+"""Options of agents that a document may not set, and why; :func:`_plain` names."""
 _SECRET = re.compile(r"(.*_)?(passwd|password|community|token|api_?key|secret)(_.*)?")
 _SCRIPT = re.compile(r".*_(script|path|file)")
 """Options that only name a file or program are no secrets themselves."""
 
 _SHOWN = {
     "fence_apc_snmp": "`apcPdu`",
+    "fence_cisco_mds": "",
+    "fence_eaton_snmp": "",
+    "fence_emerson": "",
+    "fence_ibmblade": "",
     "fence_idrac": "`redfish` or `ipmi`",
     "fence_ilo3": "`redfish` or `ipmi`",
     "fence_ilo4": "`redfish` or `ipmi`",
+    "fence_ifmib": "",
     "fence_ilo5": "`redfish` or `ipmi`",
     "fence_imm": "`redfish` or `ipmi`",
+    "fence_intelmodular": "",
+    "fence_ipdu": "",
     "fence_ipmilan": "`ipmi`",
     "fence_ipmilanplus": "`ipmi`",
+    "fence_lindypdu": "",
+    "fence_tripplite_snmp": "",
+    "fence_vmware": "",
 }
-"""Agents that pass the secret on as an argument of ipmitool or snmpget (facts-fencing.md 0.3), and what does not."""
+"""Agents that pass the secret on as an argument of ipmitool, snmpget (all that are made of fencing_snmp.py) or VMware's
+programs (facts-fencing.md 0.3), and what does not; "" where there is nothing."""
+_HIDE = "mount /proc with `hidepid=2`, so that a user sees no other user's programs"
 
 
 def resolve_devices(scope: Scope, files: DeviceFiles) -> tuple[FencingDevice, ...]:
@@ -186,6 +199,10 @@ def _ipmi(scope: Scope, written: model.Ipmi, path: Path, files: DeviceFiles) -> 
 def _snmp(scope: Scope, written: model.Snmp, path: Path, files: DeviceFiles) -> Snmp:
     _check_snmp(scope, written, path)
     community = written.community is not None
+    for key in ("community", "authPassword", "privacyPassword"):
+        if not _secret(files, path, key).text.isascii():
+            remedy = "use ASCII: devices do not agree on how others are sent"
+            scope.fault((*path, key, "secretFile"), f"the {key} has letters that are not ASCII", remedy)
     for key in ("authPassword", "privacyPassword"):
         secret = _secret(files, path, key).text
         if secret and len(secret.encode()) < SHORTEST_SNMP_PASSWORD:
@@ -240,25 +257,42 @@ def _agent(scope: Scope, written: model.Agent, path: Path, files: DeviceFiles) -
     for option, value in options.items():
         here = (*path, "options", option)
         _check_option(scope, option, here)
-        if option in secret_files:
+        if _plain(option) in map(_plain, secret_files):
             scope.fault(here, f"`{option}` is in `secretFiles` too", "keep it there alone", at_key=True)
-        elif _SECRET.fullmatch(option) and not _SCRIPT.fullmatch(option):
+        elif _SECRET.fullmatch(_plain(option)) and not _SCRIPT.fullmatch(_plain(option)):
             remedy = f"a secret is in a file of its own: `secretFiles: {{{option}: secrets/{option}}}`"
             scope.fault(here, f"`{option}` is a secret", remedy, at_key=True)
         if any(not letter.isprintable() for letter in value):
             scope.fault(here, f"`{option}` holds a line end or a control character", "write one line")
     for option in secret_files:
         _check_option(scope, option, (*path, "secretFiles", option))
+    for key, names in (("options", list(options)), ("secretFiles", list(secret_files))):
+        _check_twice(scope, names, (*path, key))
     if secret_files and written.program in _SHOWN:
         message = f"{written.program} shows `{next(iter(secret_files))}` to every user of this machine while it runs"
-        scope.findings.warn((*path, "program"), message, f"use the driver {_SHOWN[written.program]}, which does not")
+        driver = _SHOWN[written.program]
+        remedy = f"use the driver {driver}, which does not" if driver else _HIDE
+        scope.findings.warn((*path, "program"), message, remedy)
     secrets = {option: files.secret((*path, "secretFiles", option)) for option in secret_files}
     return Agent(program=written.program, options=dict(options), secrets=secrets)
 
 
+def _plain(option: str) -> str:
+    """An option as agents understand it: to them `-` and `_` are the same."""
+    return option.replace("-", "_")
+
+
+def _check_twice(scope: Scope, options: Sequence[str], path: Path) -> None:
+    """Report an option that is written in both ways: which of them counts is the agent's affair."""
+    for number, option in enumerate(options):
+        if _plain(option) in map(_plain, options[:number]):
+            scope.fault((*path, option), f"`{option}` is written in another way, too", "keep one of them", at_key=True)
+
+
 def _check_option(scope: Scope, option: str, path: Path) -> None:
-    if option in _OURS:
-        scope.fault(path, f"the option `{option}` is not for documents", _OURS[option], at_key=True)
+    reason = _OURS.get(_plain(option))
+    if reason is not None:
+        scope.fault(path, f"the option `{option}` is not for documents", reason, at_key=True)
     elif not _OPTION.fullmatch(option):
         remedy = "an option has lower case letters, digits, `_` and `-`, as the agent's metadata name it"
         scope.fault(path, f"`{values.shorten(option)}` is not an option of an agent", remedy, at_key=True)
