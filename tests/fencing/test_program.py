@@ -131,3 +131,23 @@ def alive(told: Path) -> bool:
 def test_secrets_are_taken_out_of_complaints() -> None:
     answer = program.Answer(1, "", "Error: login geheim failed\x1b[0m\n\n")
     assert answer.complaint(["geheim", ""]) == "Error: login *** failed [0m"
+
+
+@pytest.mark.parametrize(
+    ("errors", "complaint"),
+    [
+        (
+            "2026-11-29 09:06:09,289 ERROR: Failed: <HTTPSConnection object at 0x7fe340ae19d0>: Connection refused\n\n"
+            "2026-11-29 09:06:09,290 ERROR: Please use '-h' for usage\n\n",
+            "Failed: <HTTPSConnection object>: Connection refused",
+        ),
+        ("2026-11-29 09:06:09,361 ERROR: Unable to connect/login to fencing device\n\n\n", "Unable to connect"),
+        ("2026-11-29T09:06:09Z no answer\n", "no answer"),
+        ("2026-11-29 is no working day\n", "2026-11-29 is no working day"),
+        ("ERROR: Please use '-h' for usage\n", "ERROR: Please use '-h' for usage"),
+        ("Please use '-h' for usage\n", "it ended with status 1"),
+    ],
+)
+def test_the_same_fault_is_told_in_the_same_words(errors: str, complaint: str) -> None:
+    """Or each round of a fence that fails is news, and the history holds one night."""
+    assert program.Answer(1, "", errors).complaint([]).startswith(complaint)

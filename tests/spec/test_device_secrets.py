@@ -130,7 +130,7 @@ def test_snmp_v3_is_what_a_username_means(tmp_path: Path) -> None:
     [
         "{apcPdu: {address: 10.9.0.1, community: {secretFile: bmc}}}",
         "{apcPdu: {address: 10.9.0.1, username: u, authPassword: {secretFile: bmc}}}",
-        "{apcUps: {address: 10.9.0.1, username: u, authPassword: {secretFile: key}, privacyPassword: {secretFile: bmc}}}",
+        "{apcUps: {address: 10.9.0.1, username: u, authPassword: {secretFile: k}, privacyPassword: {secretFile: bmc}}}",
     ],
 )
 def test_an_snmp_secret_that_could_never_be_sent_is_refused(tmp_path: Path, device: str) -> None:

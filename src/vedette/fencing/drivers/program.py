@@ -7,6 +7,7 @@ root), never as an argument, which everybody may read.
 import asyncio
 import contextlib
 import os
+import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +20,11 @@ LARGEST = 256 << 10
 """Bytes of an answer: the longest metadata of a fence agent have 40 KiB."""
 ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"}
 _LONGEST_LINE = 300
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d([,.]\d+)?Z?:? +([A-Z]+: )?")
+"""How lines of ClusterLabs' agents begin: `2026-11-29 09:06:09,289 ERROR: `."""
+_OBJECT = re.compile(r" at 0x[0-9a-f]+")
+_NO_CAUSE = "Please use '-h' for usage"
+"""What these agents say after some of their complaints."""
 _LEASH = (sys.executable, "-I", "-S", leash.__file__)
 
 
@@ -31,9 +37,15 @@ class Answer:
     errors: str
 
     def complaint(self, secrets: Iterable[str]) -> str:
-        """The last line that it complained with, without any of ``secrets``."""
-        lines = [line.strip() for line in (self.errors or self.output).splitlines() if line.strip()]
+        """The last line that says what is wrong, without ``secrets``, and the same each time for the same fault."""
+        written = (_same(line) for line in (self.errors or self.output).splitlines())
+        lines = [line for line in written if line and not line.startswith(_NO_CAUSE)]
         return clean(lines[-1] if lines else f"it ended with status {self.status}", secrets)
+
+
+def _same(line: str) -> str:
+    """A line without what is another each time: when it was said, and where an object was in memory."""
+    return _OBJECT.sub("", _MOMENT.sub("", line.strip()))
 
 
 def clean(text: str, secrets: Iterable[str]) -> str:
