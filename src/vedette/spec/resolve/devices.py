@@ -7,6 +7,8 @@ from urllib.parse import urlsplit
 from vedette.kit.units import MINUTE, SECOND, show
 from vedette.spec import defaults, values
 from vedette.spec.model import fencing as model
+from vedette.spec.resolve import places
+from vedette.spec.resolve.places import plain
 from vedette.spec.resolve.scope import DEVICES, DeviceFiles, Scope, duration
 from vedette.spec.resolved import (
     Agent,
@@ -51,7 +53,7 @@ _OURS = {
     "debug": "it prints secrets",
     "debug_file": "it prints secrets",
 }
-"""Options of agents that a document may not set, and why; :func:`_plain` names."""
+"""Options of agents that a document may not set, and why; names as :func:`plain` gives them."""
 _SECRET = re.compile(r"(.*_)?(passwd|password|community|token|api_?key|secret)(_.*)?")
 _SCRIPT = re.compile(r".*_(script|path|file)")
 """Options that only name a file or program are no secrets themselves."""
@@ -89,32 +91,8 @@ def resolve_devices(scope: Scope, files: DeviceFiles) -> tuple[FencingDevice, ..
         driver = _driver(scope, written, path, files)
         if driver is not None:
             found.append(FencingDevice(written.name, _timeout(scope, written, path), driver))
-            _check_place(scope, found, path)
+            places.check_last(scope, found, path)
     return tuple(found)
-
-
-def _check_place(scope: Scope, devices: Sequence[FencingDevice], path: Path) -> None:
-    """Report that the last of the devices is where another is: a slip that would switch off the wrong node."""
-    *others, last = devices
-    place = _place(last.driver)
-    same = next((other for other in others if place is not None and _place(other.driver) == place), None)
-    if same is not None and scope.sound(path):
-        remedy = "correct one of the addresses; a unit with many outlets is one device"
-        scope.fault(path, f"`{last.name}` is at the address of `{same.name}`", remedy)
-
-
-def _place(driver: Driver) -> object:
-    """Where a device is, None when that cannot be told."""
-    match driver:
-        case Redfish():
-            return driver.url.lower(), driver.system
-        case ApcPdu() | ApcUps():
-            return "snmp", driver.snmp.address, driver.snmp.port
-        case Drac() | Ssh():
-            return "ssh", driver.login.address, driver.login.port
-        case Ipmi():
-            return "ipmi", driver.address, driver.port
-    return None
 
 
 def _timeout(scope: Scope, written: model.FencingDevice, path: Path) -> int:
@@ -257,9 +235,9 @@ def _agent(scope: Scope, written: model.Agent, path: Path, files: DeviceFiles) -
     for option, value in options.items():
         here = (*path, "options", option)
         _check_option(scope, option, here)
-        if _plain(option) in map(_plain, secret_files):
+        if plain(option) in map(plain, secret_files):
             scope.fault(here, f"`{option}` is in `secretFiles` too", "keep it there alone", at_key=True)
-        elif _SECRET.fullmatch(_plain(option)) and not _SCRIPT.fullmatch(_plain(option)):
+        elif _SECRET.fullmatch(plain(option)) and not _SCRIPT.fullmatch(plain(option)):
             remedy = f"a secret is in a file of its own: `secretFiles: {{{option}: secrets/{option}}}`"
             scope.fault(here, f"`{option}` is a secret", remedy, at_key=True)
         if any(not letter.isprintable() for letter in value):
@@ -277,20 +255,15 @@ def _agent(scope: Scope, written: model.Agent, path: Path, files: DeviceFiles) -
     return Agent(program=written.program, options=dict(options), secrets=secrets)
 
 
-def _plain(option: str) -> str:
-    """An option as agents understand it: to them `-` and `_` are the same."""
-    return option.replace("-", "_")
-
-
 def _check_twice(scope: Scope, options: Sequence[str], path: Path) -> None:
     """Report an option that is written in both ways: which of them counts is the agent's affair."""
     for number, option in enumerate(options):
-        if _plain(option) in map(_plain, options[:number]):
+        if plain(option) in map(plain, options[:number]):
             scope.fault((*path, option), f"`{option}` is written in another way, too", "keep one of them", at_key=True)
 
 
 def _check_option(scope: Scope, option: str, path: Path) -> None:
-    reason = _OURS.get(_plain(option))
+    reason = _OURS.get(plain(option))
     if reason is not None:
         scope.fault(path, f"the option `{option}` is not for documents", reason, at_key=True)
     elif not _OPTION.fullmatch(option):
