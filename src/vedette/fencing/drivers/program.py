@@ -15,11 +15,11 @@ from pathlib import Path
 
 from vedette.fencing.device import RefusedError, UnreachableError
 from vedette.fencing.drivers import leash
+from vedette.fencing.drivers.secrecy import clean
 
 LARGEST = 256 << 10
 """Bytes of an answer: the longest metadata of a fence agent have 40 KiB."""
 ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"}
-_LONGEST_LINE = 300
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d([,.]\d+)?Z?:? +([A-Z]+: )?")
 """How lines of ClusterLabs' agents begin: `2026-11-29 09:06:09,289 ERROR: `."""
 _OBJECT = re.compile(r" at 0x[0-9a-f]+")
@@ -46,13 +46,6 @@ class Answer:
 def _same(line: str) -> str:
     """A line without what is another each time: when it was said, and where an object was in memory."""
     return _OBJECT.sub("", _MOMENT.sub("", line.strip()))
-
-
-def clean(text: str, secrets: Iterable[str]) -> str:
-    """Return ``text`` fit for a person: short, printable, and with stars for every secret in it."""
-    for secret in sorted(filter(None, secrets), key=len, reverse=True):
-        text = text.replace(secret, "***")
-    return "".join(letter if letter.isprintable() else " " for letter in text)[:_LONGEST_LINE]
 
 
 async def run(

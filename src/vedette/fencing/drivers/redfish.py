@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 
 from vedette.fencing.device import DeviceError, Power, RefusedError, UnreachableError
-from vedette.fencing.drivers.program import clean
+from vedette.fencing.drivers.secrecy import clean
 from vedette.kit.units import SECOND, seconds
 from vedette.spec.resolved import Redfish
 
