@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from vedette.fencing.answers import Answer, Said
-from vedette.fencing.device import Device, Power
+from vedette.fencing.device import Device, Power, UnreachableError
 from vedette.kit import clock
 from vedette.kit.errors import VedetteError
 from vedette.kit.units import SECOND, about, seconds
@@ -128,7 +128,9 @@ class Access:
         if not task.done() or task.cancelled():
             return Answer(Said.SILENT, self._now(), f"no answer within {about(limit)}")
         error = task.exception()
-        return task.result() if error is None else Answer(Said.FAILED, self._now(), _harmless(error))
+        if error is None:
+            return task.result()
+        return Answer(Said.FAILED, self._now(), _harmless(error), unreachable=isinstance(error, UnreachableError))
 
 
 def _harmless(error: BaseException) -> str:

@@ -26,19 +26,19 @@ class Lamp:
         """Note an answer to ``status``.
 
         Once dark it stays dark when the device falls silent: a controller that is fed by the same cable dies with
-        its node. Only *on* lights it again.
+        its node. One that still speaks, and does not say *off*, has taken its word back.
         """
         match answer.said:
             case Said.ON:
                 self._shown_on, self._offs = True, 0
             case Said.OFF:
                 self._offs = min(LOOKS, self._offs + 1)
-            case _ if self._offs < LOOKS:
+            case _ if self._offs < LOOKS or not answer.quiet:
                 self._offs = 0
 
     @property
     def dark(self) -> bool:
-        """Whether the device has said off twice in a row, and not on since."""
+        """Whether the device has said off twice in a row, and nothing else since."""
         return self._offs >= LOOKS
 
     def proves(self, *, trusted: bool) -> bool:
