@@ -9,6 +9,7 @@ from vedette.api.status import Clocks, Plain, Problem
 from vedette.fencing import plugs
 from vedette.fencing.messages import FenceReport, PlugReport, Report
 from vedette.kit import plain
+from vedette.kit.units import SECOND
 from vedette.spec.resolved import ClusterSpec, FencingUse, Node
 from vedette.state.placement import Liveness, View
 
@@ -44,6 +45,7 @@ def fencing(spec: ClusterSpec, known: Plain | None, view: View | None, clocks: C
     return {
         "node": view.me if view else None,
         "time": clocks.show(clocks.boottime),
+        "deadAfter": spec.heartbeat.dead_after / SECOND,
         "problems": [{"scope": problem.scope, "message": problem.message} for problem in found],
         "nodes": nodes,
     }
