@@ -114,7 +114,12 @@ class Answers:
             entries = await asyncio.to_thread(history.read, self._state_dir)
         except OSError as error:
             raise TransientError(f"the history cannot be read: {error.strerror}") from error
-        return [entry for entry in entries if node in (None, entry.get("node"))]
+        found = [entry for entry in entries if node in (None, entry.get("node"))]
+        names = [item.name for item in self._versions.spec.nodes] if self._versions.spec is not None else []
+        if node is not None and not found and node not in names:
+            known = dict.fromkeys([*names, *(str(entry.get("node")) for entry in entries)])
+            raise UsageError(f"no node {node} is or was known here (there is: {', '.join(known) or 'none'})")
+        return found
 
     def _fencing(self) -> dict[str, Any]:
         """Plugs and fences; without a document there are none."""
