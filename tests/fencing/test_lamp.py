@@ -43,6 +43,11 @@ def test_off_from_a_plug_that_was_seen_on_while_its_node_lived_is_proof() -> Non
     assert not lamp(OFF).proves(trusted=True)
 
 
+def test_a_plug_that_read_off_while_its_node_lived_proves_nothing() -> None:
+    """Another machine behind it may have been switched on since."""
+    assert not lamp(ON, OFF, OFF).proves(trusted=False, doubted=True)
+
+
 def test_a_controller_that_dies_with_its_node_leaves_its_word() -> None:
     dead = lamp(ON, OFF, OFF, SILENT)
     dead.take(Answer(FAILED, 1, unreachable=True))

@@ -72,6 +72,7 @@ async def switch_off(
     level: int,
     asked: int,
     trusted: Callable[[FencingUse], bool],
+    doubted: Callable[[FencingUse], bool],
     saw: Callable[[FencingUse, Answer], None],
     now: Callable[[], int],
 ) -> tuple[str, str, tuple[Evidence, ...]]:
@@ -90,6 +91,7 @@ async def switch_off(
         replace(fencing, levels=(fencing.levels[level - 1],)),
         means,
         trusted=trusted,
+        doubted=doubted,
         saw=saw,
         allowed=allowed,
         failed=lambda _: None,
