@@ -224,3 +224,14 @@ def test_controllers_that_share_a_host_or_nothing_are_two(first: str, second: st
 
 def test_a_node_may_speak_to_its_own_controller_in_two_ways() -> None:
     assert controllers(RED % "https://10.9.0.11", IPMI, both_of_one=True) == []
+
+
+@pytest.mark.parametrize(
+    ("user", "right"), [("vedette", True), ("u" * 32, True), ("u" * 33, False), ("\u00fcser", False)]
+)
+def test_a_user_of_snmp_v3_is_one_that_can_be_sent(user: str, right: bool) -> None:
+    unit = f"{{name: pdu, apcPdu: {{address: 10.9.0.20, username: {user}, authPassword: {{secretFile: p}}}}}}"
+    found = faults(document(f"fencingDevices: [{unit}]", nodes=f"[{node(2, '1')}, {node(3, '2')}]"))
+    assert [fault.partition(": ")[0] for fault in found] == (
+        [] if right else ["spec.fencingDevices[0].apcPdu.username"]
+    )

@@ -34,8 +34,8 @@ from vedette.spec.tree import Path
 SHORTEST_OFF, LONGEST_OFF = SECOND, 10 * MINUTE
 LONGEST_IPMI_PASSWORD = 20
 """Bytes (IPMI 2.0, 22.30)."""
-SHORTEST_SNMP_PASSWORD = 8
-"""Bytes (RFC 3414, 11.2)."""
+SHORTEST_SNMP_PASSWORD, LONGEST_SNMP_USER = 8, 32
+"""Bytes (RFC 3414, 11.2 and 2.1)."""
 
 _OPTION = re.compile(r"[a-z][a-z0-9_-]{0,63}")
 _OURS = {
@@ -212,6 +212,9 @@ def _check_snmp(scope: Scope, written: model.Snmp, path: Path) -> None:
             remedy = "leave it out, or write `username` in place of `community`"
             scope.fault((*path, key), f"`{key}` belongs to SNMP v3, `community` to v1 and v2c", remedy, at_key=True)
     if written.username is not None and written.community is None:
+        if not written.username.isascii() or len(written.username) > LONGEST_SNMP_USER:
+            remedy = f"SNMP v3 has users of up to {LONGEST_SNMP_USER} letters; write it in ASCII"
+            scope.fault((*path, "username"), "that cannot be a user of SNMP v3", remedy)
         if written.version is not None:
             remedy = "leave it out: with `username` it is v3"
             scope.fault((*path, "version"), "`version` goes with `community`", remedy, at_key=True)
