@@ -40,7 +40,7 @@ def main(arguments: list[str]) -> int:
     ended = os.pidfd_open(program)
     waiting.register(ended, select.POLLIN)
     waiting.poll()
-    _kill_group(program)
+    _kill(program)
     _, status = os.waitpid(program, 0)
     _end_all()
     code = os.waitstatus_to_exitcode(status)
@@ -60,12 +60,16 @@ def _become(command: list[str], libc: ctypes.CDLL, keeper: int) -> None:
         os._exit(CANNOT_START)
 
 
-def _kill_group(program: int) -> None:
-    """At once, so that it cannot start much more; only :func:`_end_all` is sure to find everything."""
-    try:  # noqa: SIM105 (contextlib takes longer to load than all the rest)
-        os.killpg(program, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
+def _kill(program: int) -> None:
+    """Kill the program and its group at once, so that they start nothing more; :func:`_end_all` finds the others.
+
+    By its own number as well: it may not have got as far as to have a group.
+    """
+    for kill in (os.kill, os.killpg):
+        try:  # noqa: SIM105 (contextlib takes longer to load than all the rest)
+            kill(program, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
 
 
 def _end_all() -> None:
