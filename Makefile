@@ -15,7 +15,7 @@ FIRST := $(or $(FIRST),$(shell date +%s))
 LAB_PACKAGES := user-mode-linux iproute2 ipvsadm keepalived nftables tcpdump kmod procps curl tcc
 
 # What fencing is tested against: controllers and power strips that somebody else wrote, and fence agents.
-FENCING_PACKAGES := ipmitool openipmi snmp snmpd openssh-client openssh-server openssl fence-agents iproute2
+FENCING_PACKAGES := ipmitool openipmi snmp snmpd openssh-client openssh-server openssl fence-agents iproute2 nftables
 
 # What checks are tested against: real servers of their protocols.
 SERVER_PACKAGES := nginx-light lighttpd socat openssl unbound postfix dovecot-imapd dovecot-pop3d vsftpd leafnode \

@@ -9,7 +9,7 @@ from vedette.api import fencing
 from vedette.api.status import Clocks, Plain
 from vedette.fencing.messages import FenceReport, PlugReport, Report, Wanted
 from vedette.kit import plain
-from vedette.kit.units import SECOND
+from vedette.kit.units import MINUTE, SECOND
 from vedette.spec.resolved import ClusterSpec, FencingDevice, FencingUse, Heartbeat, Manual, SplitBrainPolicy
 from vedette.state.placement import Liveness, NodeView, View
 
@@ -42,7 +42,12 @@ PLUGS = (plug("a", "bmc-a"), plug("a", "pdu", "3"), plug("b", "bmc-b"))
 
 
 def answer(
-    *, b: Liveness = Liveness.UP, plugs: tuple[PlugReport, ...] = PLUGS, fence: FenceReport | None = None, **known: Any
+    *,
+    b: Liveness = Liveness.UP,
+    plugs: tuple[PlugReport, ...] = PLUGS,
+    fence: FenceReport | None = None,
+    clocks: Clocks = CLOCKS,
+    **known: Any,
 ) -> Plain:
     def node(name: str, liveness: Liveness) -> NodeView:
         return NodeView(name, liveness, 1, ready=True, holds=(), links=(), revision=1, digest="", incarnation=5)
@@ -51,7 +56,7 @@ def answer(
     wanted = [plain.dump(Wanted("b", 5, asked=80 * SECOND, wait=0))] if fence else []
     report = plain.dump(Report(plugs, (fence,) if fence else ()))
     told = {"report": report, "wanted": wanted, "off": {}, "problem": ""} | known
-    return fencing.fencing(SPEC, told, view, CLOCKS)
+    return fencing.fencing(SPEC, told, view, clocks)
 
 
 def under_way(**fields: Any) -> FenceReport:
@@ -85,6 +90,22 @@ def test_a_living_nodes_plug_that_reads_otherwise_cannot_be_relied_on() -> None:
 
 def test_a_silent_nodes_plug_may_read_what_it_wants() -> None:
     assert fencing.unproved(answer(b=Liveness.DEAD, plugs=(*PLUGS[:2], plug("b", "bmc-b", power="off")))) == []
+
+
+def test_a_reading_that_is_too_old_to_say_anything_is_a_problem() -> None:
+    later = Clocks(boottime=CLOCKS.boottime + 6 * MINUTE, wall=CLOCKS.wall)
+    shown = answer(clocks=later, plugs=(*PLUGS[:2], plug("b", "bmc-b", read=later.boottime - 4 * MINUTE)))
+    assert messages(shown) == (
+        "fencing of a: bmc-a was last read 6 min ago: what it reads now is not known | "
+        "fencing of a: pdu plug 3 was last read 6 min ago: what it reads now is not known"
+    )
+    assert fencing.summary(shown["nodes"][0]) == "in doubt"
+
+
+def test_a_plug_that_was_never_read_has_no_old_reading() -> None:
+    shown = answer(plugs=(*PLUGS[:2], plug("b", "bmc-b", power="unknown", read=0, since=0)))
+    assert shown["problems"] == []
+    assert fencing.unproved(shown) == ["b: bmc-b"]
 
 
 def test_a_person_is_no_plug() -> None:

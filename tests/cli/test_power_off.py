@@ -15,18 +15,25 @@ Plain = dict[str, Any]
 class World:
     """A node b with devices, a cluster that hears it, and a clock that only sleeping moves.
 
-    ``feeds`` False: the devices switch something else. ``boots`` (s) None: it never comes back. ``fences``: for how
-    long (s) the cluster wants it off, once it is silent.
+    ``dead_after``: s until it counts as dead. ``feeds`` False: the devices switch something else. ``boots`` (s) None:
+    it never comes back. ``fences``: for how long (s) the cluster wants it off, once it is silent.
     """
 
     def __init__(
-        self, *, feeds: bool = True, boots: float | None = 30.0, fences: float = 0.0, problem: str = ""
+        self,
+        *,
+        feeds: bool = True,
+        boots: float | None = 30.0,
+        fences: float = 0.0,
+        problem: str = "",
+        dead_after: float = 1.5,
     ) -> None:
         self.now = 1000.0
         self.asked: list[str] = []
         self.said: list[str] = []
         self.fails: dict[str, VedetteError] = {}
         self._feeds, self._boots, self._fences, self._problem = feeds, boots, fences, problem
+        self._dead_after = dead_after
         self._off_at: float | None = None
         self._on_at: float | None = None
 
@@ -60,9 +67,12 @@ class World:
         return {"levels": [[{"device": "pdu", "plug": "4", "problem": ""}]]}
 
     def _status(self) -> Plain:
-        dark = self._off_at is not None and self.now > self._off_at + 1.5
+        dark = self._off_at is not None and self.now > self._off_at + self._dead_after
         back = self._on_at is not None and self.now >= self._on_at
-        return {"nodes": [{"name": "b", "living": not dark or back, "wanted": self._wanted()}]}
+        return {
+            "deadAfter": self._dead_after,
+            "nodes": [{"name": "b", "living": not dark or back, "wanted": self._wanted()}],
+        }
 
     def _wanted(self) -> bool:
         return self._off_at is not None and self._off_at + 2 < self.now < self._off_at + 2 + self._fences
@@ -142,3 +152,9 @@ def test_a_refusal_after_it_was_switched_off_says_what_to_do() -> None:
     with pytest.raises(PermanentError, match=r"being fenced; b may be off now") as caught:
         world.test(1)
     assert not isinstance(caught.value, UsageError)
+
+
+def test_a_node_may_be_heard_for_as_long_as_it_may_be_silent() -> None:
+    """deadAfter may be an hour; until then a node that is off counts as living."""
+    (trial,) = World(dead_after=600.0).test(1)
+    assert trial.problem == ""

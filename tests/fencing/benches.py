@@ -343,7 +343,10 @@ def drac(folder: Path) -> Iterator[Bench]:
 
 @contextlib.contextmanager
 def ssh(folder: Path) -> Iterator[Bench]:
-    """A node in a network namespace: what switches it off takes its end of the wire down and ends its sshd."""
+    """A node in a network namespace: what switches it off takes its end of the wire down and ends its sshd.
+
+    This end forgets within seconds, not within a minute, whom it has heard.
+    """
     name, machine = f"vf-{folder.name[-6:]}", Machine(folder / "sshd.pid")
     inside = ("ip", "netns", "exec", name)
     subprocess.run(["ip", "netns", "add", name], check=True)
@@ -352,11 +355,18 @@ def ssh(folder: Path) -> Iterator[Bench]:
         subprocess.run(["ip", "link", "add", wire, "type", "veth", "peer", "name", "eth0", "netns", name], check=True)
         subprocess.run(["ip", "address", "add", "198.18.77.1/30", "dev", wire], check=True)
         subprocess.run(["ip", "link", "set", wire, "up"], check=True)
+        for setting, value in (
+            ("base_reachable_time_ms", 500),
+            ("delay_first_probe_time", 1),
+            ("retrans_time_ms", 200),
+        ):
+            Path(f"/proc/sys/net/ipv4/neigh/{wire}/{setting}").write_text(str(value))
         subprocess.run([*inside, "ip", "address", "add", "198.18.77.2/30", "dev", "eth0"], check=True)
         subprocess.run([*inside, "ip", "link", "set", "eth0", "up"], check=True)
         script = (
             f"#!/bin/sh\n[ -e {folder}/stuck ] && exit 0\n"
-            f"[ -e {folder}/half ] || ip link set eth0 down\n"
+            f"[ -e {folder}/half ] || [ -e {folder}/closed ] || ip link set eth0 down\n"
+            f"[ -e {folder}/closed ] && nft -f {folder}/closed\n"
             f"kill -9 $(cat {folder}/sshd.pid)\n"
         )
         off = write(folder / "poweroff", script, mode=0o700)

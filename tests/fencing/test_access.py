@@ -2,6 +2,7 @@
 
 import asyncio
 
+import pytest
 from tests.fencing.virtual import START, Loop, Scripted, run
 
 from vedette.fencing.access import Access
@@ -42,6 +43,53 @@ def test_a_look_gives_way_to_whoever_must_switch_off() -> None:
     look, order, took = run(scenario)
     assert (look.said, order.said) == (Said.YIELDED, Said.ACCEPTED)
     assert took <= 2 * SECOND
+
+
+@pytest.mark.parametrize("call", ["check", "on"])
+def test_a_test_and_an_order_to_switch_on_give_way_as_well(call: str) -> None:
+    """A node that must go off waits for nobody who only tries out the unit, or wants another node on."""
+
+    class Slow(Scripted):
+        async def check(self, plug: str | None) -> list[str]:
+            await asyncio.sleep(3600)
+            return []
+
+        async def on(self, plug: str | None) -> None:
+            await asyncio.sleep(3600)
+
+    async def scenario(loop: Loop) -> tuple[object, Answer, int]:
+        access = Access(Slow(loop), now=lambda: loop.now)
+        patient = asyncio.ensure_future(getattr(access, call)("3", limit=7200 * SECOND))
+        await asyncio.sleep(1)
+        order = await access.off("4", limit=10 * SECOND)
+        return await patient, order, loop.now - START
+
+    patient, order, took = run(scenario)
+    assert order.said is Said.ACCEPTED
+    assert took <= 2 * SECOND
+    assert "it gave way" in str(patient)
+
+
+def test_an_order_that_had_to_queue_is_sent_only_if_it_is_still_wanted() -> None:
+    async def scenario(loop: Loop) -> tuple[Answer, list[str]]:
+        device = Scripted(loop, latency=8 * SECOND)
+        access = Access(device, now=lambda: loop.now)
+        until = loop.now + 2 * SECOND
+
+        async def allowed() -> None:
+            while loop.now >= until:
+                await asyncio.sleep(3600)
+
+        before = asyncio.ensure_future(access.off("3", limit=20 * SECOND))
+        await asyncio.sleep(1)
+        order = await access.off("4", limit=15 * SECOND, allowed=allowed)
+        await before
+        return order, device.calls
+
+    order, calls = run(scenario)
+    assert order.said is Said.SILENT
+    assert "not sent" in order.detail
+    assert calls == ["off"]
 
 
 def test_our_own_errors_are_told_and_foreign_ones_only_named() -> None:

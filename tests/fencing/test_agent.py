@@ -1,11 +1,13 @@
 """Fence agents: their options are held against their own metadata, and their words are not all believed."""
 
 import asyncio
+import os
 import shutil
 import stat
 from pathlib import Path
 
 import pytest
+from tests.fencing import machines
 
 from vedette.fencing.device import Device, DeviceError, Power
 from vedette.fencing.drivers.agent import AgentDevice
@@ -95,3 +97,21 @@ def test_a_program_that_others_may_change_gets_no_secret(tmp_path: Path) -> None
     device = AgentDevice(Agent("fence_dummy"), folder=tmp_path)
     with pytest.raises(DeviceError, match="others than root"):
         asyncio.run(device.off(None))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="an agent must be root's")
+@pytest.mark.parametrize(
+    "broken",
+    [
+        "#!/usr/bin/python3 /nonexistent\n",
+        "#!/bin/sh\nif then\n",
+        "#!/usr/bin/python3\nimport argparse\np = argparse.ArgumentParser()\np.add_argument('ip')\np.parse_args()\n",
+        "#!/bin/sh\nexit 2\n",
+    ],
+)
+def test_an_agent_that_cannot_run_never_reads_off(broken: str, tmp_path: Path) -> None:
+    """All of these end with status 2, which is how an agent says off."""
+    machines.write(tmp_path / "fence_broken", broken, mode=0o755)
+    device = AgentDevice(Agent("fence_broken"), folder=tmp_path)
+    with pytest.raises(DeviceError, match="did not say `Status: OFF`"):
+        asyncio.run(device.status(None))

@@ -327,6 +327,24 @@ def test_a_plug_that_reads_off_while_its_node_lives_is_a_problem_and_its_off_is_
     assert "not believed" in wrong.problem
 
 
+def test_a_plug_that_read_off_while_its_node_lived_is_not_believed_when_it_reads_on_after_the_nodes_death(
+    tmp_path: Path,
+) -> None:
+    """Whatever it feeds has been switched on since; the node is only cut off."""
+
+    async def play(bench: Bench) -> None:
+        bench.devices["bmc-b"].outlet.on = False
+        bench.devices["pdu"].deaf = True
+        bench.assign()
+        await bench.live(120, alive=BOTH_ALIVE)
+        bench.devices["bmc-b"].outlet.on = True
+        await bench.live(60, off(asked=bench.loop.now))
+
+    bench = scenario(tmp_path, play)
+    assert not any(result["confirmed"] for result in bench.results)
+    assert "bmc-b says off, but it did so while the node lived" in bench.results[0]["reason"]
+
+
 def test_a_plug_that_was_seen_on_is_believed_when_it_reads_off_already(tmp_path: Path) -> None:
     async def play(bench: Bench) -> None:
         bench.assign()

@@ -43,6 +43,27 @@ def test_long_entries_push_out_more_old_ones(tmp_path: Path) -> None:
     assert history.read(tmp_path)[-1]["number"] == 4
 
 
+def test_what_failed_does_not_push_out_who_was_switched_off(tmp_path: Path) -> None:
+    kept = History(tmp_path)
+    kept.add({"node": "a", "result": "off"})
+    kept.add({"node": "a", "result": "confirmed"})
+    for number in range(MOST_ENTRIES + 5):
+        kept.add({"number": number, "result": ["failed", "withdrawn"][number % 2]})
+    entries = history.read(tmp_path)
+    assert [entry["result"] for entry in entries[:2]] == ["off", "confirmed"]
+    assert [entry.get("number") for entry in entries[-2:]] == [MOST_ENTRIES + 3, MOST_ENTRIES + 4]
+    assert len(entries) == MOST_ENTRIES
+
+
+def test_the_last_is_there_whatever_it_is_and_those_that_last_push_out_their_like(tmp_path: Path) -> None:
+    kept = History(tmp_path)
+    for number in range(MOST_ENTRIES + 1):
+        kept.add({"number": number, "result": "off"})
+    kept.add({"number": -1, "result": "failed"})
+    numbers = [entry["number"] for entry in history.read(tmp_path)]
+    assert numbers == [*range(2, MOST_ENTRIES + 1), -1]
+
+
 def test_what_a_full_disk_refused_is_written_with_the_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     kept = History(tmp_path)
     kept.add({"number": 1})
@@ -56,7 +77,8 @@ def test_what_a_full_disk_refused_is_written_with_the_next(tmp_path: Path, monke
             kept.add({"number": 2})
         assert [entry["number"] for entry in history.read(tmp_path)] == [1]
     kept.add({"number": 3})
-    assert [entry["number"] for entry in history.read(tmp_path)] == [1, 2, 3]
+    kept.add({"number": 4})
+    assert [entry["number"] for entry in history.read(tmp_path)] == [1, 2, 3, 4]
 
 
 def test_a_line_that_is_none_is_left_out(tmp_path: Path) -> None:

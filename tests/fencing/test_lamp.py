@@ -43,8 +43,20 @@ def test_off_from_a_plug_that_was_seen_on_while_its_node_lived_is_proof() -> Non
     assert not lamp(OFF).proves(trusted=True)
 
 
+def test_a_plug_that_read_off_while_its_node_lived_proves_nothing() -> None:
+    """Another machine behind it may have been switched on since."""
+    assert not lamp(ON, OFF, OFF).proves(trusted=False, doubted=True)
+
+
 def test_a_controller_that_dies_with_its_node_leaves_its_word() -> None:
-    assert lamp(ON, OFF, OFF, FAILED, SILENT).proves(trusted=False)
+    dead = lamp(ON, OFF, OFF, SILENT)
+    dead.take(Answer(FAILED, 1, unreachable=True))
+    assert dead.proves(trusted=False)
+
+
+@pytest.mark.parametrize("said", [FAILED, UNKNOWN, ON])
+def test_a_device_that_goes_on_to_say_something_else_takes_its_word_back(said: Said) -> None:
+    assert not lamp(ON, OFF, OFF, said).proves(trusted=True)
 
 
 def test_a_new_try_starts_counting_anew_but_knows_what_was_on() -> None:

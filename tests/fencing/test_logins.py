@@ -70,3 +70,22 @@ def test_a_node_that_refuses_connections_is_not_off(tmp_path: Path) -> None:
     with benches.ssh(tmp_path) as bench:
         (tmp_path / "half").touch()
         asyncio.run(scenario(bench))
+
+
+@pytest.mark.skipif(shutil.which("nft") is None, reason="`make test` installs nftables")
+@pytest.mark.parametrize("verdict", ["drop", "reject with icmp type host-prohibited"])
+def test_a_node_whose_firewall_closes_is_not_off(verdict: str, tmp_path: Path) -> None:
+    """It took the order and goes on, and from then on its port says nothing, or what a router says of a dead host."""
+
+    async def scenario(bench: benches.Bench) -> None:
+        device = build(bench.device())
+        with suppress(DeviceError):
+            await device.off(None)
+        for _ in range(2):
+            with pytest.raises(DeviceError, match="nobody answers"):
+                await device.status(None)
+
+    with benches.ssh(tmp_path) as bench:
+        chain = f"chain inbound {{\ntype filter hook input priority 0\nmeta l4proto tcp {verdict}\n}}\n"
+        (tmp_path / "closed").write_text(f"table ip closed {{\n{chain}}}\n")
+        asyncio.run(scenario(bench))

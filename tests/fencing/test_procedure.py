@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.fencing.virtual import GONE, START, Loop, Outlet, Scripted, means, run
 
-from vedette.fencing.device import Power
+from vedette.fencing.device import Power, RefusedError
 from vedette.fencing.procedure import Phase, Procedure
 from vedette.kit.units import MILLISECOND, MINUTE, SECOND
 from vedette.spec.resolved import Fencing, FencingUse
@@ -204,6 +205,31 @@ def test_a_controller_that_loses_its_power_with_the_outlet_does_not_spoil_the_le
     assert fence(devices, ("bmc", "pdu")).proof == "off, says bmc and pdu"
 
 
+@pytest.mark.parametrize("last", [RefusedError("the password is refused"), RuntimeError("x"), Power.UNKNOWN, Power.ON])
+def test_one_that_says_something_else_in_the_last_look_is_not_off(last: Power | Exception) -> None:
+    """It said off while the other was still on; nobody knows what it feeds now."""
+
+    def devices(loop: Loop) -> dict[str, Scripted]:
+        left = Scripted(loop, says=[Power.ON, Power.OFF, Power.OFF, last])
+        return {"left": left, "right": Scripted(loop, lag=4 * SECOND)}
+
+    fenced = fence(devices, ("left", "right"))
+    assert fenced.proof == ""
+    assert fenced.failures[0].startswith("level 1: left ")
+    assert "right" not in fenced.failures[0]
+
+
+def test_one_that_says_something_else_while_the_other_is_waited_for_is_not_off() -> None:
+    def devices(loop: Loop) -> dict[str, Scripted]:
+        left = Scripted(loop, says=[Power.ON, Power.OFF, Power.OFF, RefusedError("the password is refused")])
+        right = Scripted(loop)
+        loop.call_later(5, right._switch, False)
+        return {"left": left, "right": right}
+
+    fenced = fence(devices, ("left", "right"), trusted=True, wait=20 * SECOND, patience=19 * SECOND)
+    assert fenced.proof == ""
+
+
 def test_one_that_is_switched_on_again_before_the_other_is_off_is_switched_off_again() -> None:
     made: dict[str, Scripted] = {}
 
@@ -266,6 +292,36 @@ def test_no_order_is_given_while_the_request_is_not_known_to_stand() -> None:
     fenced = fence(devices, ("bmc",), allowed=lambda loop: START + 40 * SECOND)
     assert fenced.took > 40 * SECOND
     assert made[0].calls.count("off") == 1
+
+
+def test_no_order_leaves_when_the_request_grew_old_while_the_device_was_busy() -> None:
+    """What holds the unit up is another node's order, which does not give way."""
+
+    async def scenario(loop: Loop) -> list[str]:
+        unit = Scripted(loop, latency=3 * SECOND)
+        ways = means(loop, pdu=unit)
+        until = loop.now + 2 * SECOND
+
+        async def allowed() -> None:
+            while loop.now >= until:
+                await asyncio.sleep(3600)
+
+        busy = asyncio.ensure_future(ways["pdu"].access.off("3", limit=20 * SECOND))
+        procedure = Procedure(
+            Fencing(delay=0, levels=((FencingUse("pdu", "4"),),)),
+            ways,
+            trusted=lambda use: True,
+            saw=lambda use, answer: None,
+            allowed=allowed,
+            failed=lambda reason: None,
+            now=lambda: loop.now,
+        )
+        with suppress(TimeoutError):
+            await asyncio.wait_for(procedure.run(wait=0), 60)
+        await busy
+        return unit.calls
+
+    assert run(scenario).count("off") == 1
 
 
 def test_a_withdrawn_fence_orders_nothing_more() -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from vedette.fencing.access import Access
-from vedette.fencing.device import DeviceError, Power
+from vedette.fencing.device import Power, UnreachableError
 from vedette.fencing.procedure import Means
 from vedette.kit.units import SECOND
 
@@ -157,4 +157,4 @@ def means(loop: Loop, timeout: int = 20 * SECOND, **devices: Scripted) -> dict[s
     return {name: Means(Access(device, now=lambda: loop.now), timeout) for name, device in devices.items()}
 
 
-GONE = DeviceError("no answer from the unit")
+GONE = UnreachableError("no answer from the unit")

@@ -131,3 +131,17 @@ def test_authorities_that_are_none_are_a_warning(tmp_path: Path) -> None:
     assert any("holds no certificate" in warning.message for warning in check(path).warnings)
     daemons.certificates(tmp_path)
     assert not any("holds no certificate" in warning.message for warning in check(path).warnings)
+
+
+@pytest.mark.parametrize(
+    "device",
+    [
+        "{apcPdu: {address: 10.9.0.1, community: {secretFile: bmc}}}",
+        "{apcPdu: {address: 10.9.0.1, username: u, authPassword: {secretFile: bmc}}}",
+        "{apcUps: {address: 10.9.0.1, username: u, authPassword: {secretFile: k}, privacyPassword: {secretFile: bmc}}}",
+    ],
+)
+def test_an_snmp_secret_that_could_never_be_sent_is_refused(tmp_path: Path, device: str) -> None:
+    found = check(write(tmp_path, device, nodes=NODES, bmc="pässwörd€-42")).problems
+    assert [problem.message for problem in found if "ASCII" in problem.message] != []
+    assert "42" not in str(found)

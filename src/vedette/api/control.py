@@ -24,8 +24,9 @@ PATIENCE = 10.0
 CARRIED_OUT = 10 * SECOND
 """How long (ns) the reply to an order may wait until the order is carried out."""
 
-DEVICES = 110.0
-"""Seconds that an answer may take that fencing devices have to give."""
+DEVICES = 4 * 3600.0
+"""Seconds that an answer may take that fencing devices have to give, whatever the document says of them: the daemon,
+which knows that, answers before."""
 
 Request = dict[str, Any]
 Reply = dict[str, Any]

@@ -9,11 +9,14 @@ from vedette.api.status import Clocks, Plain, Problem
 from vedette.fencing import plugs
 from vedette.fencing.messages import FenceReport, PlugReport, Report
 from vedette.kit import plain
+from vedette.kit.units import MINUTE, SECOND
 from vedette.spec.resolved import ClusterSpec, FencingUse, Node
 from vedette.state.placement import Liveness, View
 
 ASSUMED = "assumed"
 """How the reason begins where a node only counts as off because of its watchdog."""
+STALE = 5 * MINUTE
+"""Age (ns) from which a reading says nothing of now: each plug is read about once a minute."""
 _LIVING = frozenset({Liveness.UP, Liveness.LATE})
 
 
@@ -44,6 +47,7 @@ def fencing(spec: ClusterSpec, known: Plain | None, view: View | None, clocks: C
     return {
         "node": view.me if view else None,
         "time": clocks.show(clocks.boottime),
+        "deadAfter": spec.heartbeat.dead_after / SECOND,
         "problems": [{"scope": problem.scope, "message": problem.message} for problem in found],
         "nodes": nodes,
     }
@@ -116,8 +120,15 @@ def _plug(use: FencingUse, kind: str, seen: PlugReport | None, clocks: Clocks) -
         "since": clocks.show(seen.since) if seen else None,
         "readAt": clocks.show(seen.read) if seen else None,
         "seenOn": seen.trusted if seen else False,
-        "problem": (seen.problem or None) if seen else None,
+        "problem": _plug_problem(seen, clocks) if seen else None,
     }
+
+
+def _plug_problem(seen: PlugReport, clocks: Clocks) -> str | None:
+    age = clocks.boottime - seen.read
+    if not seen.problem and seen.read and age > STALE:
+        return f"was last read {age // MINUTE} min ago: what it reads now is not known"
+    return seen.problem or None
 
 
 def _problems(node: Plain) -> Iterator[Problem]:

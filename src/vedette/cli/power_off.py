@@ -12,7 +12,7 @@ from typing import Any
 from vedette.kit.errors import PermanentError, UsageError, VedetteError
 
 SILENT = 60.0
-"""Seconds from the proof of its devices until the node must have fallen silent; deadAfter is far below that."""
+"""Seconds beyond deadAfter, from the proof of its devices, until the node must have fallen silent."""
 SETTLE = 3.0
 """Seconds after it: a cluster with policy `fence` wants a silent node off, and shoots one that is on by then."""
 FENCED = 180.0
@@ -93,7 +93,7 @@ class PowerTest:
             self._step(f"{item['device']}{plug}, {item['asked']}: {item['said']}{detail}", at=item["seconds"])
         if reply["problem"]:
             self._fail(reply["problem"])
-        elif not self._wait(lambda node: not node["living"], SILENT):
+        elif not self._wait(lambda node: not node["living"], self._dead_after() + SILENT):
             self._fail(f"its devices say that {self._node} is off, and it is heard: that is another machine's plug")
         else:
             self._step(f"{self._node} is not heard any more")
@@ -113,6 +113,10 @@ class PowerTest:
             self._step(f"{self._node} is heard")
         else:
             self._fail(f"{self._node} was switched on and is not heard after {self._returns:.0f} s")
+
+    def _dead_after(self) -> float:
+        """Seconds that a node may be silent before it counts as dead."""
+        return float(self._ask({"what": "status"}).get("deadAfter") or 0)
 
     def _wait(self, condition: Callable[[Plain], bool], patience: float) -> bool:
         deadline = self._now() + patience

@@ -13,7 +13,7 @@ from vedette.daemon.keeper_link import REPLY, KeeperLink
 from vedette.daemon.sync import Sync
 from vedette.daemon.versions import Versions
 from vedette.edits import masking
-from vedette.fencing import history
+from vedette.fencing import history, patience
 from vedette.kit import clock, plain
 from vedette.kit.errors import TransientError, UsageError
 from vedette.kit.units import MILLISECOND, seconds
@@ -91,13 +91,19 @@ class Answers:
             case "history":
                 return {"entries": await self._history(request.get("node"))}
             case "test" | "on":
-                reply = await self._keeper.carry_out(request, limit=control.DEVICES)
+                reply = await self._keeper.carry_out(request, limit=self._longest(request))
                 return {"levels": reply["levels"], "living": self._lives(request.get("node"))}
             case "off":
-                reply = await self._keeper.carry_out(request, limit=control.DEVICES)
+                reply = await self._keeper.carry_out(request, limit=self._longest(request))
                 return {name: reply[name] for name in ("proof", "problem", "evidence")}
             case other:
                 raise UsageError(f"fence {other} is not known here: is the daemon of another release?")
+
+    def _longest(self, request: control.Request) -> float:
+        """Seconds until the keeper counts as silent: it answers before, whatever the devices do."""
+        spec = self._versions.spec
+        nodes, devices = (spec.nodes, spec.fencing_devices) if spec is not None else ((), ())
+        return seconds(patience.longest(str(request.get("node")), nodes, devices)) + control.PATIENCE
 
     def _lives(self, name: object) -> bool:
         living, view = (Liveness.UP, Liveness.LATE), self._keeper.view
@@ -108,7 +114,12 @@ class Answers:
             entries = await asyncio.to_thread(history.read, self._state_dir)
         except OSError as error:
             raise TransientError(f"the history cannot be read: {error.strerror}") from error
-        return [entry for entry in entries if node in (None, entry.get("node"))]
+        found = [entry for entry in entries if node in (None, entry.get("node"))]
+        names = [item.name for item in self._versions.spec.nodes] if self._versions.spec is not None else []
+        if node is not None and not found and node not in names:
+            known = dict.fromkeys([*names, *(str(entry.get("node")) for entry in entries)])
+            raise UsageError(f"no node {node} is or was known here (there is: {', '.join(known) or 'none'})")
+        return found
 
     def _fencing(self) -> dict[str, Any]:
         """Plugs and fences; without a document there are none."""

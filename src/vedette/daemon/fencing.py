@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from vedette.cluster.events import FenceRequest, FenceResult
-from vedette.fencing import records
+from vedette.fencing import patience, records
 from vedette.fencing.messages import Assignment, Report, Result, Wanted
 from vedette.fencing.records import Ended, Moments
 from vedette.kit import clock, log, plain
@@ -26,8 +26,6 @@ from vedette.state.placement import Liveness, View
 
 logger = logging.getLogger("vedette.fencing")
 
-ANSWER = 100 * SECOND
-"""How long (ns) an answer may take: each device of a node has its own time-out."""
 MOST_ENTRIES = 32
 """Entries for the history that wait for the fencer."""
 HUNG = 20 * SECOND
@@ -133,12 +131,16 @@ class Fencing:
         try:
             if not self.child.send({"ask": number, "what": what, "node": node, **more}):
                 raise TransientError(f"the fencer is not running: {self._problem or 'it is being started'}")
-            async with asyncio.timeout(seconds(ANSWER)):
+            async with asyncio.timeout(seconds(self._longest(node))):
                 return await answer
         except TimeoutError:
             raise TransientError("the fencer does not answer") from None
         finally:
             del self._answers[number]
+
+    def _longest(self, node: str) -> int:
+        known = self._assignment
+        return patience.longest(node, known.nodes, known.devices) if known is not None else patience.SLACK
 
     # a person's word
 

@@ -1,21 +1,24 @@
 """The way to one device: one call at a time, each with a time limit, and every outcome an answer.
 
-Controllers and power units often take one session at a time, so the calls queue. What looks after the plugs is patient:
-it gives way at once when somebody has to be switched off.
+Controllers and power units often take one session at a time, so the calls queue. What looks after the plugs, tests or
+switches on is patient: it gives way at once when somebody has to be switched off.
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import replace
 from typing import Any
 
 from vedette.fencing.answers import Answer, Said
-from vedette.fencing.device import Device, Power
+from vedette.fencing.device import Device, Power, UnreachableError
 from vedette.kit import clock
 from vedette.kit.errors import VedetteError
 from vedette.kit.units import SECOND, about, seconds
 
 LETTING_GO = SECOND
 """How long (ns) a call that was cancelled may take to end before the next one starts all the same."""
+_YIELDED = "it gave way to what switches a node off"
+_UNSENT = "it was not sent: nobody has said lately that it is still wanted"
 _WORDS = {Power.ON: Said.ON, Power.OFF: Said.OFF, Power.UNKNOWN: Said.UNKNOWN}
 
 Call = Callable[[], Coroutine[Any, Any, Answer]]
@@ -34,40 +37,62 @@ class Access:
         self._make_way()
         return await self._in_turn(lambda: self._status(plug), limit)
 
-    async def off(self, plug: str | None, *, limit: int) -> Answer:
-        """Order off."""
+    async def off(
+        self, plug: str | None, *, limit: int, allowed: Callable[[], Awaitable[None]] | None = None
+    ) -> Answer:
+        """Order off. ``allowed`` returns when that is known to be wanted; it is asked when the device is free, because
+        until then the wish may have grown old.
+        """
+        held_back = False
+
+        async def order(plug: str | None) -> None:
+            nonlocal held_back
+            held_back = True
+            if allowed is not None:
+                await allowed()
+            held_back = False
+            await self._device.off(plug)
+
         self._make_way()
-        return await self._in_turn(lambda: self._order(self._device.off, plug), limit)
+        answer = await self._in_turn(lambda: self._order(order, plug), limit)
+        return replace(answer, detail=_UNSENT) if held_back and answer.said is Said.SILENT else answer
 
     async def on(self, plug: str | None, *, limit: int) -> Answer:
-        """Order on."""
-        return await self._in_turn(lambda: self._order(self._device.on, plug), limit)
+        """Order on: gives way to :meth:`status` and :meth:`off`."""
+        return await self._patiently(lambda: self._order(self._device.on, plug), limit)
 
     async def look(self, plug: str | None, *, limit: int) -> Answer:
         """Ask for the power, for information: gives way to :meth:`status` and :meth:`off`."""
-        looking = asyncio.ensure_future(self._in_turn(lambda: self._status(plug), limit))
-        self._patient.add(looking)
-        try:
-            await asyncio.wait({looking})
-        finally:
-            self._patient.discard(looking)
-            looking.cancel()
-        return Answer(Said.YIELDED, self._now()) if looking.cancelled() else looking.result()
+        return await self._patiently(lambda: self._status(plug), limit)
 
     async def check(self, plug: str | None, *, limit: int) -> list[str]:
-        """Find what would keep the device from working; what cannot be found out is a problem as well."""
+        """Find what would keep the device from working; what cannot be found out is a problem as well.
+
+        Gives way to :meth:`status` and :meth:`off`.
+        """
         found: list[str] = []
 
         async def check() -> Answer:
             found.extend(await self._device.check(plug))
             return Answer(Said.ACCEPTED, self._now())
 
-        answer = await self._in_turn(check, limit)
+        answer = await self._patiently(check, limit)
         return found if answer.said is Said.ACCEPTED else [*found, f"it cannot be checked: {answer.detail}"]
 
+    async def _patiently(self, call: Call, limit: int) -> Answer:
+        """Do it in turn, and not to the end when something more urgent comes."""
+        waiting = asyncio.ensure_future(self._in_turn(call, limit))
+        self._patient.add(waiting)
+        try:
+            await asyncio.wait({waiting})
+        finally:
+            self._patient.discard(waiting)
+            waiting.cancel()
+        return Answer(Said.YIELDED, self._now(), _YIELDED) if waiting.cancelled() else waiting.result()
+
     def _make_way(self) -> None:
-        for looking in self._patient:
-            looking.cancel()
+        for waiting in self._patient:
+            waiting.cancel()
 
     async def _status(self, plug: str | None) -> Answer:
         power = await self._device.status(plug)
@@ -103,7 +128,9 @@ class Access:
         if not task.done() or task.cancelled():
             return Answer(Said.SILENT, self._now(), f"no answer within {about(limit)}")
         error = task.exception()
-        return task.result() if error is None else Answer(Said.FAILED, self._now(), _harmless(error))
+        if error is None:
+            return task.result()
+        return Answer(Said.FAILED, self._now(), _harmless(error), unreachable=isinstance(error, UnreachableError))
 
 
 def _harmless(error: BaseException) -> str:

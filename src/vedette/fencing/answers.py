@@ -23,11 +23,20 @@ class Said(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """``at``: CLOCK_BOOTTIME ns when it was complete; ``detail`` is for a person and holds no secret."""
+    """``at``: CLOCK_BOOTTIME ns when it was complete; ``detail`` is for a person and holds no secret.
+
+    ``unreachable``: the error is that nobody was reached, as with a controller that has lost its own power.
+    """
 
     said: Said
     at: int
     detail: str = ""
+    unreachable: bool = False
+
+    @property
+    def quiet(self) -> bool:
+        """Whether the device said nothing at all: that takes back nothing of what it said before."""
+        return self.said is Said.SILENT or (self.said is Said.FAILED and self.unreachable)
 
     def __str__(self) -> str:
         return f"{self.said.value}: {self.detail}" if self.detail else self.said.value

@@ -191,6 +191,7 @@ class Fencer:
             fencing,
             setup.means,
             trusted=lambda use: self._trusted(setup.plug(node, use)),
+            doubted=lambda use: self._doubted(setup.plug(node, use)),
             saw=lambda use, answer: self._saw(setup.plug(node, use), answer),
             allowed=self._allowed,
             failed=lambda reason: self._failed(fence, reason),
@@ -248,6 +249,11 @@ class Fencer:
         assert self._surveillance is not None
         reading = self._surveillance.readings.get(plug)
         return reading is not None and reading.trusted
+
+    def _doubted(self, plug: Plug) -> bool:
+        assert self._surveillance is not None
+        reading = self._surveillance.readings.get(plug)
+        return reading is not None and reading.doubted
 
     def _saw(self, plug: Plug, answer: Answer) -> None:
         assert self._surveillance is not None
@@ -328,6 +334,7 @@ class Fencer:
                 level=message["level"],
                 asked=asked,
                 trusted=lambda use: self._trusted(setup.plug(node, use)),
+                doubted=lambda use: self._doubted(setup.plug(node, use)),
                 saw=lambda use, answer: self._saw(setup.plug(node, use), answer),
                 now=self._now,
             )

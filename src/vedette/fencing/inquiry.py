@@ -25,7 +25,10 @@ async def test(
     saw: Callable[[FencingUse, Answer], None],
     now: Callable[[], int],
 ) -> Levels:
-    """Check every device and read every plug; nothing is switched. A person (``manual``) cannot be asked."""
+    """Check every device and read every plug; nothing is switched. A person (``manual``) cannot be asked.
+
+    The devices are asked side by side, whatever their levels, and the plugs of a device one after the other.
+    """
 
     async def examine(use: FencingUse) -> dict[str, Any]:
         way, began = means[use.device], now()
@@ -46,7 +49,16 @@ async def test(
             "seconds": round((now() - began) / SECOND, 3),
         }
 
-    return [list(await asyncio.gather(*map(examine, level))) for level in fencing.levels]
+    uses = dict.fromkeys(use for level in fencing.levels for use in level)
+    found: dict[FencingUse, dict[str, Any]] = {}
+
+    async def attend(device: str) -> None:
+        for use in uses:
+            if use.device == device:
+                found[use] = await examine(use)
+
+    await asyncio.gather(*map(attend, dict.fromkeys(use.device for use in uses)))
+    return [[found[use] for use in level] for level in fencing.levels]
 
 
 LATE = 5 * SECOND
@@ -60,6 +72,7 @@ async def switch_off(
     level: int,
     asked: int,
     trusted: Callable[[FencingUse], bool],
+    doubted: Callable[[FencingUse], bool],
     saw: Callable[[FencingUse, Answer], None],
     now: Callable[[], int],
 ) -> tuple[str, str, tuple[Evidence, ...]]:
@@ -78,6 +91,7 @@ async def switch_off(
         replace(fencing, levels=(fencing.levels[level - 1],)),
         means,
         trusted=trusted,
+        doubted=doubted,
         saw=saw,
         allowed=allowed,
         failed=lambda _: None,

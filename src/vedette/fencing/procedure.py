@@ -74,9 +74,10 @@ class Outcome(Enum):
 class Procedure:
     """One node, once. ``run`` returns when the node is proved off, and is cancelled when nobody wants that any more.
 
-    ``trusted`` says whether a plug was seen on while the node lived; ``saw`` is told every status that is read;
-    ``allowed`` returns when the request is known to stand, and is asked before every order; ``failed`` is told why a
-    round through all levels came to nothing; ``progressed`` that :attr:`progress` has changed.
+    ``trusted`` says whether a plug was seen on while the node lived, ``doubted`` whether off; ``saw`` is told every
+    status that is read; ``allowed`` returns when the request is known to stand, and is asked before every order, the
+    last time when the device is free for it; ``failed`` is told why a round through all levels came to nothing;
+    ``progressed`` that :attr:`progress` has changed.
     """
 
     def __init__(
@@ -89,11 +90,12 @@ class Procedure:
         allowed: Callable[[], Awaitable[None]],
         failed: Callable[[str], None],
         progressed: Callable[[], None] = lambda: None,
+        doubted: Callable[[FencingUse], bool] = lambda use: False,
         now: Callable[[], int] = clock.boottime,
     ) -> None:
         self._levels, self._means = fencing.levels, means
         self._trusted, self._saw, self._allowed, self._failed = trusted, saw, allowed, failed
-        self._progressed, self._now = progressed, now
+        self._progressed, self._doubted, self._now = progressed, doubted, now
         self._lamps = {use: Lamp() for level in fencing.levels for use in level}
         self._evidence: deque[Evidence] = deque(maxlen=MOST_EVIDENCE)
         self._last: dict[tuple[FencingUse, str], str] = {}
@@ -189,10 +191,11 @@ class Procedure:
         timeout = self._means[use.device].timeout
         await self._allowed()
         deadline = self._now() + timeout
-        if not self._lamps[use].counts(trusted=self._trusted(use)):
+        if not self._lamps[use].counts(trusted=self._trusted(use), doubted=self._doubted(use)):
             await self._look(use, limit=timeout // 4)
             await self._allowed()
-        answer = await self._means[use.device].access.off(use.plug, limit=timeout - timeout // 4)
+        access = self._means[use.device].access
+        answer = await access.off(use.plug, limit=timeout - timeout // 4, allowed=self._allowed)
         self._record(use, "off", answer)
         for looks in itertools.count(1):
             left = deadline - self._now()
@@ -200,7 +203,7 @@ class Procedure:
                 break
             await self._look(use, limit=left)
             if self._lamps[use].dark:
-                return Outcome.OFF if self._lamps[use].proves(trusted=self._trusted(use)) else Outcome.FAILED
+                return Outcome.OFF if self._proves(use) else Outcome.FAILED
             if answer.said is Said.FAILED and looks >= LOOKS:
                 return Outcome.FAILED
             await asyncio.sleep(seconds(min(POLL, max(0, deadline - self._now()))))
@@ -222,20 +225,23 @@ class Procedure:
         self._evidence.append(Evidence(use.device, use.plug, asked, answer.said.value, answer.at, answer.detail))
 
     def _proved(self, level: tuple[FencingUse, ...]) -> bool:
-        return all(self._lamps[use].proves(trusted=self._trusted(use)) for use in level)
+        return all(map(self._proves, level))
+
+    def _proves(self, use: FencingUse) -> bool:
+        return self._lamps[use].proves(trusted=self._trusted(use), doubted=self._doubted(use))
 
     def _proof(self, level: tuple[FencingUse, ...]) -> str:
         return "off, says " + " and ".join(plugs.name(use) for use in level)
 
     def _complaint(self, level: tuple[FencingUse, ...]) -> str:
         """What each device that did not prove it said last."""
-        return ", ".join(
-            self._shortcoming(use) for use in level if not self._lamps[use].proves(trusted=self._trusted(use))
-        )
+        return ", ".join(self._shortcoming(use) for use in level if not self._proves(use))
 
     def _shortcoming(self, use: FencingUse) -> str:
         said = self._last.get((use, "status"), "not asked")
         ordered = self._last.get((use, "off"), "")
+        if self._lamps[use].dark and self._doubted(use):
+            return f"{plugs.name(use)} says off, but it did so while the node lived: it is not that node's plug"
         if self._lamps[use].dark:
             return f"{plugs.name(use)} says off, but was never seen on: that may be nobody's plug"
         if said == Said.ON.value and ordered == Said.ACCEPTED.value:

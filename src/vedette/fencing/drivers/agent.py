@@ -1,4 +1,8 @@
-"""Any fence agent of ClusterLabs: options on stdin, the answer in the exit status (FenceAgentAPI.md).
+"""Any fence agent of ClusterLabs: options on stdin, the answer in the exit status (FenceAgentAPI.md) and in words.
+
+The exit status alone proves nothing: 2 is also how an interpreter ends that cannot open its script, a shell that does
+not understand it, and a program that is called with the wrong options. So it counts only beside the line that goes with
+it; all agents that are made of ClusterLabs' library print that.
 
 An agent's "off" is worth what its author made of it: several take whatever is not the word for on as off, an outlet
 that does not exist included. So an outlet that reads off is believed only when it was seen on before, or when the
@@ -15,8 +19,8 @@ from vedette.spec.resolved import Agent
 
 FOLDER = Path("/usr/sbin")
 PACKAGE = "fence-agents"
-STATUS = {0: Power.ON, 2: Power.OFF}
-"""Exit statuses of `action=status`; everything else is a failure."""
+STATES = {0: ("Status: ON", Power.ON), 2: ("Status: OFF", Power.OFF)}
+"""Exit statuses of `action=status` with the line that goes with each; everything else is a failure."""
 
 
 class AgentDevice:
@@ -31,9 +35,9 @@ class AgentDevice:
 
     async def status(self, plug: str | None) -> Power:
         answer = await self._run("status", plug)
-        if answer.status not in STATUS:
-            raise self._failure("status", answer)
-        power = STATUS[answer.status]
+        power = read(answer)
+        if power is None:
+            raise self._failure("status", answer, unsaid=STATES.get(answer.status))
         if plug is None:
             return power
         if power is Power.ON or plug in self._exists or await self._lists(plug):
@@ -123,5 +127,18 @@ class AgentDevice:
         lines = "".join(f"{name}={value}\n" for name, value in options.items())
         return await program.run([str(self._program)], stdin=lines.encode(), package=PACKAGE)
 
-    def _failure(self, action: str, answer: program.Answer) -> DeviceError:
-        return UnreachableError(f"{self._driver.program} {action}: {answer.complaint(self._secrets)}")
+    def _failure(
+        self, action: str, answer: program.Answer, *, unsaid: tuple[str, Power] | None = None
+    ) -> UnreachableError:
+        """``unsaid``: the line that was missing where the exit status alone said something."""
+        complaint = answer.complaint(self._secrets)
+        if unsaid is not None:
+            complaint = f"it ended with status {answer.status} and did not say `{unsaid[0]}` ({complaint})"
+        return UnreachableError(f"{self._driver.program} {action}: {complaint}")
+
+
+def read(answer: program.Answer) -> Power | None:
+    """What an answer to `action=status` says; None where exit status and words are not the same."""
+    line, power = STATES.get(answer.status, ("", None))
+    said = {written.strip() for written in answer.output.splitlines()} & {line for line, _ in STATES.values()}
+    return power if said == {line} else None

@@ -9,7 +9,8 @@ from vedette.spec.resolved import Ipmi
 
 PROGRAM = "/usr/bin/ipmitool"
 CIPHERS = (17, 3)
-"""Tried in this order where the document says none: SHA-256 since 2014, SHA-1 before."""
+"""Tried in this order where the document says none, the one that was taken last before the others: SHA-256 since 2014,
+SHA-1 before."""
 OTHER_CIPHER = "open session response"
 """What ipmitool complains of when a controller answers that it does not take the suite. Its exit status is always 1."""
 _SECONDS, _RETRIES = "1", "2"
@@ -42,9 +43,9 @@ class IpmiDevice:
         return []
 
     async def _ask(self, word: str) -> str:
-        """Say one word of `chassis power`, with the cipher suite that the controller is known to take."""
+        """Say one word of `chassis power`, with the cipher suite that the controller takes."""
         answer = program.Answer(1, "", "")
-        for cipher in CIPHERS if self._cipher is None else (self._cipher,):
+        for cipher in self._ciphers():
             answer = await self._run(word, cipher)
             if answer.status == 0:
                 self._cipher = cipher
@@ -52,6 +53,12 @@ class IpmiDevice:
             if OTHER_CIPHER not in answer.errors:
                 break
         raise UnreachableError(f"ipmitool: {_explain(answer.complaint([self._driver.password.text]))}")
+
+    def _ciphers(self) -> tuple[int, ...]:
+        """The suites to try: a controller may take others after an update, or be another one since it was replaced."""
+        if self._driver.cipher is not None:
+            return (self._driver.cipher,)
+        return tuple(sorted(CIPHERS, key=lambda cipher: cipher != self._cipher))
 
     async def _run(self, word: str, cipher: int) -> program.Answer:
         driver = self._driver

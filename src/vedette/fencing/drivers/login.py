@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import asyncssh
 
 from vedette.fencing.device import RefusedError, UnreachableError
-from vedette.fencing.drivers.program import clean
+from vedette.fencing.drivers.secrecy import clean
 from vedette.kit.units import SECOND, seconds
 from vedette.spec.resolved import SshLogin
 

@@ -1,4 +1,4 @@
-"""Programs that drivers start: without our environment, in a session of their own, and gone when we no longer wait.
+"""Programs that drivers start: without our environment, on a leash, and gone when we no longer wait or are no more.
 
 A secret goes in through stdin or through the environment of that one process (proc(5): readable by its owner and
 root), never as an argument, which everybody may read.
@@ -7,17 +7,25 @@ root), never as an argument, which everybody may read.
 import asyncio
 import contextlib
 import os
-import signal
+import re
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from vedette.fencing.device import RefusedError, UnreachableError
+from vedette.fencing.drivers import leash
+from vedette.fencing.drivers.secrecy import clean
 
 LARGEST = 256 << 10
 """Bytes of an answer: the longest metadata of a fence agent have 40 KiB."""
 ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"}
-_LONGEST_LINE = 300
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d([,.]\d+)?Z?:? +([A-Z]+: )?")
+"""How lines of ClusterLabs' agents begin: `2026-11-29 09:06:09,289 ERROR: `."""
+_OBJECT = re.compile(r" at 0x[0-9a-f]+")
+_NO_CAUSE = "Please use '-h' for usage"
+"""What these agents say after some of their complaints."""
+_LEASH = (sys.executable, "-I", "-S", leash.__file__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,16 +37,15 @@ class Answer:
     errors: str
 
     def complaint(self, secrets: Iterable[str]) -> str:
-        """The last line that it complained with, without any of ``secrets``."""
-        lines = [line.strip() for line in (self.errors or self.output).splitlines() if line.strip()]
+        """The last line that says what is wrong, without ``secrets``, and the same each time for the same fault."""
+        written = (_same(line) for line in (self.errors or self.output).splitlines())
+        lines = [line for line in written if line and not line.startswith(_NO_CAUSE)]
         return clean(lines[-1] if lines else f"it ended with status {self.status}", secrets)
 
 
-def clean(text: str, secrets: Iterable[str]) -> str:
-    """Return ``text`` fit for a person: short, printable, and with stars for every secret in it."""
-    for secret in sorted(filter(None, secrets), key=len, reverse=True):
-        text = text.replace(secret, "***")
-    return "".join(letter if letter.isprintable() else " " for letter in text)[:_LONGEST_LINE]
+def _same(line: str) -> str:
+    """A line without what is another each time: when it was said, and where an object was in memory."""
+    return _OBJECT.sub("", _MOMENT.sub("", line.strip()))
 
 
 async def run(
@@ -46,44 +53,44 @@ async def run(
 ) -> Answer:
     """Run a program to its end. ``package`` is the Debian package that has it.
 
-    Its whole process group is killed when the call is cancelled, and what it left behind when it ends. Raises
-    :class:`RefusedError` where the program is missing, :class:`UnreachableError` when it says too much.
+    It and all that it has started are killed when the call is cancelled or this process ends, and what it left behind
+    when it ends. Raises :class:`RefusedError` where the program is missing, :class:`UnreachableError` where nothing can
+    be started.
     """
     if not Path(command[0]).is_file():
         raise RefusedError(f"{command[0]} is missing: install the package {package}")
-    starting = asyncio.ensure_future(
-        asyncio.create_subprocess_exec(
+    theirs, ours = os.pipe()
+    starting = asyncio.ensure_future(_start(command, theirs, {**ENVIRONMENT, **(environment or {})}))
+    try:
+        process = await asyncio.shield(starting)
+        output, errors = await _converse(process, stdin)
+        status = await process.wait()
+    finally:
+        os.close(ours)
+        await asyncio.shield(_reap(starting))
+    return Answer(status, output.decode(errors="replace"), errors.decode(errors="replace"))
+
+
+async def _start(command: Sequence[str], end: int, environment: Mapping[str, str]) -> asyncio.subprocess.Process:
+    """Start a program on the leash whose other ``end`` that is; closes it here."""
+    try:
+        return await asyncio.create_subprocess_exec(
+            *_LEASH,
+            str(end),
             *command,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
-            env={**ENVIRONMENT, **(environment or {})},
+            env=environment,
             cwd="/",
+            pass_fds=(end,),
             start_new_session=True,
             limit=LARGEST,
         )
-    )
-    try:
-        process = await asyncio.shield(starting)
-    except asyncio.CancelledError:
-        # asyncio would kill the program alone, and then wait for its children, which hold its pipes.
-        await _kill(await starting)
-        raise
     except OSError as error:
         raise UnreachableError(f"{command[0]} cannot be started: {os.strerror(error.errno or 0)}") from None
-    try:
-        output, errors = await _converse(process, stdin)
-        status = await process.wait()
     finally:
-        await _kill(process)
-    return Answer(status, output.decode(errors="replace"), errors.decode(errors="replace"))
-
-
-async def _kill(process: asyncio.subprocess.Process) -> None:
-    """End a program's whole group: an agent may leave a hung ssh behind. An empty group is no error."""
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    await asyncio.shield(_reap(process))
+        os.close(end)
 
 
 async def _converse(process: asyncio.subprocess.Process, stdin: bytes) -> tuple[bytes, bytes]:
@@ -110,8 +117,12 @@ async def _read(stream: asyncio.StreamReader) -> bytes:
     return kept
 
 
-async def _reap(process: asyncio.subprocess.Process) -> None:
-    """Wait until a killed process is gone, its pipes closed."""
+async def _reap(starting: "asyncio.Future[asyncio.subprocess.Process]") -> None:
+    """Wait until a program whose leash was cut is gone, its pipes closed; also one that is only just being started."""
+    try:
+        process = await starting
+    except UnreachableError:
+        return
     await process.wait()
     transport = getattr(process, "_transport", None)
     if transport is not None:

@@ -8,11 +8,13 @@ from typing import Any
 import httpx
 
 from vedette.fencing.device import DeviceError, Power, RefusedError, UnreachableError
-from vedette.fencing.drivers.program import clean
+from vedette.fencing.drivers.secrecy import clean
 from vedette.kit.units import SECOND, seconds
 from vedette.spec.resolved import Redfish
 
 SYSTEMS = "/redfish/v1/Systems"
+_COUNT, _NEXT = "Members@odata.count", "Members@odata.nextLink"
+"""Of a whole list, and where the rest of it is when this is its first page (DSP0266)."""
 LARGEST = 1 << 20
 """Bytes of an answer."""
 PATIENCE = 5 * SECOND
@@ -88,8 +90,8 @@ class RedfishDevice:
             found = await self._exchange(client, "GET", SYSTEMS)
             members = found.get("Members")
             paths = [item.get("@odata.id") for item in members if isinstance(item, dict)] if members else []
-            if len(paths) != 1:
-                raise RefusedError(f"the controller has {len(paths)} systems: say `system`")
+            if len(paths) != 1 or found.get(_COUNT, 1) != 1 or _NEXT in found:
+                raise RefusedError(f"the controller has {_several(found, len(paths))} systems: say `system`")
             self._path = _local(paths[0])
         return await self._exchange(client, "GET", self._path)
 
@@ -108,10 +110,17 @@ class RedfishDevice:
             raise UnreachableError(f"{method} {path}: {reason}") from None
         if response.status_code in (401, 403):
             raise RefusedError(f"{method} {path}: user or password is refused (status {response.status_code})")
-        if not response.is_success:
+        # An answer that is put off (202) or a part of one (206) says nothing of how it is.
+        if not response.is_success or (method == "GET" and response.status_code != httpx.codes.OK):
             kind = RefusedError if response.is_client_error else UnreachableError
             raise kind(f"{method} {path}: status {response.status_code}")
         return _object(data, f"{method} {path}") if method == "GET" else {}
+
+
+def _several(found: Mapping[str, Any], here: int) -> str:
+    """How many systems a list has that may go on on another page."""
+    count = found.get(_COUNT)
+    return str(count) if isinstance(count, int) else f"{here} or more" if _NEXT in found else str(here)
 
 
 def _object(data: bytes, what: str) -> Mapping[str, Any]:

@@ -14,7 +14,7 @@ from pysnmp.proto import errind
 from pysnmp.proto.rfc1902 import Integer32
 
 from vedette.fencing.device import RefusedError, UnreachableError
-from vedette.fencing.drivers.program import clean
+from vedette.fencing.drivers.secrecy import clean
 from vedette.spec.resolved import Snmp, SnmpAuth, SnmpPrivacy, SnmpVersion
 
 SECONDS, RETRIES = 2.0, 2

@@ -7,6 +7,8 @@ from urllib.parse import urlsplit
 from vedette.kit.units import MINUTE, SECOND, show
 from vedette.spec import defaults, values
 from vedette.spec.model import fencing as model
+from vedette.spec.resolve import places
+from vedette.spec.resolve.places import plain
 from vedette.spec.resolve.scope import DEVICES, DeviceFiles, Scope, duration
 from vedette.spec.resolved import (
     Agent,
@@ -32,8 +34,8 @@ from vedette.spec.tree import Path
 SHORTEST_OFF, LONGEST_OFF = SECOND, 10 * MINUTE
 LONGEST_IPMI_PASSWORD = 20
 """Bytes (IPMI 2.0, 22.30)."""
-SHORTEST_SNMP_PASSWORD = 8
-"""Bytes (RFC 3414, 11.2)."""
+SHORTEST_SNMP_PASSWORD, LONGEST_SNMP_USER = 8, 32
+"""Bytes (RFC 3414, 11.2 and 2.1)."""
 
 _OPTION = re.compile(r"[a-z][a-z0-9_-]{0,63}")
 _OURS = {
@@ -43,6 +45,7 @@ _OURS = {
     "plug": 'write it at the node: `devices: [{name: pdu, plug: "3"}]`',
     "port": 'write it at the node: `devices: [{name: pdu, plug: "3"}]`; the network port is `ipport`',
     "nodename": "write `plug` at the node",
+    "uuid": "write it as the `plug` at the node",
     "method": "a cycle never shows that the node is off; Vedette switches off and looks",
     "missing_as_off": "an outlet that does not exist must not count as off",
     "verbose": "it prints secrets",
@@ -50,22 +53,34 @@ _OURS = {
     "debug": "it prints secrets",
     "debug_file": "it prints secrets",
 }
-"""Options of agents that a document may not set, and why."""
+"""Options of agents that a document may not set, and why; names as :func:`plain` gives them."""
 _SECRET = re.compile(r"(.*_)?(passwd|password|community|token|api_?key|secret)(_.*)?")
 _SCRIPT = re.compile(r".*_(script|path|file)")
 """Options that only name a file or program are no secrets themselves."""
 
 _SHOWN = {
     "fence_apc_snmp": "`apcPdu`",
+    "fence_cisco_mds": "",
+    "fence_eaton_snmp": "",
+    "fence_emerson": "",
+    "fence_ibmblade": "",
     "fence_idrac": "`redfish` or `ipmi`",
+    "fence_ifmib": "",
     "fence_ilo3": "`redfish` or `ipmi`",
     "fence_ilo4": "`redfish` or `ipmi`",
     "fence_ilo5": "`redfish` or `ipmi`",
     "fence_imm": "`redfish` or `ipmi`",
+    "fence_intelmodular": "",
+    "fence_ipdu": "",
     "fence_ipmilan": "`ipmi`",
     "fence_ipmilanplus": "`ipmi`",
+    "fence_lindypdu": "",
+    "fence_tripplite_snmp": "",
+    "fence_vmware": "",
 }
-"""Agents that pass the secret on as an argument of ipmitool or snmpget (facts-fencing.md 0.3), and what does not."""
+"""Agents that pass the secret on as an argument of ipmitool, snmpget (all that are made of fencing_snmp.py) or VMware's
+programs (facts-fencing.md 0.3), and what does not; "" where there is nothing."""
+_HIDE = "mount /proc with `hidepid=2`, so that a user sees no other user's programs"
 
 
 def resolve_devices(scope: Scope, files: DeviceFiles) -> tuple[FencingDevice, ...]:
@@ -76,32 +91,8 @@ def resolve_devices(scope: Scope, files: DeviceFiles) -> tuple[FencingDevice, ..
         driver = _driver(scope, written, path, files)
         if driver is not None:
             found.append(FencingDevice(written.name, _timeout(scope, written, path), driver))
-            _check_place(scope, found, path)
+            places.check_last(scope, found, path)
     return tuple(found)
-
-
-def _check_place(scope: Scope, devices: Sequence[FencingDevice], path: Path) -> None:
-    """Report that the last of the devices is where another is: a slip that would switch off the wrong node."""
-    *others, last = devices
-    place = _place(last.driver)
-    same = next((other for other in others if place is not None and _place(other.driver) == place), None)
-    if same is not None and scope.sound(path):
-        remedy = "correct one of the addresses; a unit with many outlets is one device"
-        scope.fault(path, f"`{last.name}` is at the address of `{same.name}`", remedy)
-
-
-def _place(driver: Driver) -> object:
-    """Where a device is, None when that cannot be told."""
-    match driver:
-        case Redfish():
-            return driver.url.lower(), driver.system
-        case ApcPdu() | ApcUps():
-            return "snmp", driver.snmp.address, driver.snmp.port
-        case Drac() | Ssh():
-            return "ssh", driver.login.address, driver.login.port
-        case Ipmi():
-            return "ipmi", driver.address, driver.port
-    return None
 
 
 def _timeout(scope: Scope, written: model.FencingDevice, path: Path) -> int:
@@ -186,6 +177,10 @@ def _ipmi(scope: Scope, written: model.Ipmi, path: Path, files: DeviceFiles) -> 
 def _snmp(scope: Scope, written: model.Snmp, path: Path, files: DeviceFiles) -> Snmp:
     _check_snmp(scope, written, path)
     community = written.community is not None
+    for key in ("community", "authPassword", "privacyPassword"):
+        if not _secret(files, path, key).text.isascii():
+            remedy = "use ASCII: devices do not agree on how others are sent"
+            scope.fault((*path, key, "secretFile"), f"the {key} has letters that are not ASCII", remedy)
     for key in ("authPassword", "privacyPassword"):
         secret = _secret(files, path, key).text
         if secret and len(secret.encode()) < SHORTEST_SNMP_PASSWORD:
@@ -217,6 +212,9 @@ def _check_snmp(scope: Scope, written: model.Snmp, path: Path) -> None:
             remedy = "leave it out, or write `username` in place of `community`"
             scope.fault((*path, key), f"`{key}` belongs to SNMP v3, `community` to v1 and v2c", remedy, at_key=True)
     if written.username is not None and written.community is None:
+        if not written.username.isascii() or len(written.username) > LONGEST_SNMP_USER:
+            remedy = f"SNMP v3 has users of up to {LONGEST_SNMP_USER} letters; write it in ASCII"
+            scope.fault((*path, "username"), "that cannot be a user of SNMP v3", remedy)
         if written.version is not None:
             remedy = "leave it out: with `username` it is v3"
             scope.fault((*path, "version"), "`version` goes with `community`", remedy, at_key=True)
@@ -240,25 +238,37 @@ def _agent(scope: Scope, written: model.Agent, path: Path, files: DeviceFiles) -
     for option, value in options.items():
         here = (*path, "options", option)
         _check_option(scope, option, here)
-        if option in secret_files:
+        if plain(option) in map(plain, secret_files):
             scope.fault(here, f"`{option}` is in `secretFiles` too", "keep it there alone", at_key=True)
-        elif _SECRET.fullmatch(option) and not _SCRIPT.fullmatch(option):
+        elif _SECRET.fullmatch(plain(option)) and not _SCRIPT.fullmatch(plain(option)):
             remedy = f"a secret is in a file of its own: `secretFiles: {{{option}: secrets/{option}}}`"
             scope.fault(here, f"`{option}` is a secret", remedy, at_key=True)
         if any(not letter.isprintable() for letter in value):
             scope.fault(here, f"`{option}` holds a line end or a control character", "write one line")
     for option in secret_files:
         _check_option(scope, option, (*path, "secretFiles", option))
+    for key, names in (("options", list(options)), ("secretFiles", list(secret_files))):
+        _check_twice(scope, names, (*path, key))
     if secret_files and written.program in _SHOWN:
         message = f"{written.program} shows `{next(iter(secret_files))}` to every user of this machine while it runs"
-        scope.findings.warn((*path, "program"), message, f"use the driver {_SHOWN[written.program]}, which does not")
+        driver = _SHOWN[written.program]
+        remedy = f"use the driver {driver}, which does not" if driver else _HIDE
+        scope.findings.warn((*path, "program"), message, remedy)
     secrets = {option: files.secret((*path, "secretFiles", option)) for option in secret_files}
     return Agent(program=written.program, options=dict(options), secrets=secrets)
 
 
+def _check_twice(scope: Scope, options: Sequence[str], path: Path) -> None:
+    """Report an option that is written in both ways: which of them counts is the agent's affair."""
+    for number, option in enumerate(options):
+        if plain(option) in map(plain, options[:number]):
+            scope.fault((*path, option), f"`{option}` is written in another way, too", "keep one of them", at_key=True)
+
+
 def _check_option(scope: Scope, option: str, path: Path) -> None:
-    if option in _OURS:
-        scope.fault(path, f"the option `{option}` is not for documents", _OURS[option], at_key=True)
+    reason = _OURS.get(plain(option))
+    if reason is not None:
+        scope.fault(path, f"the option `{option}` is not for documents", reason, at_key=True)
     elif not _OPTION.fullmatch(option):
         remedy = "an option has lower case letters, digits, `_` and `-`, as the agent's metadata name it"
         scope.fault(path, f"`{values.shorten(option)}` is not an option of an agent", remedy, at_key=True)

@@ -8,6 +8,7 @@ from vedette.kit.units import show
 from vedette.spec import words
 from vedette.spec.model import cluster as model
 from vedette.spec.model.fencing import FencingDevice as WrittenDevice
+from vedette.spec.resolve import places
 from vedette.spec.resolve.scope import DEVICES, NODES, Scope, duration
 from vedette.spec.resolved import Fencing, FencingDevice, FencingUse, Heartbeat, Node, Role, SplitBrainPolicy
 from vedette.spec.tree import Path
@@ -56,6 +57,7 @@ def check(
             remedy = words.for_reference(use.use.name, names) or "add it to spec.fencingDevices"
             scope.fault((*use.path, "name"), f"there is no fencing device `{use.use.name}`", remedy)
     _check_shared(scope, uses, written)
+    places.check_controllers(scope, nodes, devices)
     _check_unused(scope, uses)
     if policy is SplitBrainPolicy.FENCE:
         _check_delays(scope, nodes, {device.name: device for device in devices}, heartbeat)
