@@ -83,9 +83,10 @@ demo: setup lab-packages  ## Two routers on real kernels, a client, and every dr
 	@$(BIN)/vedette rehearse examples/two-routers/cluster.yaml
 
 test: lint lab-packages fencing-packages server-packages model-packages  ## Lint, then every test, those on real kernels included (root)
-	@echo 'Running every test: first those that need nothing, side by side, then those with kernels, servers and devices'
+	@echo 'Running every test: those that need nothing, and those with servers and devices, side by side; kernels alone'
 	@$(BIN)/pytest -n auto -m 'not ($(ALONE)) and not peers'
-	@$(BIN)/pytest -m '($(ALONE)) and not peers'
+	@$(BIN)/pytest -n 4 -m '(fencing or servers) and not (kernel or lab) and not peers'
+	@$(BIN)/pytest -m '(kernel or lab) and not peers'
 
 lint: setup  ## Format, style, types and layers; changes nothing
 	@echo 'Checking format, style, types and layers'

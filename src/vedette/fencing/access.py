@@ -117,14 +117,13 @@ class Access:
     async def _bounded(self, call: Call, deadline: int, limit: int) -> Answer:
         """Wait for a call until its deadline; a driver that does not let go when cancelled is left behind."""
         task = asyncio.ensure_future(call())
+        task.add_done_callback(lambda ended: ended.cancelled() or ended.exception())  # maybe nobody else looks at it
         try:
             await asyncio.wait({task}, timeout=seconds(max(0, deadline - self._now())))
         finally:
             if not task.done():
                 task.cancel()
                 await asyncio.wait({task}, timeout=seconds(LETTING_GO))
-        if not task.done():
-            task.add_done_callback(lambda late: late.cancelled() or late.exception())  # nobody else will look at it
         if not task.done() or task.cancelled():
             return Answer(Said.SILENT, self._now(), f"no answer within {about(limit)}")
         error = task.exception()
