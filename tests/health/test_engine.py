@@ -217,7 +217,44 @@ def test_a_machine_that_runs_out_of_descriptors_changes_no_verdict_and_recovers(
     lab.starts.clear()
     lab.loop.run(2 * SECOND)
     assert all(lab.starts[server] for server in servers)
-    assert all(len(lab.history(server)) == 1 for server in servers)
+    for server in servers:
+        assert {(verdict.health, verdict.since) for _, verdict in lab.history(server)} == {
+            (Health.UP, lab.history(server)[0][1].since)
+        }
+
+
+def test_targets_for_which_this_machine_always_lacks_something_hold_nobody_up() -> None:
+    """Somebody else has all the local ports to these servers, say."""
+    lab = Lab()
+    servers = farm(200, interval=SECOND, timeout=SECOND // 2, fall=3)
+    lacking, others = servers[:5], servers[5:]
+    for server in lacking:
+        lab.behaviours[server] = Behaviour(Outcome.UNABLE, "cannot assign requested address", 0)
+    lab.engine.apply(servers)
+    lab.loop.run(5 * SECOND)
+    assert {lab.health(server) for server in others} == {Health.UP}
+    for server in others:
+        lab.behaviours[server] = REFUSED
+    lab.loop.run(3 * SECOND + SECOND // 2)
+    assert {lab.health(server) for server in others} == {Health.DOWN}
+    assert {lab.health(server) for server in lacking} == {Health.UNKNOWN}
+
+
+def test_one_for_which_it_lacks_something_for_long_has_a_notice_until_it_is_checked() -> None:
+    lab = Lab()
+    lacking, other = farm(2)
+    known = {lacking: Verdict(Health.UP, 7, "connection accepted")}
+    lab.behaviours[lacking] = Behaviour(Outcome.UNABLE, "cannot assign requested address", 0)
+    lab.engine.apply([lacking, other], known)
+    lab.loop.run(2 * SECOND)
+    assert lab.engine.verdicts()[lacking] == known[lacking]
+    lab.loop.run(6 * SECOND)
+    verdict = lab.engine.verdicts()[lacking]
+    assert (verdict.health, verdict.since) == (Health.UP, 7)
+    assert verdict.notice == "is not checked: cannot assign requested address"
+    del lab.behaviours[lacking]
+    lab.loop.run(2 * SECOND)
+    assert lab.engine.verdicts()[lacking] == known[lacking]
 
 
 def test_a_process_that_was_frozen_takes_no_server_for_dead() -> None:

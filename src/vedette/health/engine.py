@@ -8,6 +8,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable, Collection
+from dataclasses import dataclass
 from functools import partial
 from types import MappingProxyType
 
@@ -33,6 +34,8 @@ HOLD = 100 * MILLISECOND
 """No check is started for this long (ns) after this machine ran out of descriptors, memory or ports."""
 CALM = 5 * SECOND
 """So long (ns) after the last such trouble it counts as over."""
+LASTING = 5 * SECOND
+"""A target for which this machine lacks something for so long (ns) gets a notice."""
 
 _log = logging.getLogger("vedette.health")
 _PASSED, _UNABLE = Outcome.PASSED, Outcome.UNABLE
@@ -56,7 +59,7 @@ def prepare(target: Target) -> Start:
 class _Course:
     """One target and its checks, one after the other."""
 
-    __slots__ = ("attempt", "duration", "judge", "slot", "start", "target", "through", "timeout")
+    __slots__ = ("attempt", "duration", "judge", "lack", "slot", "start", "target", "through", "timeout")
 
     def __init__(self, target: Target, start: Start | None, verdict: Verdict) -> None:
         """``start`` None: the target cannot be checked at all."""
@@ -69,6 +72,16 @@ class _Course:
         self.judge = Judge(rise=target.check.rise, fall=target.check.fall, verdict=verdict)
         self.attempt: Attempt | None = None
         self.slot: Slot[_Course] | None = None
+        self.lack: _Lack | None = None
+
+
+@dataclass(slots=True)
+class _Lack:
+    """This machine has lacked something for a target, ``times`` in a row; instants in ns."""
+
+    since: int
+    last: int
+    times: int = 0
 
 
 class Engine:
@@ -93,6 +106,8 @@ class Engine:
         """Time (ns) in which this process did not run; deadlines are counted without it."""
         self._held = False
         self._held_until = 0
+        self._made = 0
+        """When the last check ended that could be made."""
         self._changes: dict[Target, Verdict] = {}
         self._wake = 0
         self._timer: asyncio.Handle | None = None
@@ -167,7 +182,7 @@ class Engine:
         if now >= self._held_until:
             for slot in self._schedule.take(now, STARTS):
                 if now < self._held_until:  # since one of those before
-                    self._schedule.postpone(slot, self._held_until)
+                    self._schedule.put_back(slot)
                 else:
                     self._begin(slot.item, now)
             self._poller.look()  # what is near has answered by now: that saves a turn of the loop
@@ -198,9 +213,9 @@ class Engine:
         reason += course.through
         assert course.slot is not None
         if outcome is _UNABLE:
-            self._hold(reason, now)
-            self._schedule.postpone(course.slot, self._held_until)
+            self._lacks(course, reason, now)
         else:
+            self._made, course.lack = now, None
             if self._held and now >= self._held_until + CALM:
                 self._held = False
                 log.event(_log, logging.INFO, "checks.resumed")
@@ -212,6 +227,22 @@ class Engine:
                 self._schedule.ended(course.slot, now)
         if course.slot.due < self._wake:
             self._arm(now)
+
+    def _lacks(self, course: _Course, reason: str, now: int) -> None:
+        """This machine could not make a check: it comes again behind all those that it has held up, and later each
+        time. If others could be made since it last failed so, it lacks something that they do not need, and nobody
+        else waits for it."""
+        lack = course.lack
+        if lack is None:
+            lack = course.lack = _Lack(now, now)
+        elif now - lack.since >= LASTING and course.judge.hear(Outcome.BLOCKED, reason, now):
+            self._changed(course)
+        if not lack.times or self._made <= lack.last:
+            self._hold(reason, now)
+        lack.last, lack.times = now, lack.times + 1
+        assert course.slot is not None
+        later = min(lack.times * HOLD, max(HOLD, course.target.check.interval))
+        self._schedule.postpone(course.slot, max(now, self._held_until) + later)
 
     def _hold(self, reason: str, now: int) -> None:
         self._held_until = now + HOLD
