@@ -7,7 +7,7 @@ compared again with what follows from all of it.
 import asyncio
 import contextlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from vedette.api.status import Problem
@@ -16,6 +16,7 @@ from vedette.daemon.keeper_link import KeeperLink
 from vedette.daemon.server_orders import ServerOrders
 from vedette.health.lanes import Checkers
 from vedette.health.pinger import Pinger
+from vedette.ipvs.drivers import ScreenDriver, TableDriver
 from vedette.ipvs.reconciler import Reconciler
 from vedette.ipvs.repair import Repair
 from vedette.ipvs.screen.screen import Screen
@@ -38,7 +39,17 @@ PATIENCE = 2.0
 class Balancing:
     """Composes what real servers need. Its parts are there to be looked at."""
 
-    def __init__(self, *, node: str, run_dir: Path, state_dir: Path, keeper: KeeperLink) -> None:
+    def __init__(
+        self,
+        *,
+        node: str,
+        run_dir: Path,
+        state_dir: Path,
+        keeper: KeeperLink,
+        checkers: Callable[[Callable[[], None]], Checkers] = Checkers,
+        driver: TableDriver | None = None,
+        screen: ScreenDriver | None = None,
+    ) -> None:
         self._node, self._keeper = node, keeper
         self._begun = asyncio.Event()
         self._document: ClusterSpec | None = None
@@ -49,11 +60,15 @@ class Balancing:
         """Targets that wait for their path in the kernel's table, and not for a person."""
         self.orders = ServerOrders()
         self.names = Names(state_dir / "names.json", self._names_changed)
-        self.checkers = Checkers(self._reconcile)
+        self.checkers = checkers(self._reconcile)
         self.sorry = SorryClient(changed=lambda: None)
         self.pinger = Pinger(changed=self._tell_reach)
         self.reconciler = Reconciler(
-            run_dir=run_dir, screen=Screen(), report=self._table_changed, repaired=_log_repairs
+            run_dir=run_dir,
+            driver=driver,
+            screen=screen or Screen(),
+            report=self._table_changed,
+            repaired=_log_repairs,
         )
         self.connections = Connections(
             node=node,
@@ -157,7 +172,7 @@ class Balancing:
         self._held = self._holding()
         wanted = tuple(all_targets(self._expanded, self._held))
         ready = passable(wanted, self.reconciler.led)
-        self._withheld = len(passable(wanted, self.reconciler.led | self.reconciler.barred)) - len(ready)
+        self._withheld = len(wanted) - len(passable(wanted, self.reconciler.led | self.reconciler.barred))
         self.checkers.set_targets(ready)
 
     def _follow_holding(self) -> None:
