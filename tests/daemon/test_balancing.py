@@ -19,7 +19,7 @@ from vedette.ipvs.model import Destination, DestinationKey, MarkKey, Service, Se
 from vedette.ipvs.plan import Action
 from vedette.reconcile.plan import Create
 from vedette.spec.resolved import ClusterSpec, Forwarding, Node, Role, Via, VirtualService
-from vedette.state.health import UNKNOWN, Health, Target, Verdict, Verdicts
+from vedette.state.health import UNKNOWN, Health, Target, Verdict, Verdicts, guess
 from vedette.state.placement import View
 
 BEHIND = service(name="behind", forwarding=Forwarding.DIRECT_ROUTING, checks=(replace(CHECK, via=Via.SERVICE),))
@@ -31,6 +31,7 @@ class ToldCheckers:
     def __init__(self, changed: Callable[[], None]) -> None:
         self._changed = changed
         self.verdicts: dict[Target, Verdict] = {}
+        self.guesses: Verdicts = {}
 
     def set_targets(self, targets: Iterable[Target], known: Verdicts | None = None) -> None:
         self.verdicts = {target: self.verdicts.get(target, UNKNOWN) for target in targets}
@@ -159,3 +160,31 @@ def test_paths_that_wait_for_a_person_hold_up_no_other_service(tmp_path: Path) -
         assert director.balancing.reconciler.settled
 
     run(scenario, tmp_path, found={key: Service(Settings("wlc"), there)})
+
+
+def test_a_server_that_only_a_barred_path_could_check_is_taken_to_be_up(tmp_path: Path) -> None:
+    async def scenario(director: Director) -> None:
+        director.table.refuse = lacks_rr
+        await director.apply(BEHIND)
+        assert director.servers == {at("10.0.0.11"), at("10.0.0.12"), at("10.0.0.13")}
+        reasons = {verdict.reason for verdict in director.balancing.verdicts.values()}
+        assert reasons == {"taken to be up: no checks can go through the service"}
+
+    run(scenario, tmp_path)
+
+
+def test_services_whose_servers_this_node_cannot_check_count_against_it(tmp_path: Path) -> None:
+    async def scenario(director: Director) -> None:
+        other = service(name="other", endpoints=(replace(service().endpoints[0], port=81),))
+        await director.apply(service(), other)
+        await director.say()
+        director.balancing.connections._ready = True
+        (first, *_) = director.checkers.verdicts
+        director.checkers.guesses = {first: guess("it is not checked: no such address")}
+        await director.say()
+        assert director.keeper.told[-1] == {"services": True, "stalled": 1}
+        director.checkers.guesses = {}
+        await director.say()
+        assert director.keeper.told[-1] == {"services": True, "stalled": 0}
+
+    run(scenario, tmp_path)

@@ -323,6 +323,19 @@ def test_so_does_a_new_one_that_an_edit_adds(world: World) -> None:
     assert world.course("12", 10 * SECOND)[::9] == [10, 100]
 
 
+def test_a_server_that_has_no_verdict_in_its_time_keeps_neither_the_page_nor_a_slow_start_back(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    services = web(sorry=PAGE, life=SLOW)
+    world.document(services, default=Health.DOWN, s13=Health.UNKNOWN, complete=False)
+    assert world.weights == {}, "the verdict on the last one may come any moment"
+    world.document(services, default=Health.DOWN, s13=Health.UNKNOWN)
+    assert list(world.weights) == ["sorry"]
+    world.document(services, s12=Health.DOWN, s13=Health.UNKNOWN)
+    world.run(20 * SECOND)
+    world.document(services, s13=Health.UNKNOWN)
+    assert world.course("12", 10 * SECOND) == [10, 20, 30, 40, 50, 60, 70, 80, 90, 100]
+
+
 def test_at_the_start_of_a_director_nobody_starts_slowly(tmp_path: Path) -> None:
     world = World(tmp_path)
     world.document(web(life=SLOW), default=Health.UNKNOWN, complete=False)

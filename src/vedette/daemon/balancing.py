@@ -26,9 +26,10 @@ from vedette.sorry.client import SorryClient
 from vedette.sources.names import Names
 from vedette.spec.resolved import ClusterSpec, Role
 from vedette.state.edits import reweighings
+from vedette.state.health import UNKNOWN, Health, Verdict, Verdicts, guess
 from vedette.state.names import questions, with_names
 from vedette.state.paths import has_paths, with_paths
-from vedette.state.targets import all_targets, passable
+from vedette.state.targets import all_targets, barred_targets, entries_of, passable
 
 logger = logging.getLogger("vedette.director")
 
@@ -58,6 +59,10 @@ class Balancing:
         self._told: tuple[bool, int] | None = None
         self._withheld = 0
         """Targets that wait for their path in the kernel's table, and not for a person."""
+        self._barred: Verdicts = {}
+        """What holds of targets whose path waits for a person."""
+        self._guessed = 0
+        """Entries of the table with servers that this node cannot check."""
         self.orders = ServerOrders()
         self.names = Names(state_dir / "names.json", self._names_changed)
         self.checkers = checkers(self._reconcile)
@@ -99,6 +104,11 @@ class Balancing:
     def children(self) -> Sequence[Child]:
         """The processes that have been started."""
         return (*self.checkers.children, *self.sorry.children) if self.begun else ()
+
+    @property
+    def verdicts(self) -> Verdicts:
+        """What is known of every target, or taken to be so."""
+        return {**self.checkers.verdicts, **self._barred}
 
     def apply(self, spec: ClusterSpec) -> None:
         """Run this document from now on; a witness has nothing to do for it."""
@@ -172,7 +182,10 @@ class Balancing:
         self._held = self._holding()
         wanted = tuple(all_targets(self._expanded, self._held))
         ready = passable(wanted, self.reconciler.led)
-        self._withheld = len(wanted) - len(passable(wanted, self.reconciler.led | self.reconciler.barred))
+        barred = barred_targets(wanted, led=self.reconciler.led, barred=self.reconciler.barred)
+        self._withheld = len(wanted) - len(ready) - len(barred)
+        known = self.verdicts if barred else {}
+        self._barred = {target: _last_word(known.get(target, UNKNOWN)) for target in barred}
         self.checkers.set_targets(ready)
 
     def _follow_holding(self) -> None:
@@ -191,14 +204,16 @@ class Balancing:
         spec = self.orders.spec
         if spec is not None and self.begun:
             complete = self.checkers.complete and not self._withheld
-            self.reconciler.update(spec, self.checkers.verdicts, complete=complete)
+            guesses = self.checkers.guesses
+            self._guessed = len(entries_of(spec, guesses)) if guesses else 0
+            self.reconciler.update(spec, self.verdicts, complete=complete)
             self._tell_readiness()
 
     def _table_changed(self) -> None:
         if self._expanded is not None and has_paths(self._expanded):
-            waiting = self._withheld
+            former = self._withheld, self._barred.keys()
             self._assign()
-            if self._withheld != waiting:
+            if former != (self._withheld, self._barred.keys()):
                 self._reconcile()
         self._tell_readiness()
 
@@ -207,17 +222,23 @@ class Balancing:
         that. What waits for a person does not count: it may be the same on every node, and one that lacks nothing is
         preferred all the same."""
         working = self.reconciler.settled and self.connections.ready
-        told, former = (working, self.reconciler.stalled), self._told
+        stalled = self.reconciler.stalled + self._guessed
+        told, former = (working, stalled), self._told
         if told == former:
             return
         if working if former is None else working != former[0]:
             log.event(logger, logging.INFO, "director.ready" if working else "director.busy")
         self._told = told
-        self._keeper.tell({"services": working, "stalled": self.reconciler.stalled})
+        self._keeper.tell({"services": working, "stalled": stalled})
 
     def _tell_reach(self) -> None:
         """Who reaches more of the ping nodes is preferred; the cluster core compares."""
         self._keeper.tell({"missing": self.pinger.missing})
+
+
+def _last_word(verdict: Verdict) -> Verdict:
+    """What holds of a target that can no longer be checked: the last verdict, or a guess where there never was one."""
+    return verdict if verdict.health is not Health.UNKNOWN else guess("no checks can go through the service")
 
 
 def _log_repairs(repairs: Sequence[Repair]) -> None:

@@ -83,6 +83,7 @@ def desired_service(
     *,
     now: int,
     connections: Mapping[DestinationKey, int] | None = None,
+    waiting: bool = True,
 ) -> tuple[Service, Result]:
     """What one entry of the table should be at ``now`` (ns): ``life`` goes one step on. ``before``: as it was left."""
     stand_in = _stand_in(virtual, entry)
@@ -98,6 +99,7 @@ def desired_service(
         has_sorry=bool(stand_in),
         standing_in=any(key in before for key in stand_in),
         unresolved=virtual.unresolved,
+        waiting=waiting,
     )
     destinations = _destinations(virtual, candidates, result.weights)
     destinations |= {key: replace(before[key], weight=result.weights[key]) for key in result.leaving}

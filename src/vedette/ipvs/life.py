@@ -85,6 +85,7 @@ class Life:
         has_sorry: bool = False,
         standing_in: bool = False,
         unresolved: bool = False,
+        waiting: bool = True,
     ) -> Result:
         """Look at everything again.
 
@@ -92,6 +93,7 @@ class Life:
         drains. ``connections``: what the kernel counted since the last step; a destination without a number was not
         counted. ``has_sorry``: there is a sorry server to take over; ``standing_in``: it is there now.
         ``unresolved``: not all servers of the document are known yet, so nothing that is there is taken for removed.
+        ``waiting``: undecided servers may have their first verdict any moment; otherwise they had their time.
         """
         result = Result()
         turn = _Step(self, before, rules, on_failure, now, connections or {}, result)
@@ -106,7 +108,7 @@ class Life:
                 else:
                     turn.drain(key)
         result.leaving = [key for key in result.leaving if key in result.weights]
-        turn.decide(has_sorry=has_sorry, standing_in=standing_in)
+        turn.decide(has_sorry=has_sorry, standing_in=standing_in, waiting=waiting)
         turn.forget()
         return result
 
@@ -301,12 +303,12 @@ class _Step:
 
     # All of them together
 
-    def decide(self, *, has_sorry: bool, standing_in: bool) -> None:
+    def decide(self, *, has_sorry: bool, standing_in: bool, waiting: bool) -> None:
         """Who serves, given all of them."""
         life, result = self._life, self._result
         self._hold()
         life.capacity = sum(weight for _, weight in self._serving)
-        self._weigh_quorum(self._rules.quorum or ANY)
+        self._weigh_quorum(self._rules.quorum or ANY, expected=self._undecided if waiting else 0)
         result.sorry = has_sorry and (bool(life.lost) or (life.lost is None and standing_in and not life.capacity))
         if result.sorry:
             self._step_aside()
@@ -314,7 +316,7 @@ class _Step:
             settled = life.settled
             for key, weight in self._serving:
                 result.weights[key] = self._ramp(key, weight, begins=settled and key in self._fresh)
-        if self.seen and not self._undecided:
+        if self.seen and (not self._undecided or (life.capacity and not waiting)):
             life.settled = True
 
     def _step_aside(self) -> None:
@@ -341,12 +343,15 @@ class _Step:
             if key in self._before:
                 self._result.weights[key] = 0
 
-    def _weigh_quorum(self, quorum: Quorum) -> None:
-        """keepalived's rule: lost below weight - hysteresis, gained from weight + hysteresis on."""
+    def _weigh_quorum(self, quorum: Quorum, *, expected: int) -> None:
+        """keepalived's rule: lost below weight - hysteresis, gained from weight + hysteresis on.
+
+        ``expected``: weight that first verdicts may still bring.
+        """
         life = self._life
         least = quorum.weight if life.lost is None else quorum.weight - quorum.hysteresis
         enough = quorum.weight + (quorum.hysteresis if life.lost else 0)
-        if not life.lost and life.capacity + self._undecided < least:
+        if not life.lost and life.capacity + expected < least:
             self._turn_quorum(lost=True, quorum=quorum)
         elif life.lost is not False and life.capacity >= enough:
             self._turn_quorum(lost=False, quorum=quorum)

@@ -111,7 +111,7 @@ class Reconciler:
         self._woken = asyncio.Event()
         self._spec: ClusterSpec | None = None
         self._verdicts: Verdicts = {}
-        self._complete = False
+        self._complete, self._waiting = False, True
         self._settled, self._stalled = False, 0
         self._led: frozenset[int] = frozenset()
         self._barred: frozenset[int] = frozenset()
@@ -130,13 +130,13 @@ class Reconciler:
     def update(self, spec: ClusterSpec, verdicts: Verdicts, *, complete: bool) -> None:
         """Take over the present document and verdicts.
 
-        ``complete``: every target has had its first verdict. Nothing is deleted before that was so once; a real
-        server that an edit adds later does not hold up the others.
+        ``complete``: every target has had its first verdict, or its time for one. Nothing is deleted before that was
+        so once; a real server that an edit adds later does not hold up the others.
         """
         if self._spec is None or self._spec.digest != spec.digest:
             self._entries.hurry()
         self._spec, self._verdicts = spec, verdicts
-        self._complete = self._complete or complete
+        self._complete, self._waiting = self._complete or complete, not complete
         self._wanted = None
         self._caught_up.clear()
         self._hasten(spec)
@@ -223,7 +223,9 @@ class Reconciler:
         now, counted = self._clock(), self._count()
         if self._wanted is None or counted or (self._turn_at is not None and now >= self._turn_at):
             going = leaving(self._inventory.owned, spec, left)
-            found = self._lives.step(spec, self._verdicts, left, now=now, connections=counted, leaving=going)
+            found = self._lives.step(
+                spec, self._verdicts, left, now=now, connections=counted, leaving=going, waiting=self._waiting
+            )
             self._wanted, self._turn_at = {**path_table(spec), **found.table}, found.due
             try:
                 self._lives.keep()

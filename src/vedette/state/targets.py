@@ -96,6 +96,22 @@ def passable(targets: Iterable[Target], led: Container[int]) -> list[Target]:
     return [target for target in targets if target.behind is None or target.behind.mark in led]
 
 
+def barred_targets(targets: Iterable[Target], *, led: Container[int], barred: Container[int]) -> list[Target]:
+    """Those that may not be checked before a person acts: their marks lead nowhere, and are ``barred``."""
+    behind = ((target, target.behind.mark) for target in targets if target.behind is not None)
+    return [target for target, mark in behind if mark not in led and mark in barred]
+
+
+def entries_of(spec: ClusterSpec, chosen: Container[Target]) -> list[Entry]:
+    """The entries that have a real server which any of the ``chosen`` targets decides on."""
+    return [
+        entry
+        for service in spec.virtual_services
+        for entry in service.entries
+        if any(target in chosen for server in service.real_servers for target in targets(service, entry, server))
+    ]
+
+
 def sorry_targets(service: VirtualService, entry: Entry) -> tuple[Target, ...]:
     """What is checked of a sorry server elsewhere; Vedette's own page is not checked."""
     sorry = service.sorry
