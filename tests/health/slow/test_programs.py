@@ -6,6 +6,7 @@ import stat
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from ipaddress import ip_address
 from pathlib import Path
@@ -148,9 +149,31 @@ def test_a_file_without_an_interpreter_is_no_program(folder: Path) -> None:
     assert "no `#!` line" in run(ExecProbe((str(path),))).reason
 
 
-def test_an_unknown_user_cannot_run_anything() -> None:
-    with pytest.raises(ValueError, match="no user vedette-nobody"):
-        run(ExecProbe(("/bin/true",), user="vedette-nobody"))
+def test_a_command_that_is_a_loop_of_links_fails_and_holds_up_no_other(folder: Path) -> None:
+    (folder / "check").symlink_to(folder / "check")
+    result = run(ExecProbe((f"{folder}/check",)))
+    assert (result.outcome, result.reason.partition(": ")[0]) == (
+        Outcome.FAILED,
+        f"{folder}/check cannot be started",
+    )
+
+
+def test_a_user_who_is_not_known_now_says_nothing_of_a_server() -> None:
+    result = run(ExecProbe(("/bin/true",), user="vedette-nobody"))
+    assert (result.outcome, result.reason) == (Outcome.BLOCKED, "this machine has no user vedette-nobody")
+
+
+def test_nor_does_one_whose_directory_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = threading.Event()
+    monkeypatch.setattr("pwd.getpwnam", lambda _: answers.wait())
+    probe = ExecProbe(("/bin/true",), user="probe")
+
+    async def scenario() -> Result:
+        asyncio.get_running_loop().call_later(0.2, answers.set)  # the thread must end some time
+        return await attempt(target("10.0.0.11", 8080, probe, timeout=SHORT))
+
+    result = asyncio.run(scenario())
+    assert (result.outcome, result.reason) == (Outcome.BLOCKED, "the user probe cannot be looked up")
 
 
 def test_without_the_privilege_to_change_the_user_nothing_is_said_of_a_server() -> None:

@@ -16,9 +16,11 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from vedette.health import reasons
+from vedette.health import aim, reasons
 from vedette.health.aim import BlockedError
+from vedette.health.slow import threads
 from vedette.health.slow.check import FailedError, UnableError
+from vedette.kit.units import seconds
 
 MOST = 256
 """Programs at a time."""
@@ -58,12 +60,22 @@ class Ending:
         return f"{how}: {reasons.clean(text)}" if text else how
 
 
-def user(name: str) -> User:
-    """Look a user up; raises ``ValueError`` when there is none."""
+async def user(name: str, *, within: int) -> User:
+    """Look a user up, in ``within`` ns: users may be kept by a directory that is away just now.
+
+    Raises :class:`BlockedError` when there is no answer, or no such user.
+    """
     try:
-        entry = pwd.getpwnam(name)
+        async with asyncio.timeout(seconds(within)):
+            return await threads.run(lambda: _look_up(name))
     except KeyError:
-        raise ValueError(f"this machine has no user {name}") from None
+        raise BlockedError(f"this machine has no user {name}") from None
+    except (TimeoutError, OSError):
+        raise BlockedError(f"the user {name} cannot be looked up") from None
+
+
+def _look_up(name: str) -> User:
+    entry = pwd.getpwnam(name)
     return User(entry.pw_uid, entry.pw_gid, tuple(os.getgrouplist(name, entry.pw_gid)))
 
 
@@ -120,7 +132,10 @@ def _start(
     except OSError as error:
         if error.errno == errno.ENOEXEC:
             raise FailedError(f"{command[0]} cannot be started: it is no program, and has no `#!` line") from None
-        raise UnableError(f"programs cannot be started: {os.strerror(error.errno or 0).lower()}") from None
+        why = os.strerror(error.errno or 0).lower()
+        if error.errno is not None and not aim.is_ours(error.errno):
+            raise FailedError(f"{command[0]} cannot be started: {why}") from None
+        raise UnableError(f"programs cannot be started: {why}") from None
 
 
 class _Program:
