@@ -108,6 +108,12 @@ def test_a_secret_is_on_no_command_line_and_in_no_reason(folder: Path) -> None:
     assert result.reason == "exit status 1: wrong: ***"
 
 
+def test_no_line_of_a_secret_of_several_is_in_a_reason(folder: Path) -> None:
+    key = f"-----BEGIN-----\n{SECRET}\nsecond-{SECRET}\n"
+    probe = ExecProbe(script(folder, 'echo "$KEY"; exit 1'), secrets=(("KEY", Secret(key)),))
+    assert run(probe).reason == "exit status 1: ***"
+
+
 def test_a_hung_program_is_killed_with_all_that_it_started(folder: Path) -> None:
     text = f"sleep 1000 & echo $! > {folder}/child; trap '' TERM; echo $$ > {folder}/parent; sleep 1000"
     result = run(ExecProbe(script(folder, text)), SHORT)

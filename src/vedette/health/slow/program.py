@@ -16,7 +16,7 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from vedette.health import aim, reasons
+from vedette.health import aim
 from vedette.health.aim import BlockedError
 from vedette.health.slow import threads
 from vedette.health.slow.check import FailedError, UnableError
@@ -50,14 +50,11 @@ class Ending:
     status: int
     printed: bytes
 
-    def complaint(self, secrets: Sequence[str] = ()) -> str:
-        """Why it counts as failed: its status and the last line that it printed, without any of ``secrets``."""
+    def complaint(self) -> str:
+        """Why it counts as failed: its status and the last line that it printed."""
         how = f"killed by signal {-self.status}" if self.status < 0 else f"exit status {self.status}"
         lines = [line for line in self.printed.decode("utf-8", "replace").splitlines() if line.strip()]
-        text = lines[-1] if lines else ""
-        for secret in sorted(filter(None, secrets), key=len, reverse=True):
-            text = text.replace(secret, "***")
-        return f"{how}: {reasons.clean(text)}" if text else how
+        return f"{how}: {lines[-1]}" if lines else how
 
 
 async def user(name: str, *, within: int) -> User:
