@@ -199,8 +199,24 @@ print(result.outcome.value, result.reason)
 
 
 def test_too_many_programs_say_nothing_of_a_server(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(program, "MOST", 0)
-    assert run(ExecProbe(script(folder, "exit 0"))).outcome is Outcome.BLOCKED
+    monkeypatch.setattr(program.PLACES, "most", 0)
+    result = run(ExecProbe(script(folder, "exit 0")), SHORT)
+    assert (result.outcome, result.reason) == (Outcome.BLOCKED, "0 programs are running already")
+
+
+def test_a_check_waits_for_a_place_within_its_time_out(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Servers that are dead are not kept in by programs of others that hang."""
+    monkeypatch.setattr(program.PLACES, "most", 1)
+    hung = target("10.0.0.11", 8080, ExecProbe(("/bin/sleep", "1000")))
+    dead = target("10.0.0.12", 8080, ExecProbe(("/bin/false",)))
+
+    async def scenario() -> list[Result]:
+        return list(await asyncio.gather(attempt(hung, SHORT), attempt(dead)))
+
+    assert [result.reason for result in asyncio.run(scenario())] == [
+        "no answer in 150ms from /bin/sleep",
+        "exit status 1",
+    ]
 
 
 # process

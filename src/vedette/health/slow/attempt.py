@@ -11,6 +11,7 @@ from vedette.health.aim import BlockedError
 from vedette.health.attempt import Finished
 from vedette.health.judge import Outcome
 from vedette.health.poller import Poller
+from vedette.health.slow import places
 from vedette.health.slow.check import Check, FailedError, Passed, Progress, UnableError
 from vedette.kit.secrecy import Censor
 
@@ -37,7 +38,11 @@ class CheckAttempt:
     def expire(self, duration: str) -> None:
         """Report that the time is up, unless all that matters has been said; and let go."""
         self.done = True
+        wanted = places.waiting.get(self._task)
         self._let_go()
+        if wanted is not None:
+            self._finished(Outcome.BLOCKED, wanted)
+            return
         if (passed := self._progress.passed) is not None:
             self._pass(passed)
             return

@@ -20,10 +20,11 @@ from vedette.health import aim
 from vedette.health.aim import BlockedError
 from vedette.health.slow import threads
 from vedette.health.slow.check import FailedError, UnableError
+from vedette.health.slow.places import Places
 from vedette.kit.units import seconds
 
-MOST = 256
-"""Programs at a time."""
+PLACES = Places(256, "programs are running already")
+"""For programs, each until its end."""
 KEPT = 4096
 """Bytes of what a program prints that are kept."""
 MOST_PRINTED = 1 << 20
@@ -82,23 +83,30 @@ async def run(command: Sequence[str], *, as_user: User | None = None, environmen
     Raises :class:`FailedError` when it cannot be started, :class:`BlockedError` and :class:`UnableError` when this
     machine is to blame.
     """
-    if len(running) >= MOST:
-        raise BlockedError(f"{MOST} programs are running already")
+    await PLACES.take()
+    try:
+        program = _begin(command, as_user, {**ENVIRONMENT, **environment})
+    except BaseException:
+        PLACES.give_back()
+        raise
+    try:
+        return Ending(await program.ended, bytes(program.printed))
+    finally:
+        program.kill()
+        program.stop_reading()
+        os.close(program.reading)
+
+
+def _begin(command: Sequence[str], as_user: User | None, environment: Mapping[str, str]) -> "_Program":
     reading, writing = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
     try:
-        try:
-            os.set_blocking(writing, True)
-            process = _start(command, as_user, {**ENVIRONMENT, **environment}, writing)
-        finally:
-            os.close(writing)
-        program = _Program(process, reading)
-        try:
-            return Ending(await program.ended, bytes(program.printed))
-        finally:
-            program.kill()
-            program.stop_reading()
-    finally:
+        os.set_blocking(writing, True)
+        return _Program(_start(command, as_user, environment, writing), reading)
+    except BaseException:
         os.close(reading)
+        raise
+    finally:
+        os.close(writing)
 
 
 def _start(
@@ -139,7 +147,7 @@ class _Program:
     """A program that runs; reaps it when it ends, even if nobody waits any more."""
 
     def __init__(self, process: "subprocess.Popen[bytes]", reading: int) -> None:
-        self._process, self._reading = process, reading
+        self._process, self.reading = process, reading
         self._loop = asyncio.get_running_loop()
         self.ended: asyncio.Future[int] = self._loop.create_future()
         self.printed = bytearray()
@@ -156,7 +164,7 @@ class _Program:
                 os.killpg(self._process.pid, signal.SIGKILL)
 
     def stop_reading(self) -> None:
-        self._loop.remove_reader(self._reading)
+        self._loop.remove_reader(self.reading)
 
     def _exited(self) -> None:
         self._loop.remove_reader(self._exit)
@@ -164,13 +172,14 @@ class _Program:
         self.kill()  # what it has left behind, while its number is still its own
         status = self._process.wait()
         running.discard(self)
+        PLACES.give_back()
         if not self.ended.done():
             self._read()
             self.ended.set_result(status)
 
     def _read(self) -> None:
         try:
-            data = os.read(self._reading, 65536)
+            data = os.read(self.reading, 65536)
         except BlockingIOError:
             return
         self._read_so_far += len(data)
