@@ -181,13 +181,14 @@ def tunnel(written: resolved.Tunnel) -> Tunnel:
 
 def _candidates(virtual: VirtualService, entry: Entry, verdicts: Verdicts) -> Iterator[Candidate]:
     whole = virtual.maintenance
+    measured = any(getattr(check.probe, "dynamic_weight", False) for check in virtual.checks)
     for server in virtual.real_servers:
         verdict = decisive(virtual, entry, server, verdicts)
         advice = verdict.advice
         if len(virtual.checks) > 1:
             advice = advised(virtual, entry, server, verdicts)
         key = destination_key(entry, server)
-        yield Candidate(key, server.weight, verdict.health, whole or server.maintenance, advice)
+        yield Candidate(key, server.weight, verdict.health, whole or server.maintenance, advice, measured)
 
 
 def _destinations(

@@ -8,7 +8,8 @@ a server is                its destination
 =========================  ====================================================================================
 up                         has its weight: the document's, or what a check makes of it; after a recovery it grows
 down                       ``onFailure: remove``: none; ``quiesce``: weight 0
-undecided                  stays as it was; none before the first verdict
+undecided                  stays as it was, with the document's weight or, where its checks measure one, the
+                           table's; none before the first verdict
 up, but held (damping)     none, or weight 0 if it is there; unless nothing else is up
 taken out by a person      weight 0 until its connections are gone or ``drain.timeout`` is over, then none
 =========================  ====================================================================================
@@ -172,6 +173,8 @@ class _Step:
         self._serving: list[tuple[DestinationKey, int]] = []
         self._fresh: set[DestinationKey] = set()
         self._held: dict[DestinationKey, int] = {}
+        self._kept: set[DestinationKey] = set()
+        """Those that have the weight of the table for now."""
         self.seen: set[DestinationKey] = set()
         """Servers of the document."""
         self._undecided = 0
@@ -194,7 +197,7 @@ class _Step:
             case Health.DOWN:
                 self._down(key)
             case Health.UNKNOWN:
-                self._unknown(key, candidate.weight, back=cancelled is not None and cancelled.served)
+                self._unknown(candidate, back=cancelled is not None and cancelled.served)
 
     def keep(self, key: DestinationKey) -> None:
         """A destination that the document may still have stays as it is."""
@@ -272,13 +275,19 @@ class _Step:
         if self._on_failure is OnFailure.QUIESCE:
             self._result.weights[key] = 0
 
-    def _unknown(self, key: DestinationKey, weight: int, *, back: bool) -> None:
+    def _unknown(self, candidate: Candidate, *, back: bool) -> None:
+        """It stays as it was; a weight that its checks had given it goes on until they say another."""
+        key, weight = candidate.key, candidate.weight
         life, there = self._life, self._before.get(key)
         self._undecided += weight
         self._review(key)
         if there is not None and (there.weight or back):
             life.away.pop(key, None)
-            self._serve(key, weight)
+            if candidate.measured and there.weight:
+                self._kept.add(key)
+                self._serve(key, there.weight)
+            else:
+                self._serve(key, weight)
             self._undecided -= weight
             return
         life.away.setdefault(key, Away.UNDECIDED)
@@ -315,7 +324,8 @@ class _Step:
         elif self._fresh or life.ramps:
             settled = life.settled
             for key, weight in self._serving:
-                result.weights[key] = self._ramp(key, weight, begins=settled and key in self._fresh)
+                if key not in self._kept:
+                    result.weights[key] = self._ramp(key, weight, begins=settled and key in self._fresh)
         if self.seen and (not self._undecided or (life.capacity and not waiting)):
             life.settled = True
 
