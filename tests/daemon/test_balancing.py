@@ -20,7 +20,7 @@ from vedette.ipvs.plan import Action
 from vedette.reconcile.plan import Create
 from vedette.spec.resolved import ClusterSpec, Forwarding, Node, Role, Via, VirtualService
 from vedette.state.health import UNKNOWN, Health, Target, Verdict, Verdicts, guess
-from vedette.state.placement import View
+from vedette.state.placement import LeaseView, View
 
 BEHIND = service(name="behind", forwarding=Forwarding.DIRECT_ROUTING, checks=(replace(CHECK, via=Via.SERVICE),))
 
@@ -186,5 +186,27 @@ def test_services_whose_servers_this_node_cannot_check_count_against_it(tmp_path
         director.checkers.guesses = {}
         await director.say()
         assert director.keeper.told[-1] == {"services": True, "stalled": 0}
+
+    run(scenario, tmp_path)
+
+
+def test_who_holds_a_group_and_alone_checks_keeps_a_dead_server_out_while_its_check_is_edited(tmp_path: Path) -> None:
+    """A takeover begins with all servers, but what the holder has found does not begin anew."""
+    alone = service(checks_on_standby=False)
+    edited = service(checks_on_standby=False, checks=(replace(CHECK, port=8080),))
+
+    async def scenario(director: Director) -> None:
+        await director.apply(alone)
+        everybody = {at("10.0.0.11"), at("10.0.0.12"), at("10.0.0.13")}
+        assert director.servers == everybody
+        lease = LeaseView("default", "router1", True, 0, "preferred node")
+        director.keeper.view = View("router1", 0, True, (), (lease,))
+        director.balancing.hear()
+        await director.look()
+        assert director.servers == everybody
+        await director.say(s12=Health.DOWN)
+        await director.apply(edited)
+        assert set(director.checkers.verdicts.values()) == {UNKNOWN}
+        assert director.servers == everybody - {at("10.0.0.12")}
 
     run(scenario, tmp_path)

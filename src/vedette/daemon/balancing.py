@@ -26,7 +26,7 @@ from vedette.sorry.client import SorryClient
 from vedette.sources.names import Names
 from vedette.spec.resolved import ClusterSpec, Role
 from vedette.state.edits import reweighings
-from vedette.state.health import UNKNOWN, Health, Verdict, Verdicts, guess
+from vedette.state.health import UNKNOWN, Health, Target, Verdict, Verdicts, guess
 from vedette.state.names import questions, with_names
 from vedette.state.paths import has_paths, with_paths
 from vedette.state.targets import all_targets, barred_targets, entries_of, passable
@@ -59,8 +59,8 @@ class Balancing:
         self._told: tuple[bool, int] | None = None
         self._withheld = 0
         """Targets that wait for their path in the kernel's table, and not for a person."""
-        self._barred: Verdicts = {}
-        """What holds of targets whose path waits for a person."""
+        self._apart: dict[Target, Verdict] = {}
+        """What holds of targets that the checkers are not given: their path is on its way, or waits for a person."""
         self._guessed = 0
         """Entries of the table with servers that this node cannot check."""
         self.orders = ServerOrders()
@@ -108,7 +108,7 @@ class Balancing:
     @property
     def verdicts(self) -> Verdicts:
         """What is known of every target, or taken to be so."""
-        return {**self.checkers.verdicts, **self._barred}
+        return {**self.checkers.verdicts, **self._apart}
 
     def apply(self, spec: ClusterSpec) -> None:
         """Run this document from now on; a witness has nothing to do for it."""
@@ -185,7 +185,9 @@ class Balancing:
         barred = barred_targets(wanted, led=self.reconciler.led, barred=self.reconciler.barred)
         self._withheld = len(wanted) - len(ready) - len(barred)
         known = self.verdicts if barred else {}
-        self._barred = {target: _last_word(known.get(target, UNKNOWN)) for target in barred}
+        withheld = set(wanted).difference(ready, barred) if self._withheld else ()
+        self._apart = dict.fromkeys(withheld, UNKNOWN)
+        self._apart |= {target: _last_word(known.get(target, UNKNOWN)) for target in barred}
         self.checkers.set_targets(ready)
 
     def _follow_holding(self) -> None:
@@ -211,9 +213,9 @@ class Balancing:
 
     def _table_changed(self) -> None:
         if self._expanded is not None and has_paths(self._expanded):
-            former = self._withheld, self._barred.keys()
+            former = self._withheld, self._apart.keys()
             self._assign()
-            if former != (self._withheld, self._barred.keys()):
+            if former != (self._withheld, self._apart.keys()):
                 self._reconcile()
         self._tell_readiness()
 
