@@ -272,6 +272,32 @@ def test_a_process_that_was_frozen_takes_no_server_for_dead() -> None:
     assert {verdict.health for verdict in lab.engine.verdicts().values()} == {Health.UP}
 
 
+def test_a_server_that_keeps_the_checker_busy_keeps_no_hung_one_in() -> None:
+    """A slow pattern on a body that a server has chosen: the time is up for others all the same."""
+    lab = Lab()
+    hung, *others = farm(50, interval=SECOND, timeout=SECOND // 2, fall=3)
+    known = {hung: Verdict(Health.UP, 7, "connection accepted")}
+    lab.behaviours[hung] = HUNG
+    lab.engine.apply([hung, *others], known)
+    ended = lab.loop.now + 6 * SECOND
+    while lab.loop.now < ended:
+        lab.loop.run(100 * MILLISECOND)
+        lab.loop.work(400 * MILLISECOND)
+    assert lab.health(hung) is Health.DOWN
+
+
+def test_an_answer_that_came_while_the_checker_was_busy_counts() -> None:
+    lab = Lab()
+    (server,) = servers = farm(1, interval=SECOND, timeout=SECOND // 2, fall=1)
+    lab.behaviours[server] = Behaviour(delay=SECOND // 4)
+    lab.engine.apply(servers, {server: Verdict(Health.UP, 7, "connection accepted")})
+    lab.loop.run(SECOND // 8)
+    assert lab.under_way
+    lab.loop.work(SECOND)
+    lab.loop.run(SECOND)
+    assert lab.health(server) is Health.UP
+
+
 def test_after_the_end_nothing_is_left() -> None:
     lab = Lab()
     lab.engine.apply(farm(10))

@@ -6,6 +6,7 @@ answers are read in between, and ends those that are out of time. A check costs 
 
 import asyncio
 import logging
+import time
 from collections import deque
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
@@ -29,7 +30,8 @@ TICK = 20 * MILLISECOND
 """The timer goes off at most once in this time (ns): checks that start together, and answers that come together, share
 the turns of the loop, which at 1,000 checks a second are half of what a check costs."""
 STALL = 100 * MILLISECOND
-"""A turn this late (ns) means that this process did not run: checks under way get that time on top."""
+"""A turn this late (ns) means that this process did not run, or that something kept it busy: checks under way get the
+time that it did not run on top, and answers that have come are read before anybody's time is up."""
 HOLD = 100 * MILLISECOND
 """No check is started for this long (ns) after this machine ran out of descriptors, memory or ports."""
 CALM = 5 * SECOND
@@ -93,8 +95,10 @@ class Engine:
         report: Callable[[Verdicts], None],
         prepare: Prepare = prepare,
         now: Callable[[], int] = clock.boottime,
+        worked: Callable[[], int] = time.thread_time_ns,
         loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
+        """``worked``: the processor time (ns) that the loop's thread has had."""
         self._report, self._prepare, self._now = report, prepare, now
         self._loop = asyncio.get_running_loop() if loop is None else loop
         self._poller = Poller(self._loop)
@@ -102,6 +106,9 @@ class Engine:
         self._schedule: Schedule[_Course] = Schedule()
         self._overdue: dict[int, deque[tuple[int, _Course, Attempt]]] = {}
         """Attempts by time-out, each queue in the order of deadlines; those that are done leave from the front."""
+        self._worked, self._worked_before = worked, worked()
+        self._spared = False
+        """Whether the last turn was late, and only let answers be read."""
         self._lost = 0
         """Time (ns) in which this process did not run; deadlines are counted without it."""
         self._held = False
@@ -176,8 +183,8 @@ class Engine:
         """Start what is due, end what is overdue."""
         now = self._now()
         self._timer = None
-        if now - self._wake > STALL:
-            self._lost += now - self._wake
+        if self._late(now):
+            return
         self._expire(now - self._lost)
         if now >= self._held_until:
             for slot in self._schedule.take(now, STARTS):
@@ -187,6 +194,24 @@ class Engine:
                     self._begin(slot.item, now)
             self._poller.look()  # what is near has answered by now: that saves a turn of the loop
         self._arm(now)
+        self._worked_before = self._worked()
+
+    def _late(self, now: int) -> bool:
+        """Whether this turn does no more than let answers be read, because it is late, and the one before was not.
+
+        Time in which this process was busy is lost for nobody: else whoever makes it search for long, say, keeps
+        everybody's time from being up.
+        """
+        late = now - self._wake
+        if late > STALL:
+            self._lost += max(0, late - (self._worked() - self._worked_before))
+            if not self._spared:
+                self._spared, self._wake = True, now + TICK
+                self._worked_before = self._worked()
+                self._timer = self._loop.call_later(seconds(TICK), self._turn)
+                return True
+        self._spared = False
+        return False
 
     def _begin(self, course: _Course, now: int) -> None:
         assert course.start is not None
