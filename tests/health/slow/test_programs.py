@@ -129,6 +129,44 @@ def test_what_a_program_leaves_behind_is_killed_when_it_ends(folder: Path) -> No
     assert daemons.ends(int((folder / "child").read_text()))
 
 
+def test_what_leaves_the_group_of_a_program_is_ended_when_no_program_runs_that_may_have_started_it(
+    folder: Path,
+) -> None:
+    """In a process of its own, as in reality: all its other children are ended."""
+    script(folder, f"setsid sleep 1000 & echo $! > {folder}/$1; test $1 = second || sleep 1000")
+    code = f"""
+import asyncio, os
+from tests.health.slow.trial import attempt
+from tests.health.targets import target
+from vedette.health.slow import orphans, program
+from vedette.spec.probes import ExecProbe
+orphans.adopt()
+def probe(word):
+    return target(probe=ExecProbe(("{folder}/check", word)))
+def child(word):
+    return int(open("{folder}/" + word).read())
+def lives(number):
+    try:
+        return open(f"/proc/{{number}}/stat").read().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+async def main():
+    longer = asyncio.create_task(attempt(probe("first"), 2 * 10**9))
+    while not os.path.exists("{folder}/first") or not open("{folder}/first").read():
+        await asyncio.sleep(0.01)
+    print((await attempt(probe("second"))).reason, lives(child("first")), lives(child("second")))
+    await longer
+    while program.running or lives(child("first")) or lives(child("second")):
+        await asyncio.sleep(0.01)
+    print("nothing is left")
+asyncio.run(main())
+"""
+    run = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=ROOT, timeout=30
+    )
+    assert run.stdout == "exit status 0 True True\nnothing is left\n", run.stderr
+
+
 def test_what_prints_for_ever_is_not_listened_to_for_ever(folder: Path) -> None:
     result = run(ExecProbe(script(folder, "exec yes 'go on'")), SHORT)
     assert result.reason.startswith("no answer in 150ms")

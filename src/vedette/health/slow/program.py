@@ -2,8 +2,9 @@
 
 They get a clean environment, no input, and the rights of the user that the document names; what they print is read
 for the reason. The whole process group is killed when the program ends or the check is cancelled, so nothing that
-stays in the group outlives a check. A secret goes in through the environment of that one process (proc(5): readable
-by its user and root), never as an argument, which everybody may read.
+stays in the group outlives a check; what leaves it is ended a little later (:mod:`.orphans`). A secret goes in through
+the environment of that one process (proc(5): readable by its user and root), never as an argument, which everybody may
+read.
 """
 
 import asyncio
@@ -18,9 +19,10 @@ from dataclasses import dataclass
 
 from vedette.health import aim
 from vedette.health.aim import BlockedError
-from vedette.health.slow import threads
+from vedette.health.slow import orphans, threads
 from vedette.health.slow.check import FailedError, UnableError
 from vedette.health.slow.places import Places
+from vedette.kit import clock
 from vedette.kit.units import seconds
 
 PLACES = Places(256, "programs are running already")
@@ -101,7 +103,8 @@ def _begin(command: Sequence[str], as_user: User | None, environment: Mapping[st
     reading, writing = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
     try:
         os.set_blocking(writing, True)
-        return _Program(_start(command, as_user, environment, writing), reading)
+        began = clock.boottime()
+        return _Program(_start(command, as_user, environment, writing), reading, began)
     except BaseException:
         os.close(reading)
         raise
@@ -146,8 +149,9 @@ def _start(
 class _Program:
     """A program that runs; reaps it when it ends, even if nobody waits any more."""
 
-    def __init__(self, process: "subprocess.Popen[bytes]", reading: int) -> None:
-        self._process, self.reading = process, reading
+    def __init__(self, process: "subprocess.Popen[bytes]", reading: int, began: int) -> None:
+        """``began``: an instant (CLOCK_BOOTTIME ns) before it."""
+        self._process, self.reading, self.began = process, reading, began
         self._loop = asyncio.get_running_loop()
         self.ended: asyncio.Future[int] = self._loop.create_future()
         self.printed = bytearray()
@@ -156,6 +160,10 @@ class _Program:
         self._loop.add_reader(self._exit, self._exited)
         self._loop.add_reader(reading, self._read)
         running.add(self)
+
+    @property
+    def number(self) -> int:
+        return self._process.pid
 
     def kill(self) -> None:
         """End the whole group; does nothing when the program has been reaped, whose number may be another's now."""
@@ -172,6 +180,7 @@ class _Program:
         self.kill()  # what it has left behind, while its number is still its own
         status = self._process.wait()
         running.discard(self)
+        orphans.end([other.number for other in running], before=min((other.began for other in running), default=None))
         PLACES.give_back()
         if not self.ended.done():
             self._read()
