@@ -152,6 +152,17 @@ def test_an_answer_of_which_a_service_can_use_nothing_is_a_failure_with_its_reas
     ]
 
 
+def test_a_last_answer_of_no_use_to_the_document_of_now_is_not_said_to_go_on(world: World) -> None:
+    moved = Found(ip_address("10.0.0.12"), 8080, 1)
+    world.answer = Answer((moved,), SECOND)
+    world.pass_(MINUTE)
+    routed = Use(Forwarding.DIRECT_ROUTING, frozenset({80}), frozenset({4}), frozenset())
+    world.names.set_questions({APP: Need(frozenset({4}), (routed,))})
+    world.pass_()
+    ((_, message),) = world.names.problems
+    assert message == "10.0.0.12 has port 8080, which directRouting cannot change; it stands for no server"
+
+
 def test_a_name_is_asked_again_at_once_when_something_else_is_needed_of_it(world: World) -> None:
     world.names.set_questions({APP: Need(frozenset({4}))})
     world.pass_()

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Protocol
 from vedette.kit import clock, files, log, plain
 from vedette.kit.units import MINUTE, SECOND, seconds
 from vedette.spec.resolved import NameKind
-from vedette.state.names import MOST, Answers, Found, Need, Question, left_out, useless
+from vedette.state.names import MOST, Answers, Found, Need, Question, left_out, of_use, useless
 
 if TYPE_CHECKING:
     from dns.asyncresolver import Resolver
@@ -112,8 +112,8 @@ class Names:
         found = []
         for question, course in self._courses.items():
             if course.problem:
-                count = len(self._answers.get(question, ()))
-                goes_on = f"the last answer, {count} servers, goes on" if count else "it stands for no server yet"
+                count = of_use(course.need, self._answers.get(question, ()))
+                goes_on = f"the last answer, {count} servers, goes on" if count else "it stands for no server"
                 found.append((question.name, f"{course.problem}; {goes_on}"))
             elif course.remark:
                 found.append((question.name, course.remark))

@@ -97,6 +97,14 @@ def useless(need: Need, found: tuple[Found, ...]) -> str:
     return ""
 
 
+def of_use(need: Need, found: tuple[Found, ...]) -> int:
+    """How many of these some service can use."""
+    return sum(
+        any(item.address.version in use.versions and not unfit(use, item) for use in need.uses) or not need.uses
+        for item in found
+    )
+
+
 def left_out(need: Need, found: tuple[Found, ...]) -> list[str]:
     """What of an answer some service cannot use, and why."""
     found_out = (unfit(use, item) for use in need.uses for item in found if item.address.version in use.versions)

@@ -15,6 +15,9 @@ from vedette.health.slow import places
 from vedette.health.slow.check import Check, FailedError, Passed, Progress, UnableError
 from vedette.kit.secrecy import Censor
 
+_HEARD = 1024
+"""Letters of a reason that are looked through for secrets; fewer are shown."""
+
 leftovers: set[asyncio.Task[Passed]] = set()
 """Checks that were cancelled and have not ended yet."""
 
@@ -75,7 +78,7 @@ class CheckAttempt:
         self._finished(Outcome.PASSED, self._fit(passed.reason), advice=passed.advice)
 
     def _fit(self, reason: str) -> str:
-        return reasons.clean(self._censor(reason))
+        return reasons.clean(self._censor(reason[:_HEARD]))
 
 
 def _judge(error: BaseException | None) -> tuple[Outcome, str]:
