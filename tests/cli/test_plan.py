@@ -19,6 +19,7 @@ STATUS: dict[str, Any] = {
     "groups": [{"name": "default", "holder": "r1"}],
     "nodes": [{"name": "r1", "ready": True}],
     "virtualServices": [],
+    "orders": [],
 }
 
 

@@ -12,6 +12,7 @@ from vedette.daemon.server_orders import ServerOrders
 from vedette.kit.errors import UsageError
 from vedette.spec.resolved import RealServer
 from vedette.state.placement import Order, OrderView, View
+from vedette.state.server_names import name_of
 
 SECOND = SERVERS[1]
 SIXTH = RealServer(ip_address("2001:db8::11"), port=8080)
@@ -64,7 +65,7 @@ def test_an_order_outlives_an_edit() -> None:
     ],
 )
 def test_a_server_is_named_as_an_operator_writes_it(words: tuple[str, str], expected: str) -> None:
-    assert servers.name_of(*servers.find(DOCUMENT, *words)) == expected
+    assert name_of(*servers.find(DOCUMENT, *words)) == expected
 
 
 @pytest.mark.parametrize(
@@ -100,3 +101,17 @@ def test_an_order_about_a_server_that_the_document_has_no_more_can_be_taken_back
     shown = orders.named(view("web 10.0.0.12", "web 10.0.0.99"))
     assert shown is not None
     assert [item.about.partition(" (")[0] for item in shown.orders] == ["web 10.0.0.12", server_tag("web 10.0.0.99")]
+
+
+def test_an_order_means_a_server_whether_its_services_only_port_is_written_or_not() -> None:
+    orders = ServerOrders()
+    bare, full = service(), service(real_servers=tuple(replace(item, port=80) for item in SERVERS))
+    for name in ("web 10.0.0.12", "web 10.0.0.12:80"):
+        orders.hear(view(name))
+        for written in (bare, full):
+            orders.apply(document(written))
+            assert drained(orders) == ["10.0.0.12"]
+            asked = orders.read({"what": "enable", "service": "web", "server": "10.0.0.12"})
+            assert (asked.name, asked.stood) == (name, True)
+    orders.apply(document(service(real_servers=(replace(SECOND, port=8080),))))
+    assert drained(orders) == []

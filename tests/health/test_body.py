@@ -1,5 +1,6 @@
 """Patterns for bodies."""
 
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -39,6 +40,21 @@ def test_a_broken_pattern_is_refused() -> None:
 def test_a_search_that_would_take_for_ever_is_given_up() -> None:
     with pytest.raises(TooCostlyError):
         Matcher("(a+)+b").found_in(b"a" * 64)
+
+
+@pytest.mark.usefixtures("limited")
+def test_a_pattern_that_was_given_up_gets_less_time_until_a_search_of_it_ends() -> None:
+    def takes() -> float:
+        began = time.process_time()
+        with pytest.raises(TooCostlyError):
+            matcher.found_in(b"a" * 64)
+        return time.process_time() - began
+
+    matcher = Matcher("(a+)+b")
+    assert takes() >= body.LIMIT
+    assert takes() < body.LIMIT
+    assert matcher.found_in(b"ab")
+    assert takes() >= body.LIMIT
 
 
 @pytest.mark.usefixtures("limited")

@@ -213,7 +213,42 @@ def test_a_checker_that_has_not_begun_gets_time_to_before_its_targets_count_as_w
         assert not client.complete
         moment += BIRTH + 3 * RETRY + 90 * MILLISECOND
         assert client.complete
-        assert client.verdicts[server].health is Health.UNKNOWN
+        verdict = client.verdicts[server]
+        assert verdict.health is Health.UP, "a director that cannot check sends clients to whoever may be there"
+        assert verdict.reason == "taken to be up: the checker does not run"
+
+    run(scenario)
+
+
+NOWHERE = Verdict(
+    Health.UNKNOWN, 0, "this machine has no address 192.0.2.2 to check from", "is not checked: no address"
+)
+
+
+def test_a_server_that_cannot_be_checked_from_here_is_taken_to_be_up_when_it_has_been_waited_for() -> None:
+    async def scenario() -> None:
+        moment, changes = 0, 0
+
+        def changed() -> None:
+            nonlocal changes
+            changes += 1
+
+        client = CheckerClient(changed, now=lambda: moment)  # never run
+        blocked, other = target("10.0.0.11"), target("10.0.0.12")
+        client.set_targets([blocked, other])
+        client._receive(messages.write_verdicts([(1, NOWHERE)]))
+        assert client.verdicts[blocked] == NOWHERE
+        assert changes == 1
+        moment = MINUTE
+        assert client.complete
+        assert client.guesses.keys() == {blocked}
+        assert client.verdicts[blocked].health is Health.UP
+        assert client.verdicts[blocked].reason == "taken to be up: it is not checked: no address"
+        assert client.verdicts[other] == UNKNOWN, "its checks can be made"
+        assert client.notices() == [("server 10.0.0.11:80", "is not checked: no address")]
+        client._receive(messages.write_verdicts([(1, Verdict(Health.DOWN, 5, "connection refused"))]))
+        assert client.verdicts[blocked].health is Health.DOWN
+        assert not client.guesses
 
     run(scenario)
 

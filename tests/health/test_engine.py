@@ -217,7 +217,44 @@ def test_a_machine_that_runs_out_of_descriptors_changes_no_verdict_and_recovers(
     lab.starts.clear()
     lab.loop.run(2 * SECOND)
     assert all(lab.starts[server] for server in servers)
-    assert all(len(lab.history(server)) == 1 for server in servers)
+    for server in servers:
+        assert {(verdict.health, verdict.since) for _, verdict in lab.history(server)} == {
+            (Health.UP, lab.history(server)[0][1].since)
+        }
+
+
+def test_targets_for_which_this_machine_always_lacks_something_hold_nobody_up() -> None:
+    """Somebody else has all the local ports to these servers, say."""
+    lab = Lab()
+    servers = farm(200, interval=SECOND, timeout=SECOND // 2, fall=3)
+    lacking, others = servers[:5], servers[5:]
+    for server in lacking:
+        lab.behaviours[server] = Behaviour(Outcome.UNABLE, "cannot assign requested address", 0)
+    lab.engine.apply(servers)
+    lab.loop.run(5 * SECOND)
+    assert {lab.health(server) for server in others} == {Health.UP}
+    for server in others:
+        lab.behaviours[server] = REFUSED
+    lab.loop.run(3 * SECOND + SECOND // 2)
+    assert {lab.health(server) for server in others} == {Health.DOWN}
+    assert {lab.health(server) for server in lacking} == {Health.UNKNOWN}
+
+
+def test_one_for_which_it_lacks_something_for_long_has_a_notice_until_it_is_checked() -> None:
+    lab = Lab()
+    lacking, other = farm(2)
+    known = {lacking: Verdict(Health.UP, 7, "connection accepted")}
+    lab.behaviours[lacking] = Behaviour(Outcome.UNABLE, "cannot assign requested address", 0)
+    lab.engine.apply([lacking, other], known)
+    lab.loop.run(2 * SECOND)
+    assert lab.engine.verdicts()[lacking] == known[lacking]
+    lab.loop.run(6 * SECOND)
+    verdict = lab.engine.verdicts()[lacking]
+    assert (verdict.health, verdict.since) == (Health.UP, 7)
+    assert verdict.notice == "is not checked: cannot assign requested address"
+    del lab.behaviours[lacking]
+    lab.loop.run(2 * SECOND)
+    assert lab.engine.verdicts()[lacking] == known[lacking]
 
 
 def test_a_process_that_was_frozen_takes_no_server_for_dead() -> None:
@@ -233,6 +270,32 @@ def test_a_process_that_was_frozen_takes_no_server_for_dead() -> None:
         lab.loop.freeze(duration)
         lab.loop.run(3 * SECOND)
     assert {verdict.health for verdict in lab.engine.verdicts().values()} == {Health.UP}
+
+
+def test_a_server_that_keeps_the_checker_busy_keeps_no_hung_one_in() -> None:
+    """A slow pattern on a body that a server has chosen: the time is up for others all the same."""
+    lab = Lab()
+    hung, *others = farm(50, interval=SECOND, timeout=SECOND // 2, fall=3)
+    known = {hung: Verdict(Health.UP, 7, "connection accepted")}
+    lab.behaviours[hung] = HUNG
+    lab.engine.apply([hung, *others], known)
+    ended = lab.loop.now + 6 * SECOND
+    while lab.loop.now < ended:
+        lab.loop.run(100 * MILLISECOND)
+        lab.loop.work(400 * MILLISECOND)
+    assert lab.health(hung) is Health.DOWN
+
+
+def test_an_answer_that_came_while_the_checker_was_busy_counts() -> None:
+    lab = Lab()
+    (server,) = servers = farm(1, interval=SECOND, timeout=SECOND // 2, fall=1)
+    lab.behaviours[server] = Behaviour(delay=SECOND // 4)
+    lab.engine.apply(servers, {server: Verdict(Health.UP, 7, "connection accepted")})
+    lab.loop.run(SECOND // 8)
+    assert lab.under_way
+    lab.loop.work(SECOND)
+    lab.loop.run(SECOND)
+    assert lab.health(server) is Health.UP
 
 
 def test_after_the_end_nothing_is_left() -> None:

@@ -30,6 +30,7 @@ class Loop:
 
     def __init__(self) -> None:
         self.now = 1000 * SECOND
+        self.worked = 0
         self._serial = 0
         self._timers: list[tuple[int, int, Timer]] = []
 
@@ -58,6 +59,11 @@ class Loop:
     def freeze(self, duration: int) -> None:
         """The whole process stands still for ``duration`` (ns)."""
         self.now += duration
+
+    def work(self, duration: int) -> None:
+        """The process does something else for ``duration`` (ns)."""
+        self.now += duration
+        self.worked += duration
 
 
 @dataclass
@@ -112,6 +118,7 @@ class Lab:
             report=lambda verdicts: self.reports.append((self.loop.now, dict(verdicts))),
             prepare=self._prepare,
             now=lambda: self.loop.now,
+            worked=lambda: self.loop.worked,
             loop=cast(asyncio.AbstractEventLoop, self.loop),
         )
 

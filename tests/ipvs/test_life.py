@@ -5,12 +5,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.ipvs.documents import HTTP, SERVERS, WEB, at, document, service
+from tests.ipvs.documents import CHECK, HTTP, SERVERS, WEB, at, document, service
 from tests.ipvs.lives import PAGE, World
 
 from vedette.ipvs.model import MarkKey
 from vedette.kit.units import MINUTE, SECOND
 from vedette.reconcile.plan import Delete
+from vedette.spec.probes import ExecProbe
 from vedette.spec.resolved import Damping, Life, Mark, NameKind, OnFailure, Quorum, ServerName, VirtualService
 from vedette.state.health import Advice, Health
 
@@ -323,6 +324,19 @@ def test_so_does_a_new_one_that_an_edit_adds(world: World) -> None:
     assert world.course("12", 10 * SECOND)[::9] == [10, 100]
 
 
+def test_a_server_that_has_no_verdict_in_its_time_keeps_neither_the_page_nor_a_slow_start_back(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    services = web(sorry=PAGE, life=SLOW)
+    world.document(services, default=Health.DOWN, s13=Health.UNKNOWN, complete=False)
+    assert world.weights == {}, "the verdict on the last one may come any moment"
+    world.document(services, default=Health.DOWN, s13=Health.UNKNOWN)
+    assert list(world.weights) == ["sorry"]
+    world.document(services, s12=Health.DOWN, s13=Health.UNKNOWN)
+    world.run(20 * SECOND)
+    world.document(services, s13=Health.UNKNOWN)
+    assert world.course("12", 10 * SECOND) == [10, 20, 30, 40, 50, 60, 70, 80, 90, 100]
+
+
 def test_at_the_start_of_a_director_nobody_starts_slowly(tmp_path: Path) -> None:
     world = World(tmp_path)
     world.document(web(life=SLOW), default=Health.UNKNOWN, complete=False)
@@ -361,6 +375,20 @@ def test_a_check_gives_its_server_a_share_of_its_weight_or_another_weight(world:
     world.document(web(), advice={"12": Advice(0)})
     world.run(2 * MINUTE)
     assert world.weights == {"11": 100, "12": 0, "13": 100}
+
+
+def test_an_undecided_server_keeps_the_weight_that_its_checks_gave_it(world: World) -> None:
+    """At a restart, or when the check is edited; the document's would be a jump for the clients."""
+    measured = replace(CHECK, probe=ExecProbe(("/bin/load",), dynamic_weight=True))
+    weighed = web(checks=(measured,), life=SLOW)
+    world.document(weighed, advice={"11": Advice(2, absolute=True), "12": Advice(50), "13": Advice(0)})
+    before = world.weights
+    assert before == {"11": 2, "12": 50, "13": 0}
+    world.restart()
+    world.document(weighed, default=Health.UNKNOWN, complete=False)
+    assert world.weights == before
+    world.document(weighed, advice={"11": Advice(3, absolute=True)})
+    assert world.weights == {"11": 3, "12": 100, "13": 100}
 
 
 def test_a_slow_start_leads_to_the_weight_that_the_check_gives(world: World) -> None:

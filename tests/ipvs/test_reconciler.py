@@ -233,6 +233,32 @@ def test_a_kernel_that_refuses_to_mark_packets_costs_no_other_service(world: Wor
     assert world.reconciler.settled
 
 
+@pytest.mark.parametrize("number", [0x56000123, 0x57000123])
+def test_services_by_marks_of_ours_are_ours_though_the_list_of_them_is_lost(tmp_path: Path, number: int) -> None:
+    world, theirs = World(tmp_path), MarkKey(4, 7)
+    world.table.table = {key: Service(Settings("rr"), {}) for key in (MarkKey(4, number), theirs)}
+    world.apply(document(service()))
+    assert world.table.table.keys() == {SERVICE, theirs}
+
+
+def test_a_director_that_starts_in_maintenance_is_not_ready_while_its_table_is_another(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    world.reconciler.leave_alone(True)
+    world.apply(document(service()))
+    assert not world.reconciler.settled
+    world.reconciler.leave_alone(False)
+    world.turn()
+    assert world.reconciler.settled
+    again = World(tmp_path, world.table)
+    again.reconciler.leave_alone(True)
+    again.apply(document(service()))
+    assert again.reconciler.settled, "it has found the table as it should be"
+    again.table.flush()
+    world.reconciler.leave_alone(True)
+    world.turn()
+    assert world.reconciler.settled, "this one has programmed it, and what a person does in maintenance is meant so"
+
+
 def test_what_we_programmed_is_ours_after_a_restart_though_its_address_left_the_document(
     world: World, tmp_path: Path
 ) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 import os
 import signal
 import socket
@@ -12,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.sorry.test_server import LOCAL, PAGE, ask, free_port
+from vedette.kit.channel import LARGEST
 from vedette.sorry import messages
 from vedette.sorry.client import SorryClient
 from vedette.sorry.page import Place
@@ -102,13 +104,28 @@ def test_pages_arrive_as_they_were_sent(pages: dict[Place, SorryPage]) -> None:
     assert messages.read_pages(messages.write_pages(pages)) == pages
 
 
+def test_a_page_that_many_places_share_is_sent_once() -> None:
+    page = SorryPage(503, "\u6f22" * 65536)
+    pages = {(LOCAL, port): page for port in range(1, 400)}
+    message = messages.write_pages(pages)
+    assert len(json.dumps(message)) < LARGEST // 64
+    assert messages.read_pages(message) == pages
+
+
 @given(st.frozensets(places, max_size=4), st.dictionaries(places, st.text(max_size=20), max_size=4))
 def test_reports_arrive_as_they_were_sent(listening: frozenset[Place], problems: dict[Place, str]) -> None:
     assert messages.read_report(messages.write_report(listening, problems)) == (listening, problems)
 
 
 @pytest.mark.parametrize(
-    "message", [{}, {"pages": 1}, {"pages": [["10.0.0.1", 80]]}, {"pages": [["10.0.0.1", 80, {"status": 503}]]}]
+    "message",
+    [
+        {},
+        {"pages": 1, "places": []},
+        {"pages": [], "places": [["10.0.0.1", 80]]},
+        {"pages": [], "places": [["10.0.0.1", 80, 0]]},
+        {"pages": [{"status": 503}], "places": []},
+    ],
 )
 def test_what_is_no_list_of_pages_is_refused(message: dict[str, object]) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 - any reason will do

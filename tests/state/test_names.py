@@ -3,6 +3,7 @@
 from dataclasses import replace
 from ipaddress import ip_address
 
+import pytest
 from tests.ipvs.documents import HTTP, document, service
 
 from vedette.spec.resolved import Forwarding, NameKind, RealServer, ServerName, VirtualService
@@ -64,5 +65,20 @@ def test_the_services_own_address_is_not_its_server() -> None:
 def test_services_that_have_a_name_in_common_ask_once() -> None:
     web = named(ServerName(NameKind.HOST, "app.example"))
     other = replace(web, name="other", endpoints=(replace(HTTP, port=443),))
-    assert questions(document(web, other)) == {APP}
-    assert questions(document(service())) == frozenset()
+    assert questions(document(web, other)).keys() == {APP}
+    assert questions(document(service())) == {}
+
+
+def test_only_the_families_of_the_services_are_needed() -> None:
+    web = named(ServerName(NameKind.HOST, "app.example"))
+    sixth = replace(web, name="six", endpoints=(replace(HTTP, address=ip_address("2001:db8::80")),))
+    assert questions(document(web))[APP].versions == {4}
+    assert questions(document(web, sixth))[APP].versions == {4, 6}
+
+
+@pytest.mark.parametrize("address", ["0.0.0.0", "224.0.0.1", "255.255.255.255", "203.0.113.80"])
+def test_what_no_real_server_may_have_is_none_when_a_name_says_it(address: str) -> None:
+    web = named(ServerName(NameKind.HOST, "app.example"))
+    other = replace(web, name="other", endpoints=(replace(HTTP, address=ip_address("203.0.113.81")),), names=())
+    spec = with_names(document(web, other), {APP: found(address, "10.0.0.11", "203.0.113.81")})
+    assert [str(item.address) for item in spec.virtual_services[0].real_servers] == ["10.0.0.11"]

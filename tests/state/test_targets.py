@@ -24,7 +24,7 @@ from vedette.spec.resolved import (
     UdpProbe,
     VirtualService,
 )
-from vedette.state.health import Health, Target, Verdict
+from vedette.state.health import UNKNOWN, Health, Target, Verdict
 from vedette.state.targets import (
     ASSUMED,
     LOCAL,
@@ -197,6 +197,7 @@ def test_a_server_that_only_the_holder_checks_counts_as_up_until_it_is_checked()
     (only,) = targets(web, web.endpoints[0], RealServer(SERVER))
     assert decisive(web, web.endpoints[0], RealServer(SERVER), {}) == ASSUMED
     assert decisive(web, web.endpoints[0], RealServer(SERVER), {only: DOWN}) == DOWN
+    assert decisive(web, web.endpoints[0], RealServer(SERVER), {only: UNKNOWN}) == UNKNOWN
 
 
 def test_a_service_without_checks_is_always_up() -> None:

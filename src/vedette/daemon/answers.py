@@ -82,7 +82,7 @@ class Answers:
             if clock.boottime() - began > control.CARRIED_OUT:
                 break
             await asyncio.sleep(seconds(LOOK))
-        return {"pending": pending} if pending else {"done": asked.done(balancing.checkers.verdicts) or reply["done"]}
+        return {"pending": pending} if pending else {"done": asked.done(balancing.verdicts) or reply["done"]}
 
     async def _fence(self, request: control.Request) -> control.Reply:
         match request.get("what"):
@@ -150,7 +150,7 @@ class Answers:
             ),
             view=balancing.orders.named(self._keeper.view),
             addresses=said.get("addresses", ()),
-            verdicts=balancing.checkers.verdicts,
+            verdicts=balancing.verdicts,
             services=balancing.reconciler.status(),
             leaving=balancing.reconciler.leaving(),
             processes=self._processes(),

@@ -7,7 +7,7 @@ compared again with what follows from all of it.
 import asyncio
 import contextlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from vedette.api.status import Problem
@@ -16,6 +16,7 @@ from vedette.daemon.keeper_link import KeeperLink
 from vedette.daemon.server_orders import ServerOrders
 from vedette.health.lanes import Checkers
 from vedette.health.pinger import Pinger
+from vedette.ipvs.drivers import ScreenDriver, TableDriver
 from vedette.ipvs.reconciler import Reconciler
 from vedette.ipvs.repair import Repair
 from vedette.ipvs.screen.screen import Screen
@@ -25,9 +26,10 @@ from vedette.sorry.client import SorryClient
 from vedette.sources.names import Names
 from vedette.spec.resolved import ClusterSpec, Role
 from vedette.state.edits import reweighings
+from vedette.state.health import UNKNOWN, Health, Target, Verdict, Verdicts, guess
 from vedette.state.names import questions, with_names
 from vedette.state.paths import has_paths, with_paths
-from vedette.state.targets import all_targets, passable
+from vedette.state.targets import all_targets, barred_targets, entries_of, passable
 
 logger = logging.getLogger("vedette.director")
 
@@ -38,7 +40,17 @@ PATIENCE = 2.0
 class Balancing:
     """Composes what real servers need. Its parts are there to be looked at."""
 
-    def __init__(self, *, node: str, run_dir: Path, state_dir: Path, keeper: KeeperLink) -> None:
+    def __init__(
+        self,
+        *,
+        node: str,
+        run_dir: Path,
+        state_dir: Path,
+        keeper: KeeperLink,
+        checkers: Callable[[Callable[[], None]], Checkers] = Checkers,
+        driver: TableDriver | None = None,
+        screen: ScreenDriver | None = None,
+    ) -> None:
         self._node, self._keeper = node, keeper
         self._begun = asyncio.Event()
         self._document: ClusterSpec | None = None
@@ -47,13 +59,21 @@ class Balancing:
         self._told: tuple[bool, int] | None = None
         self._withheld = 0
         """Targets that wait for their path in the kernel's table, and not for a person."""
+        self._apart: dict[Target, Verdict] = {}
+        """What holds of targets that the checkers are not given: their path is on its way, or waits for a person."""
+        self._guessed = 0
+        """Entries of the table with servers that this node cannot check."""
         self.orders = ServerOrders()
         self.names = Names(state_dir / "names.json", self._names_changed)
-        self.checkers = Checkers(self._reconcile)
+        self.checkers = checkers(self._reconcile)
         self.sorry = SorryClient(changed=lambda: None)
         self.pinger = Pinger(changed=self._tell_reach)
         self.reconciler = Reconciler(
-            run_dir=run_dir, screen=Screen(), report=self._table_changed, repaired=_log_repairs
+            run_dir=run_dir,
+            driver=driver,
+            screen=screen or Screen(),
+            report=self._table_changed,
+            repaired=_log_repairs,
         )
         self.connections = Connections(
             node=node,
@@ -84,6 +104,11 @@ class Balancing:
     def children(self) -> Sequence[Child]:
         """The processes that have been started."""
         return (*self.checkers.children, *self.sorry.children) if self.begun else ()
+
+    @property
+    def verdicts(self) -> Verdicts:
+        """What is known of every target, or taken to be so."""
+        return {**self.checkers.verdicts, **self._apart}
 
     def apply(self, spec: ClusterSpec) -> None:
         """Run this document from now on; a witness has nothing to do for it."""
@@ -157,7 +182,12 @@ class Balancing:
         self._held = self._holding()
         wanted = tuple(all_targets(self._expanded, self._held))
         ready = passable(wanted, self.reconciler.led)
-        self._withheld = len(passable(wanted, self.reconciler.led | self.reconciler.barred)) - len(ready)
+        barred = barred_targets(wanted, led=self.reconciler.led, barred=self.reconciler.barred)
+        self._withheld = len(wanted) - len(ready) - len(barred)
+        known = self.verdicts if barred else {}
+        withheld = set(wanted).difference(ready, barred) if self._withheld else ()
+        self._apart = dict.fromkeys(withheld, UNKNOWN)
+        self._apart |= {target: _last_word(known.get(target, UNKNOWN)) for target in barred}
         self.checkers.set_targets(ready)
 
     def _follow_holding(self) -> None:
@@ -176,14 +206,16 @@ class Balancing:
         spec = self.orders.spec
         if spec is not None and self.begun:
             complete = self.checkers.complete and not self._withheld
-            self.reconciler.update(spec, self.checkers.verdicts, complete=complete)
+            guesses = self.checkers.guesses
+            self._guessed = len(entries_of(spec, guesses)) if guesses else 0
+            self.reconciler.update(spec, self.verdicts, complete=complete)
             self._tell_readiness()
 
     def _table_changed(self) -> None:
         if self._expanded is not None and has_paths(self._expanded):
-            waiting = self._withheld
+            former = self._withheld, self._apart.keys()
             self._assign()
-            if self._withheld != waiting:
+            if former != (self._withheld, self._apart.keys()):
                 self._reconcile()
         self._tell_readiness()
 
@@ -192,17 +224,23 @@ class Balancing:
         that. What waits for a person does not count: it may be the same on every node, and one that lacks nothing is
         preferred all the same."""
         working = self.reconciler.settled and self.connections.ready
-        told, former = (working, self.reconciler.stalled), self._told
+        stalled = self.reconciler.stalled + self._guessed
+        told, former = (working, stalled), self._told
         if told == former:
             return
         if working if former is None else working != former[0]:
             log.event(logger, logging.INFO, "director.ready" if working else "director.busy")
         self._told = told
-        self._keeper.tell({"services": working, "stalled": self.reconciler.stalled})
+        self._keeper.tell({"services": working, "stalled": stalled})
 
     def _tell_reach(self) -> None:
         """Who reaches more of the ping nodes is preferred; the cluster core compares."""
         self._keeper.tell({"missing": self.pinger.missing})
+
+
+def _last_word(verdict: Verdict) -> Verdict:
+    """What holds of a target that can no longer be checked: the last verdict, or a guess where there never was one."""
+    return verdict if verdict.health is not Health.UNKNOWN else guess("no checks can go through the service")
 
 
 def _log_repairs(repairs: Sequence[Repair]) -> None:

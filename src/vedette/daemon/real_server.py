@@ -25,7 +25,7 @@ from vedette.sources import file
 from vedette.sources.names import Names
 from vedette.spec import load
 from vedette.spec.resolved import ClusterSpec
-from vedette.state.names import Question, questions, with_names
+from vedette.state.names import Need, Question, questions, with_names
 
 logger = logging.getLogger("vedette.realserver")
 
@@ -126,7 +126,7 @@ async def _look_up(spec: ClusterSpec, run_dir: Path) -> tuple[ClusterSpec, tuple
     return with_names(spec, names.answers), _troubles(names)
 
 
-def _questions(spec: ClusterSpec) -> frozenset[Question]:
+def _questions(spec: ClusterSpec) -> dict[Question, Need]:
     """Only what something must be set up for: behind masquerade a real server need not know that it is one."""
     return questions(replace(spec, virtual_services=desired.asking(spec)))
 

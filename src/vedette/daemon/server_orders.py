@@ -12,6 +12,7 @@ from vedette.kit.errors import UsageError
 from vedette.spec.resolved import ClusterSpec, RealServer, VirtualService
 from vedette.state.health import Health, Verdicts
 from vedette.state.placement import View
+from vedette.state.server_names import names_of
 from vedette.state.targets import decisive
 
 
@@ -97,7 +98,8 @@ class ServerOrders:
             if drain or not self.standing(name := f"{service} {server}"):
                 raise
             return Asked(name, drain, stood=True, place=None)
-        name = servers.name_of(*place)
+        names = names_of(*place)
+        name = next(filter(self.standing, names), names[0])
         if not drain and not self.standing(name) and (place[0].maintenance or place[1].maintenance):
             raise UsageError(f"no order stands about {name}: it is the document that says `maintenance: true`")
         return Asked(name, drain, self.standing(name), place)

@@ -13,21 +13,7 @@ from vedette.kit.errors import UsageError
 from vedette.spec import words
 from vedette.spec.resolved import ClusterSpec, RealServer, VirtualService
 from vedette.state.placement import Order, View
-
-
-def service_name(service: VirtualService) -> str:
-    """The name in the document: a service with addresses of both families is two, of which one has a suffix."""
-    return service.name.removesuffix("/ipv6")
-
-
-def written(server: RealServer) -> str:
-    """A real server as an operator writes it: its address, and its port where the document says one."""
-    return str(server.address) if server.port is None else net.endpoint(server.address, server.port)
-
-
-def name_of(service: VirtualService, server: RealServer) -> str:
-    """What an order calls a real server of a service, on every node."""
-    return f"{service_name(service)} {written(server)}"
+from vedette.state.server_names import names_of, service_name, written
 
 
 def ordered(view: View | None) -> frozenset[str]:
@@ -46,7 +32,9 @@ def with_orders(spec: ClusterSpec, tags: Set[str]) -> ClusterSpec:
 
 def _with_orders(service: VirtualService, tags: Set[str]) -> VirtualService:
     servers = tuple(
-        replace(server, maintenance=True) if server_tag(name_of(service, server)) in tags else server
+        replace(server, maintenance=True)
+        if any(server_tag(name) in tags for name in names_of(service, server))
+        else server
         for server in service.real_servers
     )
     return replace(service, real_servers=servers) if servers != service.real_servers else service
@@ -100,4 +88,4 @@ def _choice(wanted: str, names: list[str]) -> str:
 def _names(spec: ClusterSpec) -> Iterator[str]:
     for service in spec.virtual_services:
         for server in service.real_servers:
-            yield name_of(service, server)
+            yield from names_of(service, server)

@@ -47,12 +47,14 @@ class Change:
 class Live:
     """What is known of the running cluster; empty when two files are compared.
 
-    ``holders`` of groups (None: nobody), ``ready`` nodes, open ``connections``.
+    ``holders`` of groups (None: nobody), ``ready`` nodes, open ``connections``; the names of real servers that are
+    ``drained`` by order.
     """
 
     holders: Mapping[str, str | None] = field(default_factory=dict)
     ready: frozenset[str] = frozenset()
     connections: Connections = field(default_factory=dict)
+    drained: frozenset[str] = frozenset()
 
 
 def listed(items: Iterable[object], *, most: int = 6) -> str:

@@ -2,9 +2,10 @@
 
 from typing import Any
 
-from vedette.edits import checks, groups, nodes, services
+from vedette.edits import checks, groups, nodes, orders, services
 from vedette.edits.change import Change, Live, in_order
 from vedette.spec.resolved import ClusterSpec
+from vedette.state.placement import Order
 
 
 def compare(old: ClusterSpec, new: ClusterSpec, live: Live | None = None) -> tuple[Change, ...]:
@@ -16,6 +17,7 @@ def compare(old: ClusterSpec, new: ClusterSpec, live: Live | None = None) -> tup
             *groups.changes(old, new, known),
             *services.changes(old, new, known),
             *checks.changes(old, new),
+            *orders.changes(old, new, known),
         ]
     )
 
@@ -36,4 +38,5 @@ def live_of(status: dict[str, Any]) -> Live:
         holders={group["name"]: group["holder"] for group in status["groups"]},
         ready=frozenset(node["name"] for node in status["nodes"] if node["ready"]),
         connections=connections,
+        drained=frozenset(item["about"] for item in status["orders"] if item["order"] == Order.SERVER_DRAIN.value),
     )

@@ -2,7 +2,8 @@
 
 A pattern such as ``(a+)+b`` needs time that grows exponentially with the body, and the body is the server's choice.
 Python's engine looks for signals while it searches, so a timer of the process's own processor time can end one. The
-timer runs all the time, since to set it for each search costs more than the search; who sees it twice is over.
+timer runs all the time, since to set it for each search costs more than the search; who sees it twice is over. A
+pattern that was given up is trusted no more until a search of it has ended: for that one the timer is set, and short.
 """
 
 import contextlib
@@ -14,10 +15,13 @@ from types import FrameType
 LIMIT = 0.1
 """Seconds of processor time for one search, at most twice this; a sane one of 64 KiB needs well under a millisecond."""
 
+BRIEF = 0.01
+"""The same for a pattern whose last search was given up."""
+
 _limited = False
 _searching = False
-_seen = 0
-"""How often the timer went off during the present search."""
+_left = 0
+"""How often the timer may go off during the present search before it is given up."""
 
 
 class TooCostlyError(Exception):
@@ -27,13 +31,14 @@ class TooCostlyError(Exception):
 class Matcher:
     """One compiled pattern of the document; raises ``ValueError`` when it is none."""
 
-    __slots__ = ("_pattern",)
+    __slots__ = ("_costly", "_pattern")
 
     def __init__(self, pattern: str) -> None:
         try:
             self._pattern = re.compile(pattern)
         except (re.error, RecursionError, OverflowError) as error:
             raise ValueError(f"{pattern!r} is not a regular expression: {error}") from error
+        self._costly = False
 
     def found_in(self, body: bytes) -> bool:
         """Whether the pattern occurs in a body, read as UTF-8; raises :class:`TooCostlyError` past the limit."""
@@ -41,14 +46,23 @@ class Matcher:
 
     def found_in_text(self, text: str) -> bool:
         """Whether the pattern occurs in ``text``; raises :class:`TooCostlyError` past the limit."""
-        global _searching, _seen
+        global _searching, _left
         if not _limited:
             return self._pattern.search(text) is not None
+        if costly := self._costly:
+            signal.setitimer(signal.ITIMER_VIRTUAL, BRIEF, LIMIT)
         try:
-            _searching, _seen = True, 0
-            return self._pattern.search(text) is not None
+            _searching, _left = True, 0 if costly else 1
+            found = self._pattern.search(text) is not None
+            self._costly = False
+        except TooCostlyError:
+            self._costly = True
+            raise
         finally:
             _searching = False
+            if costly:
+                signal.setitimer(signal.ITIMER_VIRTUAL, LIMIT, LIMIT)
+        return found
 
 
 @contextlib.contextmanager
@@ -67,8 +81,8 @@ def limited_searches() -> Iterator[None]:
 
 
 def _tick(signum: int, frame: FrameType | None) -> None:
-    global _seen
+    global _left
     if _searching:
-        _seen += 1
-        if _seen > 1:
+        if _left <= 0:
             raise TooCostlyError
+        _left -= 1

@@ -15,7 +15,7 @@ from vedette.kit.channel import Channel, Message
 from vedette.kit.child import Child
 from vedette.kit.units import MILLISECOND, SECOND, seconds
 from vedette.spec.resolved import HealthCheck
-from vedette.state.health import UNKNOWN, Health, Target, Verdict, Verdicts
+from vedette.state.health import UNKNOWN, Advice, Health, Target, Verdict, Verdicts, guess
 from vedette.state.targets import likeness
 
 BIRTH = 5 * SECOND
@@ -84,8 +84,28 @@ class CheckerClient:
 
     @property
     def verdicts(self) -> Verdicts:
-        """The last word on every target, as of now; later changes do not reach what was handed out."""
-        return dict(self._verdicts)
+        """The last word on every target, as of now; later changes do not reach what was handed out.
+
+        What cannot be checked here, and has had its time, is guessed (:attr:`guesses`).
+        """
+        return {**self._verdicts, **self.guesses}
+
+    @property
+    def guesses(self) -> Verdicts:
+        """Targets that are taken to be up, because their checks cannot be made here and never could."""
+        now = self._now()
+        overdue = ((target, until) for target, until in self._patience.items() if until <= now)
+        return {
+            target: guess(why, since=until, notice=self._verdicts[target].notice)
+            for target, until in overdue
+            if (why := self._hindrance(target))
+        }
+
+    def _hindrance(self, target: Target) -> str:
+        """Why there can be no result, in words; empty where one may come."""
+        if self._verdicts[target].blocked:
+            return f"it {self._verdicts[target].notice}"
+        return "" if self._begun else f"the {self._process.name} does not run"
 
     def notices(self) -> list[tuple[str, str]]:
         """What an operator should know of targets though it is no failure: of which, and what."""
@@ -148,6 +168,8 @@ class CheckerClient:
     def _died(self, reason: str) -> None:
         self._begun = False
         self.problem = f"the {self._process.name} is being restarted: {reason}"
+        if self.guesses:
+            self._changed()
 
     def _receive(self, message: Message) -> None:
         if not self._begun:
@@ -165,7 +187,7 @@ class CheckerClient:
                 changes.append((target, verdict))
             elif verdict.notice and verdict.notice != former.notice:
                 log.event(_log, logging.WARNING, "server.notice", server=target.place, notice=verdict.notice)
-            news = news or (verdict.health, verdict.advice) != (former.health, former.advice)
+            news = news or _steers(verdict) != _steers(former)
             self._verdicts[target] = verdict
             if verdict.health is not Health.UNKNOWN:
                 self._patience.pop(target, None)
@@ -197,6 +219,11 @@ def _pieces(add: Mapping[int, tuple[Target, Verdict]], remove: tuple[int, ...] =
 def _longest(check: HealthCheck) -> int:
     """How long (ns) the way to a verdict may take: a failure is followed quickly by the next, but may last."""
     return max(check.interval + check.timeout, check.fall * (check.timeout + RETRY))
+
+
+def _steers(verdict: Verdict) -> tuple[Health, Advice | None, bool]:
+    """What of a verdict decides on the table."""
+    return verdict.health, verdict.advice, verdict.blocked
 
 
 def _log_changes(changes: list[tuple[Target, Verdict]]) -> None:

@@ -6,8 +6,10 @@ answers are read in between, and ends those that are out of time. A check costs 
 
 import asyncio
 import logging
+import time
 from collections import deque
 from collections.abc import Callable, Collection
+from dataclasses import dataclass
 from functools import partial
 from types import MappingProxyType
 
@@ -28,11 +30,14 @@ TICK = 20 * MILLISECOND
 """The timer goes off at most once in this time (ns): checks that start together, and answers that come together, share
 the turns of the loop, which at 1,000 checks a second are half of what a check costs."""
 STALL = 100 * MILLISECOND
-"""A turn this late (ns) means that this process did not run: checks under way get that time on top."""
+"""A turn this late (ns) means that this process did not run, or that something kept it busy: checks under way get the
+time that it did not run on top, and answers that have come are read before anybody's time is up."""
 HOLD = 100 * MILLISECOND
 """No check is started for this long (ns) after this machine ran out of descriptors, memory or ports."""
 CALM = 5 * SECOND
 """So long (ns) after the last such trouble it counts as over."""
+LASTING = 5 * SECOND
+"""A target for which this machine lacks something for so long (ns) gets a notice."""
 
 _log = logging.getLogger("vedette.health")
 _PASSED, _UNABLE = Outcome.PASSED, Outcome.UNABLE
@@ -56,7 +61,7 @@ def prepare(target: Target) -> Start:
 class _Course:
     """One target and its checks, one after the other."""
 
-    __slots__ = ("attempt", "duration", "judge", "slot", "start", "target", "through", "timeout")
+    __slots__ = ("attempt", "duration", "judge", "lack", "slot", "start", "target", "through", "timeout")
 
     def __init__(self, target: Target, start: Start | None, verdict: Verdict) -> None:
         """``start`` None: the target cannot be checked at all."""
@@ -69,6 +74,16 @@ class _Course:
         self.judge = Judge(rise=target.check.rise, fall=target.check.fall, verdict=verdict)
         self.attempt: Attempt | None = None
         self.slot: Slot[_Course] | None = None
+        self.lack: _Lack | None = None
+
+
+@dataclass(slots=True)
+class _Lack:
+    """This machine has lacked something for a target, ``times`` in a row; instants in ns."""
+
+    since: int
+    last: int
+    times: int = 0
 
 
 class Engine:
@@ -80,8 +95,10 @@ class Engine:
         report: Callable[[Verdicts], None],
         prepare: Prepare = prepare,
         now: Callable[[], int] = clock.boottime,
+        worked: Callable[[], int] = time.thread_time_ns,
         loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
+        """``worked``: the processor time (ns) that the loop's thread has had."""
         self._report, self._prepare, self._now = report, prepare, now
         self._loop = asyncio.get_running_loop() if loop is None else loop
         self._poller = Poller(self._loop)
@@ -89,10 +106,15 @@ class Engine:
         self._schedule: Schedule[_Course] = Schedule()
         self._overdue: dict[int, deque[tuple[int, _Course, Attempt]]] = {}
         """Attempts by time-out, each queue in the order of deadlines; those that are done leave from the front."""
+        self._worked, self._worked_before = worked, worked()
+        self._spared = False
+        """Whether the last turn was late, and only let answers be read."""
         self._lost = 0
         """Time (ns) in which this process did not run; deadlines are counted without it."""
         self._held = False
         self._held_until = 0
+        self._made = 0
+        """When the last check ended that could be made."""
         self._changes: dict[Target, Verdict] = {}
         self._wake = 0
         self._timer: asyncio.Handle | None = None
@@ -161,17 +183,35 @@ class Engine:
         """Start what is due, end what is overdue."""
         now = self._now()
         self._timer = None
-        if now - self._wake > STALL:
-            self._lost += now - self._wake
+        if self._late(now):
+            return
         self._expire(now - self._lost)
         if now >= self._held_until:
             for slot in self._schedule.take(now, STARTS):
                 if now < self._held_until:  # since one of those before
-                    self._schedule.postpone(slot, self._held_until)
+                    self._schedule.put_back(slot)
                 else:
                     self._begin(slot.item, now)
             self._poller.look()  # what is near has answered by now: that saves a turn of the loop
         self._arm(now)
+        self._worked_before = self._worked()
+
+    def _late(self, now: int) -> bool:
+        """Whether this turn does no more than let answers be read, because it is late, and the one before was not.
+
+        Time in which this process was busy is lost for nobody: else whoever makes it search for long, say, keeps
+        everybody's time from being up.
+        """
+        late = now - self._wake
+        if late > STALL:
+            self._lost += max(0, late - (self._worked() - self._worked_before))
+            if not self._spared:
+                self._spared, self._wake = True, now + TICK
+                self._worked_before = self._worked()
+                self._timer = self._loop.call_later(seconds(TICK), self._turn)
+                return True
+        self._spared = False
+        return False
 
     def _begin(self, course: _Course, now: int) -> None:
         assert course.start is not None
@@ -198,9 +238,9 @@ class Engine:
         reason += course.through
         assert course.slot is not None
         if outcome is _UNABLE:
-            self._hold(reason, now)
-            self._schedule.postpone(course.slot, self._held_until)
+            self._lacks(course, reason, now)
         else:
+            self._made, course.lack = now, None
             if self._held and now >= self._held_until + CALM:
                 self._held = False
                 log.event(_log, logging.INFO, "checks.resumed")
@@ -212,6 +252,22 @@ class Engine:
                 self._schedule.ended(course.slot, now)
         if course.slot.due < self._wake:
             self._arm(now)
+
+    def _lacks(self, course: _Course, reason: str, now: int) -> None:
+        """This machine could not make a check: it comes again behind all those that it has held up, and later each
+        time. If others could be made since it last failed so, it lacks something that they do not need, and nobody
+        else waits for it."""
+        lack = course.lack
+        if lack is None:
+            lack = course.lack = _Lack(now, now)
+        elif now - lack.since >= LASTING and course.judge.hear(Outcome.BLOCKED, reason, now):
+            self._changed(course)
+        if not lack.times or self._made <= lack.last:
+            self._hold(reason, now)
+        lack.last, lack.times = now, lack.times + 1
+        assert course.slot is not None
+        later = min(lack.times * HOLD, max(HOLD, course.target.check.interval))
+        self._schedule.postpone(course.slot, max(now, self._held_until) + later)
 
     def _hold(self, reason: str, now: int) -> None:
         self._held_until = now + HOLD

@@ -55,6 +55,11 @@ class Checkers:
         return {target: verdict for client in self._clients.values() for target, verdict in client.verdicts.items()}
 
     @property
+    def guesses(self) -> Verdicts:
+        """Those of them that are guesses, because their checks cannot be made here."""
+        return {target: verdict for client in self._clients.values() for target, verdict in client.guesses.items()}
+
+    @property
     def complete(self) -> bool:
         """Whether every target has a verdict, or has had its time for one."""
         return all(client.complete for client in self._clients.values())

@@ -2,6 +2,7 @@
 
 from vedette.health import aim
 from vedette.health.judge import Outcome
+from vedette.kit.secrecy import one_line
 
 LONGEST = 160
 """Letters of a reason."""
@@ -16,7 +17,7 @@ def of_error(error: OSError) -> tuple[Outcome, str]:
 
 def clean(text: str) -> str:
     """Return ``text`` on one line, without control characters, and not too long."""
-    words = " ".join("".join(letter if letter.isprintable() else " " for letter in text[: 4 * LONGEST]).split())
+    words = one_line(text[: 4 * LONGEST])
     return words if len(words) <= LONGEST else f"{words[: LONGEST - 1]}…"
 
 

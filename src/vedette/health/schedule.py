@@ -110,7 +110,7 @@ class Schedule(Generic[T]):
             self._removed = 0
 
     def take(self, now: int, limit: int) -> list[Slot[T]]:
-        """At most ``limit`` slots that are due; each leaves the schedule until :meth:`ended` or :meth:`postpone`."""
+        """At most ``limit`` slots that are due; each leaves the schedule until it is entered again."""
         heap = self._heap
         taken: list[Slot[T]] = []
         while len(taken) < limit and heap and heap[0][0] <= now:
@@ -131,6 +131,11 @@ class Schedule(Generic[T]):
         """The check of ``slot`` could not be started: enter it again."""
         if not slot.removed:
             slot.due = until
+            self._push(slot)
+
+    def put_back(self, slot: Slot[T]) -> None:
+        """The check of ``slot`` was not started: it keeps its turn, before all that became due later."""
+        if not slot.removed:
             self._push(slot)
 
     def next_due(self) -> int | None:

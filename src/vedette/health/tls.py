@@ -93,7 +93,8 @@ def context(tls: Tls, protocol: str) -> ssl.SSLContext:
     known, now = _contexts.get(key), clock.boottime()
     if known is not None and now - known.looked < LOOK_AGAIN:
         return known.context
-    stamp = tuple(map(_stamp, (tls.ca_file, tls.certificate_file, tls.key_file)))
+    authorities = _system() if tls.verify and tls.ca_file is None else (tls.ca_file,)
+    stamp = tuple(map(_stamp, (*authorities, tls.certificate_file, tls.key_file)))
     if known is not None:
         known.looked = now
         if known.stamp == stamp:
@@ -108,6 +109,15 @@ def context(tls: Tls, protocol: str) -> ssl.SSLContext:
         _contexts.clear()  # those of checks that an edit has removed are among them
     _contexts[key] = _Context(made, stamp, now)
     return made
+
+
+def _system() -> tuple[str, str]:
+    """The file and the directory of the system's authorities, whether they are there or not."""
+    paths = ssl.get_default_verify_paths()
+    return (
+        os.environ.get(paths.openssl_cafile_env, paths.openssl_cafile),
+        os.environ.get(paths.openssl_capath_env, paths.openssl_capath),
+    )
 
 
 def _stamp(name: str | None) -> object:

@@ -29,7 +29,7 @@ class Penalty:
 
     def release(self, rules: Damping) -> int:
         """When (ns) a server that is held is let in again."""
-        return self._low(_reuse(rules), rules)
+        return min(self._low(_reuse(rules), rules), self.at + rules.longest)
 
     def end(self, rules: Damping) -> int:
         """When (ns) nothing is left of it."""

@@ -83,6 +83,7 @@ def desired_service(
     *,
     now: int,
     connections: Mapping[DestinationKey, int] | None = None,
+    waiting: bool = True,
 ) -> tuple[Service, Result]:
     """What one entry of the table should be at ``now`` (ns): ``life`` goes one step on. ``before``: as it was left."""
     stand_in = _stand_in(virtual, entry)
@@ -98,6 +99,7 @@ def desired_service(
         has_sorry=bool(stand_in),
         standing_in=any(key in before for key in stand_in),
         unresolved=virtual.unresolved,
+        waiting=waiting,
     )
     destinations = _destinations(virtual, candidates, result.weights)
     destinations |= {key: replace(before[key], weight=result.weights[key]) for key in result.leaving}
@@ -179,13 +181,14 @@ def tunnel(written: resolved.Tunnel) -> Tunnel:
 
 def _candidates(virtual: VirtualService, entry: Entry, verdicts: Verdicts) -> Iterator[Candidate]:
     whole = virtual.maintenance
+    measured = any(getattr(check.probe, "dynamic_weight", False) for check in virtual.checks)
     for server in virtual.real_servers:
         verdict = decisive(virtual, entry, server, verdicts)
         advice = verdict.advice
         if len(virtual.checks) > 1:
             advice = advised(virtual, entry, server, verdicts)
         key = destination_key(entry, server)
-        yield Candidate(key, server.weight, verdict.health, whole or server.maintenance, advice)
+        yield Candidate(key, server.weight, verdict.health, whole or server.maintenance, advice, measured)
 
 
 def _destinations(

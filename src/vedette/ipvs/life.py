@@ -8,7 +8,8 @@ a server is                its destination
 =========================  ====================================================================================
 up                         has its weight: the document's, or what a check makes of it; after a recovery it grows
 down                       ``onFailure: remove``: none; ``quiesce``: weight 0
-undecided                  stays as it was; none before the first verdict
+undecided                  stays as it was, with the document's weight or, where its checks measure one, the
+                           table's; none before the first verdict
 up, but held (damping)     none, or weight 0 if it is there; unless nothing else is up
 taken out by a person      weight 0 until its connections are gone or ``drain.timeout`` is over, then none
 =========================  ====================================================================================
@@ -85,6 +86,7 @@ class Life:
         has_sorry: bool = False,
         standing_in: bool = False,
         unresolved: bool = False,
+        waiting: bool = True,
     ) -> Result:
         """Look at everything again.
 
@@ -92,6 +94,7 @@ class Life:
         drains. ``connections``: what the kernel counted since the last step; a destination without a number was not
         counted. ``has_sorry``: there is a sorry server to take over; ``standing_in``: it is there now.
         ``unresolved``: not all servers of the document are known yet, so nothing that is there is taken for removed.
+        ``waiting``: undecided servers may have their first verdict any moment; otherwise they had their time.
         """
         result = Result()
         turn = _Step(self, before, rules, on_failure, now, connections or {}, result)
@@ -106,7 +109,7 @@ class Life:
                 else:
                     turn.drain(key)
         result.leaving = [key for key in result.leaving if key in result.weights]
-        turn.decide(has_sorry=has_sorry, standing_in=standing_in)
+        turn.decide(has_sorry=has_sorry, standing_in=standing_in, waiting=waiting)
         turn.forget()
         return result
 
@@ -170,6 +173,8 @@ class _Step:
         self._serving: list[tuple[DestinationKey, int]] = []
         self._fresh: set[DestinationKey] = set()
         self._held: dict[DestinationKey, int] = {}
+        self._kept: set[DestinationKey] = set()
+        """Those that have the weight of the table for now."""
         self.seen: set[DestinationKey] = set()
         """Servers of the document."""
         self._undecided = 0
@@ -192,7 +197,7 @@ class _Step:
             case Health.DOWN:
                 self._down(key)
             case Health.UNKNOWN:
-                self._unknown(key, candidate.weight, back=cancelled is not None and cancelled.served)
+                self._unknown(candidate, back=cancelled is not None and cancelled.served)
 
     def keep(self, key: DestinationKey) -> None:
         """A destination that the document may still have stays as it is."""
@@ -270,13 +275,19 @@ class _Step:
         if self._on_failure is OnFailure.QUIESCE:
             self._result.weights[key] = 0
 
-    def _unknown(self, key: DestinationKey, weight: int, *, back: bool) -> None:
+    def _unknown(self, candidate: Candidate, *, back: bool) -> None:
+        """It stays as it was; a weight that its checks had given it goes on until they say another."""
+        key, weight = candidate.key, candidate.weight
         life, there = self._life, self._before.get(key)
         self._undecided += weight
         self._review(key)
         if there is not None and (there.weight or back):
             life.away.pop(key, None)
-            self._serve(key, weight)
+            if candidate.measured and there.weight:
+                self._kept.add(key)
+                self._serve(key, there.weight)
+            else:
+                self._serve(key, weight)
             self._undecided -= weight
             return
         life.away.setdefault(key, Away.UNDECIDED)
@@ -301,20 +312,21 @@ class _Step:
 
     # All of them together
 
-    def decide(self, *, has_sorry: bool, standing_in: bool) -> None:
+    def decide(self, *, has_sorry: bool, standing_in: bool, waiting: bool) -> None:
         """Who serves, given all of them."""
         life, result = self._life, self._result
         self._hold()
         life.capacity = sum(weight for _, weight in self._serving)
-        self._weigh_quorum(self._rules.quorum or ANY)
+        self._weigh_quorum(self._rules.quorum or ANY, expected=self._undecided if waiting else 0)
         result.sorry = has_sorry and (bool(life.lost) or (life.lost is None and standing_in and not life.capacity))
         if result.sorry:
             self._step_aside()
         elif self._fresh or life.ramps:
             settled = life.settled
             for key, weight in self._serving:
-                result.weights[key] = self._ramp(key, weight, begins=settled and key in self._fresh)
-        if self.seen and not self._undecided:
+                if key not in self._kept:
+                    result.weights[key] = self._ramp(key, weight, begins=settled and key in self._fresh)
+        if self.seen and (not self._undecided or (life.capacity and not waiting)):
             life.settled = True
 
     def _step_aside(self) -> None:
@@ -341,12 +353,15 @@ class _Step:
             if key in self._before:
                 self._result.weights[key] = 0
 
-    def _weigh_quorum(self, quorum: Quorum) -> None:
-        """keepalived's rule: lost below weight - hysteresis, gained from weight + hysteresis on."""
+    def _weigh_quorum(self, quorum: Quorum, *, expected: int) -> None:
+        """keepalived's rule: lost below weight - hysteresis, gained from weight + hysteresis on.
+
+        ``expected``: weight that first verdicts may still bring.
+        """
         life = self._life
         least = quorum.weight if life.lost is None else quorum.weight - quorum.hysteresis
         enough = quorum.weight + (quorum.hysteresis if life.lost else 0)
-        if not life.lost and life.capacity + self._undecided < least:
+        if not life.lost and life.capacity + expected < least:
             self._turn_quorum(lost=True, quorum=quorum)
         elif life.lost is not False and life.capacity >= enough:
             self._turn_quorum(lost=False, quorum=quorum)

@@ -75,10 +75,12 @@ class Lives:
         now: int,
         connections: Connections,
         leaving: Mapping[ServiceKey, Owned] | None = None,
+        waiting: bool = True,
     ) -> Outcome:
         """Look at everything again. ``left``: the table as it was found or left; ``connections``: those counted.
 
-        ``leaving``: services of ``left`` that the document does not have, and whose servers drain.
+        ``leaving``: services of ``left`` that the document does not have, and whose servers drain. ``waiting``: there
+        are servers whose first verdict may still come.
         """
         outcome = Outcome()
         for virtual in spec.virtual_services:
@@ -88,7 +90,7 @@ class Lives:
                 before = left[key].destinations if key in left else {}
                 counted = connections.get(key)
                 outcome.table[key], result = desired_service(
-                    virtual, entry, verdicts, before, life, now=now, connections=counted
+                    virtual, entry, verdicts, before, life, now=now, connections=counted, waiting=waiting
                 )
                 self._sorry[key] = result.sorry
                 _take(outcome, virtual.name, key, result)

@@ -46,6 +46,7 @@ from vedette.kit.netlink import BATCH
 from vedette.kit.units import MILLISECOND, SECOND, seconds
 from vedette.reconcile.outcome import Done, RetryAfter, Stalled
 from vedette.reconcile.retry import Retries
+from vedette.spec.marks import OURS
 from vedette.spec.resolved import ClusterSpec
 from vedette.state.edits import reweighings
 from vedette.state.health import Verdicts
@@ -111,7 +112,7 @@ class Reconciler:
         self._woken = asyncio.Event()
         self._spec: ClusterSpec | None = None
         self._verdicts: Verdicts = {}
-        self._complete = False
+        self._complete, self._waiting = False, True
         self._settled, self._stalled = False, 0
         self._led: frozenset[int] = frozenset()
         self._barred: frozenset[int] = frozenset()
@@ -130,13 +131,13 @@ class Reconciler:
     def update(self, spec: ClusterSpec, verdicts: Verdicts, *, complete: bool) -> None:
         """Take over the present document and verdicts.
 
-        ``complete``: every target has had its first verdict. Nothing is deleted before that was so once; a real
-        server that an edit adds later does not hold up the others.
+        ``complete``: every target has had its first verdict, or its time for one. Nothing is deleted before that was
+        so once; a real server that an edit adds later does not hold up the others.
         """
         if self._spec is None or self._spec.digest != spec.digest:
             self._entries.hurry()
         self._spec, self._verdicts = spec, verdicts
-        self._complete = self._complete or complete
+        self._complete, self._waiting = self._complete or complete, not complete
         self._wanted = None
         self._caught_up.clear()
         self._hasten(spec)
@@ -223,7 +224,9 @@ class Reconciler:
         now, counted = self._clock(), self._count()
         if self._wanted is None or counted or (self._turn_at is not None and now >= self._turn_at):
             going = leaving(self._inventory.owned, spec, left)
-            found = self._lives.step(spec, self._verdicts, left, now=now, connections=counted, leaving=going)
+            found = self._lives.step(
+                spec, self._verdicts, left, now=now, connections=counted, leaving=going, waiting=self._waiting
+            )
             self._wanted, self._turn_at = {**path_table(spec), **found.table}, found.due
             try:
                 self._lives.keep()
@@ -347,12 +350,15 @@ class Reconciler:
         return bool(spec.virtual_services or self._inventory or cleared)
 
     def _owner(self, spec: ClusterSpec) -> Callable[[ServiceKey], bool]:
-        """Ours is what we programmed, and everything on an address of the document; or all, where it says so."""
+        """Ours is what we programmed, and everything on an address of the document or by a mark that is Vedette's own;
+        or all, where it says so."""
         if spec.ipvs_exclusive:
             return lambda _: True
         addresses = _addresses(spec)
         inventory = self._inventory
-        return lambda key: key in inventory or (isinstance(key, AddressKey) and key.address in addresses)
+        return lambda key: (
+            key in inventory or (key.address in addresses if isinstance(key, AddressKey) else key.mark in OURS)
+        )
 
     def _list(self, spec: ClusterSpec, keys: set[ServiceKey]) -> None:
         """A list that cannot be written is no reason to leave clients without service."""
@@ -418,7 +424,9 @@ class Reconciler:
             stalled |= {key for key in self._written if isinstance(key, MarkKey) and self._written[key].addresses}
         if table is not None and table.stalled and self._spec is not None:
             stalled |= written(self._spec).keys()
-        found = self._complete and not pending, len(stalled), led(self._left or {}), marks(stalled)
+        untouched = self._left is None and self._differences > 0  # in maintenance since this daemon's start
+        settled = self._complete and not pending and not untouched
+        found = settled, len(stalled), led(self._left or {}), marks(stalled)
         if found != (self._settled, self._stalled, self._led, self._barred):
             self._settled, self._stalled, self._led, self._barred = found
             self._report()

@@ -11,13 +11,15 @@ from vedette.state.health import Advice, Health
 
 @dataclass(slots=True)
 class Candidate:
-    """A real server of the document. ``out``: a person has taken it out of service."""
+    """A real server of the document. ``out``: a person has taken it out of service. ``measured``: its checks say what
+    weight it should have, as ``advice`` once they have said it."""
 
     key: DestinationKey
     weight: int
     health: Health
     out: bool = False
     advice: Advice | None = None
+    measured: bool = False
 
 
 @dataclass(frozen=True, slots=True)

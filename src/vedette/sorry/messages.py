@@ -1,6 +1,6 @@
 """What the director and the sorry server say to each other; readers raise ``ValueError`` on any other shape::
 
-director → sorry server   {"pages": [[ADDRESS, PORT, PAGE], ...]}                  all of them, each time
+director → sorry server   {"pages": [PAGE, ...], "places": [[ADDRESS, PORT, index into pages], ...]}   all, each time
 sorry server → director   {"listening": [[ADDRESS, PORT], ...], "problems": [[ADDRESS, PORT, TEXT], ...]}
 """
 
@@ -14,15 +14,18 @@ from vedette.spec.resolved import SorryPage
 
 
 def write_pages(pages: Mapping[Place, SorryPage]) -> Message:
-    """Their message."""
-    return {"pages": [[str(address), port, plain.dump(page)] for (address, port), page in pages.items()]}
+    """Their message; a page that many places share is in it once."""
+    numbers: dict[SorryPage, int] = {}
+    places = [[str(address), port, numbers.setdefault(page, len(numbers))] for (address, port), page in pages.items()]
+    return {"pages": [plain.dump(page) for page in numbers], "places": places}
 
 
 def read_pages(message: Message) -> dict[Place, SorryPage]:
     """The pages of a message."""
     try:
-        return {_place(address, port): plain.load(SorryPage, page) for address, port, page in message["pages"]}
-    except (KeyError, TypeError) as error:
+        pages = [plain.load(SorryPage, page) for page in message["pages"]]
+        return {_place(address, port): pages[number] for address, port, number in message["places"]}
+    except (KeyError, TypeError, IndexError) as error:
         raise ValueError(f"not a list of pages: {error}") from error
 
 

@@ -86,7 +86,17 @@ class Verdict:
     notice: str = ""
     advice: Advice | None = None
 
+    @property
+    def blocked(self) -> bool:
+        """Whether there has never been a result because the check cannot be made from here; ``notice`` says why."""
+        return self.health is Health.UNKNOWN and bool(self.notice)
+
 
 Verdicts = Mapping[Target, Verdict]
 
 UNKNOWN = Verdict(health=Health.UNKNOWN, since=0, reason="not checked yet")
+
+
+def guess(why: str, *, since: int = 0, notice: str = "") -> Verdict:
+    """What holds of a server that cannot be checked from here: one that may be up is better than none."""
+    return Verdict(health=Health.UP, since=since, reason=f"taken to be up: {why}", notice=notice)

@@ -39,7 +39,8 @@ UNCHECKED = Verdict(health=Health.UP, since=0, reason="no checks")
 """The verdict on a server that no check applies to."""
 
 ASSUMED = Verdict(health=Health.UP, since=0, reason="not checked yet: taken to be up (checksOnStandby: false)")
-"""The verdict on a server that the holder of the group alone checks, until there is one: a takeover does not wait."""
+"""The verdict on a server that the holder of the group alone checks, where another node is that: a takeover begins with
+all servers. Whoever holds it has targets, undecided at first, and then what is there stays."""
 
 _GRAVITY = {Health.DOWN: 0, Health.UNKNOWN: 1, Health.UP: 2}
 
@@ -96,6 +97,22 @@ def passable(targets: Iterable[Target], led: Container[int]) -> list[Target]:
     return [target for target in targets if target.behind is None or target.behind.mark in led]
 
 
+def barred_targets(targets: Iterable[Target], *, led: Container[int], barred: Container[int]) -> list[Target]:
+    """Those that may not be checked before a person acts: their marks lead nowhere, and are ``barred``."""
+    behind = ((target, target.behind.mark) for target in targets if target.behind is not None)
+    return [target for target, mark in behind if mark not in led and mark in barred]
+
+
+def entries_of(spec: ClusterSpec, chosen: Container[Target]) -> list[Entry]:
+    """The entries that have a real server which any of the ``chosen`` targets decides on."""
+    return [
+        entry
+        for service in spec.virtual_services
+        for entry in service.entries
+        if any(target in chosen for server in service.real_servers for target in targets(service, entry, server))
+    ]
+
+
 def sorry_targets(service: VirtualService, entry: Entry) -> tuple[Target, ...]:
     """What is checked of a sorry server elsewhere; Vedette's own page is not checked."""
     sorry = service.sorry
@@ -115,19 +132,19 @@ def sorry_verdict(service: VirtualService, entry: Entry, verdicts: Verdicts) -> 
 def decisive(service: VirtualService, entry: Entry, server: RealServer, verdicts: Verdicts) -> Verdict:
     """The verdict that decides: as many must be up as the service wants.
 
-    :data:`UNCHECKED` where no check applies, :data:`ASSUMED` where nothing is known and that is meant so.
+    :data:`UNCHECKED` where no check applies, :data:`ASSUMED` where this node does not check it and that is meant so.
 
     Of the verdicts, worst first, the n-th from the end of those wanted decides: it is up when enough are, and down
     when too many are for that ever to be so. Where all are wanted, that is the worst one.
     """
-    found = [verdicts.get(target, UNKNOWN) for target in targets(service, entry, server)]
-    if not found:
+    asked = targets(service, entry, server)
+    if not asked:
         return UNCHECKED
-    found.sort(key=lambda verdict: _GRAVITY[verdict.health])
-    verdict = found[-min(service.checks_required or len(found), len(found))]
-    if verdict.health is Health.UNKNOWN and not service.checks_on_standby:
+    if not service.checks_on_standby and not any(target in verdicts for target in asked):
         return ASSUMED
-    return verdict
+    found = [verdicts.get(target, UNKNOWN) for target in asked]
+    found.sort(key=lambda verdict: _GRAVITY[verdict.health])
+    return found[-min(service.checks_required or len(found), len(found))]
 
 
 def likeness(target: Target) -> tuple[object, ...]:

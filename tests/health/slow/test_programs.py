@@ -6,6 +6,7 @@ import stat
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from ipaddress import ip_address
 from pathlib import Path
@@ -107,6 +108,12 @@ def test_a_secret_is_on_no_command_line_and_in_no_reason(folder: Path) -> None:
     assert result.reason == "exit status 1: wrong: ***"
 
 
+def test_no_line_of_a_secret_of_several_is_in_a_reason(folder: Path) -> None:
+    key = f"-----BEGIN-----\n{SECRET}\nsecond-{SECRET}\n"
+    probe = ExecProbe(script(folder, 'echo "$KEY"; exit 1'), secrets=(("KEY", Secret(key)),))
+    assert run(probe).reason == "exit status 1: ***"
+
+
 def test_a_hung_program_is_killed_with_all_that_it_started(folder: Path) -> None:
     text = f"sleep 1000 & echo $! > {folder}/child; trap '' TERM; echo $$ > {folder}/parent; sleep 1000"
     result = run(ExecProbe(script(folder, text)), SHORT)
@@ -120,6 +127,44 @@ def test_a_hung_program_is_killed_with_all_that_it_started(folder: Path) -> None
 def test_what_a_program_leaves_behind_is_killed_when_it_ends(folder: Path) -> None:
     assert run(ExecProbe(script(folder, f"sleep 1000 & echo $! > {folder}/child"))).passed
     assert daemons.ends(int((folder / "child").read_text()))
+
+
+def test_what_leaves_the_group_of_a_program_is_ended_when_no_program_runs_that_may_have_started_it(
+    folder: Path,
+) -> None:
+    """In a process of its own, as in reality: all its other children are ended."""
+    script(folder, f"setsid sleep 1000 & echo $! > {folder}/$1; test $1 = second || sleep 1000")
+    code = f"""
+import asyncio, os
+from tests.health.slow.trial import attempt
+from tests.health.targets import target
+from vedette.health.slow import orphans, program
+from vedette.spec.probes import ExecProbe
+orphans.adopt()
+def probe(word):
+    return target(probe=ExecProbe(("{folder}/check", word)))
+def child(word):
+    return int(open("{folder}/" + word).read())
+def lives(number):
+    try:
+        return open(f"/proc/{{number}}/stat").read().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+async def main():
+    longer = asyncio.create_task(attempt(probe("first"), 2 * 10**9))
+    while not os.path.exists("{folder}/first") or not open("{folder}/first").read():
+        await asyncio.sleep(0.01)
+    print((await attempt(probe("second"))).reason, lives(child("first")), lives(child("second")))
+    await longer
+    while program.running or lives(child("first")) or lives(child("second")):
+        await asyncio.sleep(0.01)
+    print("nothing is left")
+asyncio.run(main())
+"""
+    run = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=ROOT, timeout=30
+    )
+    assert run.stdout == "exit status 0 True True\nnothing is left\n", run.stderr
 
 
 def test_what_prints_for_ever_is_not_listened_to_for_ever(folder: Path) -> None:
@@ -148,9 +193,31 @@ def test_a_file_without_an_interpreter_is_no_program(folder: Path) -> None:
     assert "no `#!` line" in run(ExecProbe((str(path),))).reason
 
 
-def test_an_unknown_user_cannot_run_anything() -> None:
-    with pytest.raises(ValueError, match="no user vedette-nobody"):
-        run(ExecProbe(("/bin/true",), user="vedette-nobody"))
+def test_a_command_that_is_a_loop_of_links_fails_and_holds_up_no_other(folder: Path) -> None:
+    (folder / "check").symlink_to(folder / "check")
+    result = run(ExecProbe((f"{folder}/check",)))
+    assert (result.outcome, result.reason.partition(": ")[0]) == (
+        Outcome.FAILED,
+        f"{folder}/check cannot be started",
+    )
+
+
+def test_a_user_who_is_not_known_now_says_nothing_of_a_server() -> None:
+    result = run(ExecProbe(("/bin/true",), user="vedette-nobody"))
+    assert (result.outcome, result.reason) == (Outcome.BLOCKED, "this machine has no user vedette-nobody")
+
+
+def test_nor_does_one_whose_directory_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = threading.Event()
+    monkeypatch.setattr("pwd.getpwnam", lambda _: answers.wait())
+    probe = ExecProbe(("/bin/true",), user="probe")
+
+    async def scenario() -> Result:
+        asyncio.get_running_loop().call_later(0.2, answers.set)  # the thread must end some time
+        return await attempt(target("10.0.0.11", 8080, probe, timeout=SHORT))
+
+    result = asyncio.run(scenario())
+    assert (result.outcome, result.reason) == (Outcome.BLOCKED, "the user probe cannot be looked up")
 
 
 def test_without_the_privilege_to_change_the_user_nothing_is_said_of_a_server() -> None:
@@ -170,8 +237,24 @@ print(result.outcome.value, result.reason)
 
 
 def test_too_many_programs_say_nothing_of_a_server(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(program, "MOST", 0)
-    assert run(ExecProbe(script(folder, "exit 0"))).outcome is Outcome.BLOCKED
+    monkeypatch.setattr(program.PLACES, "most", 0)
+    result = run(ExecProbe(script(folder, "exit 0")), SHORT)
+    assert (result.outcome, result.reason) == (Outcome.BLOCKED, "0 programs are running already")
+
+
+def test_a_check_waits_for_a_place_within_its_time_out(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Servers that are dead are not kept in by programs of others that hang."""
+    monkeypatch.setattr(program.PLACES, "most", 1)
+    hung = target("10.0.0.11", 8080, ExecProbe(("/bin/sleep", "1000")))
+    dead = target("10.0.0.12", 8080, ExecProbe(("/bin/false",)))
+
+    async def scenario() -> list[Result]:
+        return list(await asyncio.gather(attempt(hung, SHORT), attempt(dead)))
+
+    assert [result.reason for result in asyncio.run(scenario())] == [
+        "no answer in 150ms from /bin/sleep",
+        "exit status 1",
+    ]
 
 
 # process

@@ -347,6 +347,31 @@ def test_mysql_gets_no_file_of_this_machine() -> None:
     assert heard[2:] == [b"\3SELECT 1", b"\1\0\0\0\1"], "the query, and COM_QUIT"
 
 
+@pytest.mark.parametrize("kind", [b"mysql_clear_password", b"dialog"])
+def test_mysql_gives_no_password_in_clear_without_tls(kind: bytes) -> None:
+    """Any server may ask for one, one that has taken the place of the real one too."""
+    heard = b""
+
+    def packet(number: int, content: bytes) -> bytes:
+        return len(content).to_bytes(3, "little") + bytes((number,)) + content
+
+    async def curious(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal heard
+        writer.write(packet(0, greeting(0x8F_A20F, b"mysql_native_password")))
+        await reader.readexactly(int.from_bytes((await reader.readexactly(4))[:3], "little"))
+        writer.write(packet(2, b"\xfe" + kind + b"\0\2Password: "))
+        heard = await reader.read()
+
+    async def scenario() -> Result:
+        async with hostile.tcp(curious) as port:
+            return await attempt(target(port=port, probe=MYSQL))
+
+    result = asyncio.run(scenario())
+    assert result.reason == "the server wants the password in clear: write `tls: starttls`"
+    assert MYSQL.password is not None
+    assert MYSQL.password.text.encode() not in heard
+
+
 def test_a_server_that_hangs_in_the_handshake_of_tls_is_given_up() -> None:
     async def hanging(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readexactly(8)

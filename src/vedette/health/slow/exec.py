@@ -12,7 +12,6 @@ FIRST_WEIGHT = 2
 def prepare(target: Target) -> Check:
     probe = target.check.probe
     assert isinstance(probe, ExecProbe)
-    user = program.user(probe.user)
     command = (*probe.command, *_arguments(target, probe))
     secrets = {name: secret.text for name, secret in probe.secrets}
     environment = {
@@ -24,13 +23,14 @@ def prepare(target: Target) -> Check:
 
     async def check(progress: Progress) -> Passed:
         progress.stage = f"from {probe.command[0]}"
+        user = await program.user(probe.user, within=target.check.timeout // 2)
         ending = await program.run(command, as_user=user, environment=environment)
         if ending.status == 0:
             return Passed("exit status 0")
         if probe.dynamic_weight and ending.status >= FIRST_WEIGHT:
             weight = ending.status - FIRST_WEIGHT
             return Passed(f"exit status {ending.status}: weight {weight}", Advice(weight, absolute=True))
-        raise FailedError(ending.complaint(tuple(secrets.values())))
+        raise FailedError(ending.complaint())
 
     return check
 

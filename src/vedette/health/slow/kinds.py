@@ -10,7 +10,9 @@ from typing import cast
 from vedette.health.attempt import Start
 from vedette.health.slow.attempt import CheckAttempt
 from vedette.health.slow.check import Prepare
+from vedette.kit.secrecy import Censor
 from vedette.spec import probes
+from vedette.spec.secret import secrets_in
 from vedette.state.health import Target
 
 MODULES: dict[type, str] = {
@@ -44,4 +46,4 @@ def prepare(target: Target) -> Start:
         module = import_module(f"vedette.health.slow.{kind}")
     except ImportError as error:  # one kind less, and no lane that dies again and again
         raise ValueError(f"what checks of kind {kind} need is not installed: {error.name}") from error
-    return partial(CheckAttempt, cast(Prepare, module.prepare)(target))
+    return partial(CheckAttempt, cast(Prepare, module.prepare)(target), Censor(secrets_in(target.check.probe)))

@@ -11,12 +11,25 @@ from vedette.health.slow.sql import Row, foreign
 from vedette.spec.probes import Dialect, SqlProbe
 
 _LOST = frozenset({CR.CR_SERVER_LOST, CR.CR_SERVER_GONE_ERROR})
+_IN_CLEAR = ("mysql_clear_password", "dialog")
+"""Kinds of login that send the password as it is, to any server that asks for one."""
 _CLIENT = range(2000, 3000)
 """Numbers of errors that are not the server's."""
 
 
+class _Refusal:
+    """In the place of a kind of login that we do not give."""
+
+    def __init__(self, connection: object) -> None:
+        """As the library makes one."""
+
+    def authenticate(self, packet: object) -> None:
+        raise FailedError("the server wants the password in clear: write `tls: starttls`")
+
+
 def first_row(probe: SqlProbe, loan: Loan, secure: Secure | None, progress: Progress) -> Row | None:
     """Log in and return the first row of the query, its values as the server writes them."""
+    in_clear = {} if secure is not None else dict.fromkeys(_IN_CLEAR, _Refusal)
     connection = pymysql.Connection(
         user=probe.username,
         password=b"" if probe.password is None else probe.password.text.encode(),  # a text it would take for Latin-1
@@ -26,6 +39,7 @@ def first_row(probe: SqlProbe, loan: Loan, secure: Secure | None, progress: Prog
         local_infile=False,
         conv={},  # no value is converted
         program_name="vedette",
+        auth_plugin_map=in_clear,
         defer_connect=True,
     )
     if secure is not None:

@@ -11,7 +11,7 @@ import contextlib
 
 from vedette.health import body
 from vedette.health.process import Checker, MarkingChecker
-from vedette.health.slow import kinds, upkeep
+from vedette.health.slow import kinds, orphans, upkeep
 from vedette.kit import privileges
 from vedette.kit.child import Parent, serve
 
@@ -30,6 +30,7 @@ def _checker(parent: Parent) -> Checker:
     """The checker of this lane, with what it needs and no more."""
     if "programs" in parent.arguments:
         privileges.keep_capabilities(_FOR_PROGRAMS)
+        orphans.adopt()
         return Checker(parent, kinds.prepare)
     privileges.allow_many_descriptors()  # not above: programs would inherit the limit, and some close all they may have
     privileges.keep_capabilities((privileges.CAP_NET_RAW,))

@@ -2,7 +2,7 @@
 
 A thread cannot be ended from outside. A check whose time is up therefore leaves its thread behind: ``release`` is
 called to make the library notice (shut its socket down, say), and the thread keeps its place among the
-:data:`MOST` until it has really ended. Threads that never end fill the places up, and then
+:data:`PLACES` until it has really ended. Threads that never end fill the places up, and then
 :mod:`vedette.health.slow.upkeep` replaces the whole process, which is what ends them.
 """
 
@@ -11,13 +11,13 @@ import threading
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from vedette.health.aim import BlockedError
 from vedette.health.slow.check import UnableError
+from vedette.health.slow.places import Places
 
 T = TypeVar("T")
 
-MOST = 512
-"""Threads at a time: so many servers may hang at once before others wait. One that waits costs some 40 KiB."""
+PLACES = Places(512, "checks hang already")
+"""So many servers may hang at once before others wait. A thread that waits costs some 40 KiB."""
 _STACK = 512 << 10
 """Bytes of a stack, of which only what is used takes memory."""
 
@@ -30,10 +30,9 @@ async def run(function: Callable[[], T], *, release: Callable[[], object] | None
     """Return what ``function`` returns, or raise what it raises.
 
     ``release`` is called from the loop when the call is cancelled: it must not block, and may be called before
-    ``function`` has come far. Raises :class:`BlockedError` when all places are taken.
+    ``function`` has come far.
     """
-    if len(_running) >= MOST:
-        raise BlockedError(f"{MOST} checks hang already")
+    await PLACES.take()
     loop = asyncio.get_running_loop()
     answer: asyncio.Future[Any] = loop.create_future()
     thread = threading.Thread(target=_call, args=(function, loop, answer), daemon=True)
@@ -42,6 +41,7 @@ async def run(function: Callable[[], T], *, release: Callable[[], object] | None
         _start(thread)
     except RuntimeError as error:  # pthread_create(3): no memory, or too many threads
         _running.discard(thread)
+        PLACES.give_back()
         raise UnableError("no thread can be started") from error
     try:
         return await answer  # type: ignore[no-any-return]
@@ -78,6 +78,7 @@ def _deliver(
     thread: threading.Thread, answer: asyncio.Future[Any], result: object, failure: BaseException | None
 ) -> None:
     _running.discard(thread)
+    PLACES.give_back()
     abandoned.discard(thread)
     if answer.done():
         return

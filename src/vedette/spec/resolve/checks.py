@@ -5,11 +5,11 @@ from typing import Any
 
 from vedette.kit.net import IPAddress
 from vedette.kit.units import SECOND, show
-from vedette.spec import defaults, values, words
+from vedette.spec import defaults, hosts, values, words
 from vedette.spec.marks import OURS
 from vedette.spec.model import checks as model
 from vedette.spec.probes import RadiusProbe
-from vedette.spec.resolve import hosts, paths, slow_checks
+from vedette.spec.resolve import paths, slow_checks
 from vedette.spec.resolve.logins import Here
 from vedette.spec.resolve.marks import OWN
 from vedette.spec.resolve.requests import check_pattern, resolve_http

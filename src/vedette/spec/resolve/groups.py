@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from ipaddress import ip_network
 
 from vedette.kit.net import IPAddress
-from vedette.spec import defaults, values, words
+from vedette.spec import defaults, hosts, values, words
 from vedette.spec.model import groups as model
-from vedette.spec.resolve import hosts
 from vedette.spec.resolve.nodes import own_addresses
 from vedette.spec.resolve.scope import GROUPS, NODES, Scope, duration
 from vedette.spec.resolved import Failback, Group, Node, Role, VirtualAddress

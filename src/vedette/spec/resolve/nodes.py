@@ -4,9 +4,8 @@ from collections.abc import Iterator, Mapping
 from itertools import combinations
 
 from vedette.kit.net import IPAddress
-from vedette.spec import defaults, values, words
+from vedette.spec import defaults, hosts, values, words
 from vedette.spec.model import cluster as model
-from vedette.spec.resolve import hosts
 from vedette.spec.resolve.fencing import resolve_fencing
 from vedette.spec.resolve.scope import LINKS, NODES, Scope
 from vedette.spec.resolved import Link, Node, Role

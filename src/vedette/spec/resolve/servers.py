@@ -4,9 +4,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from vedette.kit.net import IPAddress, endpoint
-from vedette.spec import server_list, values, words
+from vedette.spec import hosts, server_list, values, words
 from vedette.spec.model import balancing as model
-from vedette.spec.resolve import hosts
 from vedette.spec.resolve.expansions import Expansion, Item, taken
 from vedette.spec.resolve.scope import Scope
 from vedette.spec.resolved import NameKind, RealServer, ServerName

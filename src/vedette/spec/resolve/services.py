@@ -7,10 +7,10 @@ from itertools import groupby
 from typing import Any
 
 from vedette.kit.net import endpoint
-from vedette.spec import defaults, values
+from vedette.spec import defaults, hosts, values
 from vedette.spec.model import balancing as model
 from vedette.spec.probes import LocalProbe, PortlessProbe
-from vedette.spec.resolve import hosts, paths, persistence, tunnels
+from vedette.spec.resolve import paths, persistence, tunnels
 from vedette.spec.resolve.checks import Checks
 from vedette.spec.resolve.endpoints import Listening
 from vedette.spec.resolve.groups import AddressBook
