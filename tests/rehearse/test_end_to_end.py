@@ -98,6 +98,12 @@ def test_of_two_routers_that_do_not_hear_each_other_one_is_switched_off(tmp_path
 
 def test_keys_daemons_and_voters_are_replaced_and_forgeries_refused_while_the_client_is_served(tmp_path: Path) -> None:
     results = drilled(
-        "two-routers", "rolling-restart", "key-rotation", "one-is-left", "forged-heartbeats", logs=tmp_path
+        "two-routers",
+        "rolling-restart",
+        "key-rotation",
+        "groups-renamed",
+        "one-is-left",
+        "forged-heartbeats",
+        logs=tmp_path,
     )
     assert all(result["verdict"] != "skipped" for result in results.values())

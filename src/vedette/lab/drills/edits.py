@@ -9,6 +9,9 @@ from vedette.lab.drills.expectations import Expectation
 from vedette.lab.drills.ground import Ground, needs_group, needs_other_director, needs_service, usable
 from vedette.lab.drills.scene import Scene
 
+APART = 3 * SECOND
+"""From one node's edit to that of the others (ns)."""
+
 
 def _has_weights(ground: Ground) -> str | None:
     if not any(usable(service) for service in ground.services):
@@ -99,12 +102,16 @@ def _rename(scene: Scene) -> None:
 def _rename_back(scene: Scene) -> None:
     """The holder first: another takes its group by the document that it has."""
     scene.operator.edit(scene.document, scene.active)
-    scene.pause(3 * SECOND)
+    scene.pause(APART)
     scene.operator.edit(scene.document)
 
 
 def _regrouped(_: Ground) -> Expectation:
     return expectations.regrouped("never two answer, nobody for 2s at most, once all have the document")
+
+
+def _regrouped_again(_: Ground) -> Expectation:
+    return expectations.regrouped("never two answer, nobody for 2s at most", within=APART + SECOND)
 
 
 def _recovered(scene: Scene) -> bool:
@@ -147,6 +154,6 @@ DRILLS = (
         over=_recovered,
         heal=_rename_back,
         concern=everyone,
-        expect_healing=_regrouped,
+        expect_healing=_regrouped_again,
     ),
 )

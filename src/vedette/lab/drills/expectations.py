@@ -66,9 +66,9 @@ def nothing_lost(reason: str) -> Expectation:
     return Expectation(reason=reason, gap=CALM, settled=0, failed=0, held=True)
 
 
-def regrouped(reason: str) -> Expectation:
-    """Every address goes to another group by an edit."""
-    return Expectation(reason=reason, gap=MOVED_TO_ANOTHER_GROUP, settled=MOVED_TO_ANOTHER_GROUP)
+def regrouped(reason: str, *, within: int = 0) -> Expectation:
+    """Every address goes to another group by an edit, which reaches the last node ``within`` so long (ns)."""
+    return Expectation(reason=reason, gap=MOVED_TO_ANOTHER_GROUP, settled=within + MOVED_TO_ANOTHER_GROUP)
 
 
 def takeover(spec: ClusterSpec, *, partition: bool = False, failing: int = 0) -> Expectation:
