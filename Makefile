@@ -33,6 +33,8 @@ BENCH_PACKAGES := keepalived ldirectord ipvsadm nginx openssl gcc libc6-dev util
 # Marks of tests that need more than Python: kernels, machines, simulators, servers of other people, Spin.
 ALONE := kernel or lab or fencing or servers
 REAL := $(ALONE) or model
+# Tests with devices look at all processes, so they run one by one; those with servers do not mind them.
+BESIDE := not (kernel or lab) and not peers
 
 .DEFAULT_GOAL := help
 .PHONY: help setup install uninstall demo test lint format bench simulate day mutants model test-unit test-fencing test-kernel test-lab \
@@ -83,9 +85,11 @@ demo: setup lab-packages  ## Two routers on real kernels, a client, and every dr
 	@$(BIN)/vedette rehearse examples/two-routers/cluster.yaml
 
 test: lint lab-packages fencing-packages server-packages model-packages  ## Lint, then every test, those on real kernels included (root)
-	@echo 'Running every test: those that need nothing, and those with servers and devices, side by side; kernels alone'
+	@echo 'Running every test: those that need nothing side by side, servers beside devices, kernels alone'
 	@$(BIN)/pytest -n auto -m 'not ($(ALONE)) and not peers'
-	@$(BIN)/pytest -n 4 -m '(fencing or servers) and not (kernel or lab) and not peers'
+	@$(BIN)/pytest -m 'servers and $(BESIDE)' >.servers.log 2>&1 & servers=$$!; \
+	  $(BIN)/pytest -m 'fencing and $(BESIDE)'; devices=$$?; \
+	  wait $$servers; served=$$?; cat .servers.log; rm -f .servers.log; exit $$((devices | served))
 	@$(BIN)/pytest -m '(kernel or lab) and not peers'
 
 lint: setup  ## Format, style, types and layers; changes nothing
