@@ -133,7 +133,8 @@ def test_what_leaves_the_group_of_a_program_is_ended_when_no_program_runs_that_m
     folder: Path,
 ) -> None:
     """In a process of its own, as in reality: all its other children are ended."""
-    script(folder, f"setsid sleep 1000 & echo $! > {folder}/$1; test $1 = second || sleep 1000")
+    leave = f"""setsid sh -c 'echo $$ > "$0"; exec sleep 1000' {folder}/$1 &"""
+    script(folder, f"{leave} until test -s {folder}/$1; do sleep 0.01; done; test $1 = second || sleep 1000")
     code = f"""
 import asyncio, os
 from tests.health.slow.trial import attempt
