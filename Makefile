@@ -33,8 +33,6 @@ BENCH_PACKAGES := keepalived ldirectord ipvsadm nginx openssl gcc libc6-dev util
 # Marks of tests that need more than Python: kernels, machines, simulators, servers of other people, Spin.
 ALONE := kernel or lab or fencing or servers
 REAL := $(ALONE) or model
-# Tests with devices look at all processes, so they run one by one; those with servers do not mind them.
-BESIDE := not (kernel or lab) and not peers
 
 .DEFAULT_GOAL := help
 .PHONY: help setup install uninstall demo test lint format bench simulate day mutants model test-unit test-fencing test-kernel test-lab \
@@ -85,12 +83,11 @@ demo: setup lab-packages  ## Two routers on real kernels, a client, and every dr
 	@$(BIN)/vedette rehearse examples/two-routers/cluster.yaml
 
 test: lint lab-packages fencing-packages server-packages model-packages  ## Lint, then every test, those on real kernels included (root)
-	@echo 'Running every test: those that need nothing side by side, servers beside devices, kernels alone'
+	@echo 'Running every test: those that need nothing side by side, then kernels, with devices and servers beside'
 	@$(BIN)/pytest -n auto -m 'not ($(ALONE)) and not peers'
-	@$(BIN)/pytest -m 'servers and $(BESIDE)' >.servers.log 2>&1 & servers=$$!; \
-	  $(BIN)/pytest -m 'fencing and $(BESIDE)'; devices=$$?; \
-	  wait $$servers; served=$$?; cat .servers.log; rm -f .servers.log; exit $$((devices | served))
-	@$(BIN)/pytest -m '(kernel or lab) and not peers'
+	@$(BIN)/pytest -m '(fencing or servers) and not (kernel or lab) and not peers' >.devices.log 2>&1 & devices=$$!; \
+	  $(BIN)/pytest -m '(kernel or lab) and not peers'; machines=$$?; \
+	  wait $$devices; others=$$?; cat .devices.log; rm -f .devices.log; exit $$((machines | others))
 
 lint: setup  ## Format, style, types and layers; changes nothing
 	@echo 'Checking format, style, types and layers'
