@@ -1,44 +1,19 @@
 """Secrets are in no message, however a device, an agent or a library repeats them."""
 
 import base64
-import html
-import json
 import shlex
-from collections.abc import Callable
-from urllib.parse import quote, quote_plus
+from urllib.parse import quote_plus
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from vedette.fencing.drivers.secrecy import LONGEST, clean
 
-FORMS: list[Callable[[str], str]] = [
-    str,
-    str.strip,
-    shlex.quote,
-    repr,
-    html.escape,
-    json.dumps,
-    quote,
-    quote_plus,
-    lambda secret: quote(secret, safe="").lower(),
-    lambda secret: f"{ {'password': secret} }",
-    lambda secret: json.dumps({"password": secret}, ensure_ascii=False),
-]
-SECRETS = ["geheim", "it's-geheim", "geheim@2/x y", "back\\slash2", 'quo"te2', "geheim ", "gehöim€2"]
 
-
-@pytest.mark.parametrize("form", range(len(FORMS)))
-@pytest.mark.parametrize("secret", SECRETS)
-def test_a_secret_is_taken_out_in_every_form(secret: str, form: int) -> None:
-    written = FORMS[form](secret)
-    text = clean(f"Error: login {written} failed", [secret])
-    assert text.startswith("Error: login ")
-    assert text.endswith("failed")
-    assert "***" in text
-    for part in ("geheim", "geh", "slash2", "te2"):
-        assert part not in text
+def test_a_secret_is_taken_out_in_whatever_form() -> None:
+    """All of them are tried with the censor (tests/kit/test_secrecy.py)."""
+    for written in ("it's-geheim", shlex.quote("it's-geheim"), quote_plus("it's-geheim")):
+        assert clean(f"Error: login {written} failed", ["it's-geheim"]) == "Error: login *** failed"
 
 
 @given(

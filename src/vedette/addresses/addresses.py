@@ -5,8 +5,6 @@ A pass (:mod:`vedette.addresses.reconciler`) does everything that is not a singl
 """
 
 import asyncio
-import contextlib
-import json
 import logging
 import random
 import select
@@ -19,6 +17,7 @@ from vedette.addresses.frames import MAC_SIZE, Claim
 from vedette.addresses.guard import Guard
 from vedette.addresses.inquiry import Inquiry
 from vedette.addresses.inventory import Inventory
+from vedette.addresses.known_nodes import KnownNodes
 from vedette.addresses.model import (
     LOOPBACK,
     AbilityChanged,
@@ -38,8 +37,7 @@ from vedette.addresses.moving import Moving
 from vedette.addresses.plan import Seat, Wanted
 from vedette.addresses.reconciler import Outcome, Reconciler
 from vedette.addresses.refusals import Refusals
-from vedette.kit import files
-from vedette.kit.clock import boot_id, boottime
+from vedette.kit.clock import boottime
 from vedette.kit.errors import VedetteError
 from vedette.kit.log import event
 from vedette.kit.net import IPAddress
@@ -52,8 +50,6 @@ _log = logging.getLogger("vedette.addresses")
 _RESYNC = 5 * SECOND
 """Between passes without a reason, ± 20 %: catches what has no event, and refreshes lifetimes."""
 _FIRST_RETRY, _MOST_RETRY = 50 * MILLISECOND, 5 * SECOND
-_KNOWN = "addresses-known.json"
-"""What was heard of other nodes, in the run directory."""
 _CONFLICT_SHOWN = MINUTE
 """How long after the last foreign claim ``status`` still shows it, and how long one report of them lasts."""
 
@@ -79,10 +75,8 @@ class Addresses:
         self._told: dict[IPAddress, int] = {}
         """When a conflict was last reported (ns)."""
         self._inquiry, self._moving = Inquiry(), Moving()
-        self._macs: dict[str, frozenset[bytes]] = {}
-        """By node; what one that is silent has said stays."""
+        self._nodes = KnownNodes(run_dir / "addresses-known.json")
         self._own: tuple[bytes, ...] = ()
-        self._known_before = b""
         self._changes = 0
         self._groups: dict[str, Group] = {}
         self._allowed: frozenset[str] = frozenset()
@@ -106,7 +100,7 @@ class Addresses:
             self._guard, inventory, self._requests, doubts=self._inquiry.doubts, elsewhere=self._elsewhere
         )
         self._announcer = Announcer(self._hear_conflict, self._hear_claim)
-        self._recall()
+        self._nodes.recall(self._moving)
         self._loop.add_reader(self._events.fileno(), self._hear_kernel)
 
     async def stop(self) -> None:
@@ -152,11 +146,10 @@ class Addresses:
 
     def attend(self, cluster: Cluster) -> None:
         """Take note of what is known of the other nodes: it decides who is a stranger, and who may have what moves."""
-        self._macs.update({name: macs for name, macs in cluster.macs.items() if macs})
         moved = self._moving.attend(behind=cluster.behind, same=cluster.same, present=cluster.present)
-        known = frozenset[bytes]().union(*self._macs.values())
-        self._inquiry.attend(cluster.holders, nodes=known, strict=self._moving.strict, now=boottime())
-        self._remember()
+        self._nodes.take(cluster.macs, moving=self._moving)
+        nodes, strict = self._nodes.macs, self._moving.strict
+        self._inquiry.attend(cluster.holders, nodes=nodes, strict=strict, now=boottime())
         if moved:
             self._wake()
         self._ask()
@@ -165,25 +158,6 @@ class Addresses:
     def macs(self) -> tuple[bytes, ...]:
         """With which MACs this node answers for its addresses."""
         return self._own
-
-    def _remember(self) -> None:
-        """For the next daemon of this boot; without it that one only asks more."""
-        macs = {name: sorted(mac.hex() for mac in found) for name, found in sorted(self._macs.items())}
-        known = json.dumps({"boot": boot_id(), "macs": macs, "moving": self._moving.plain()}).encode()
-        if known != self._known_before:
-            self._known_before = known
-            with contextlib.suppress(OSError):
-                files.replace(self._run_dir / _KNOWN, known)
-
-    def _recall(self) -> None:
-        """What is absent, damaged or of another boot says nothing."""
-        try:
-            known = json.loads((self._run_dir / _KNOWN).read_bytes())
-            if known["boot"] == boot_id():
-                self._macs = {name: frozenset(map(bytes.fromhex, macs)) for name, macs in known["macs"].items()}
-                self._moving.recall(known["moving"])
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
-            self._macs = {}
 
     def _elsewhere(self, seat: Seat) -> bool:
         """Whether another node may rightly answer for it, by a document of before."""
