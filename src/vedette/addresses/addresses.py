@@ -225,7 +225,7 @@ class Addresses:
                 interface=seat.link.name if seat.link is not None else None,
                 on_interface=plan.on_seat(seat, self._observed),
                 on_lo=seat.vip.address in on_lo,
-                answering=self._answers(seat.vip.group),
+                answering=self._answers(seat.vip.group) and plan.on_seat(seat, self._observed),
                 problem=self._problem(seat),
             )
             for seat in self._wanted.seats

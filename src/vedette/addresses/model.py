@@ -100,8 +100,8 @@ Change = Put | Remove
 class AddressStatus:
     """One VIP, for ``vedette status``.
 
-    ``interface`` is the kernel's name, ``None`` where none fits; ``answering`` means that the gate lets ARP,
-    neighbour discovery and packets pass; ``problem`` is empty or a sentence for the operator.
+    ``interface`` is the kernel's name, ``None`` where none fits; ``answering`` means that it is there and the gate
+    lets ARP, neighbour discovery and packets pass; ``problem`` is empty or a sentence for the operator.
     """
 
     group: str
